@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * What a domain is to be: a JSON document in, a validated value out, and back.
+ *
+ * A few keys are ours and are validated strictly: an unknown key, a wrong type or a bad value is a
+ * problem that names its path ("interfaces[0].mac: ..."). Everything QEMU itself models is a
+ * list of QAPI objects that pass through unchanged; QEMU is the validator of its own part.
+ *
+ * Pure: no files, no process, no clock (but a uuid or MAC that is missing is made up).
+ * A Definition is immutable and may be read on any thread; its reference count is atomic.
+ */
+
+#define DEFINITION_LENGTH_MAX   (4u * 1024 * 1024)
+#define DEFINITION_NESTING_MAX  64u
+#define DEFINITION_NAME_MAX     64u
+#define DEFINITION_TITLE_MAX    1024u
+#define DEFINITION_LIST_MAX     1024u    /* entries of each list */
+#define DEFINITION_CPUS_MAX     1024u
+#define DEFINITION_MEMORY_MAX   (UINT64_C(1) << 46)
+#define DEFINITION_PROBLEMS_MAX 64u      /* after these, one more says that there are others */
+
+/* What to do when the guest shuts down, reboots, panics, or QEMU itself dies. */
+typedef enum DefinitionPolicy {
+	DEFINITION_POLICY_STOP,
+	DEFINITION_POLICY_RESTART,
+	DEFINITION_POLICY_PRESERVE,
+	DEFINITION_POLICY_PAUSE,
+	DEFINITION_POLICY_MAX,
+} DefinitionPolicy;
+
+typedef struct DefinitionProblem {
+	char *path;      /* "interfaces[0].mac"; "" for the document as a whole */
+	char *message;
+} DefinitionProblem;
+
+void definition_problem_free(DefinitionProblem *problem);
+
+/* A NIC whose host side is ours. */
+typedef struct DefinitionInterface {
+	char *id;        /* of the device; netdev id is "host-" + id */
+	char *type;      /* "user" or "none" (a NIC with no backend) */
+	char *mac;       /* lower case; never NULL: made up (52:54:00:...) if missing */
+	char *model;     /* QEMU device driver; default virtio-net-pci */
+	char *bus;       /* optional */
+	bool trust_guest_rx_filters;
+} DefinitionInterface;
+
+typedef struct Definition {
+	int ref_count;
+	char *name;
+	char *uuid;                      /* lower case with dashes; never NULL */
+	char *title;                     /* NULL if none */
+	char *emulator;                  /* NULL: the default */
+	JsonObject *machine;             /* NULL: QEMU's default; else has "type" and options */
+	GStrv accel;                     /* never empty; default kvm, tcg */
+	char *cpu;                       /* NULL: best for the accelerator */
+	unsigned cpus;
+	uint64_t memory;                 /* bytes */
+	GPtrArray *interfaces;           /* DefinitionInterface */
+	GPtrArray *blockdevs;            /* JsonNode, each an object, sealed */
+	GPtrArray *netdevs;
+	GPtrArray *objects;
+	GPtrArray *devices;
+	GStrv arguments;
+	bool autostart;
+	DefinitionPolicy on_shutdown;    /* default stop */
+	DefinitionPolicy on_reboot;      /* default restart */
+	DefinitionPolicy on_panic;       /* default stop */
+	DefinitionPolicy on_crash;       /* default stop */
+	struct {
+		uint64_t memory_max;     /* bytes; 0: not set */
+		unsigned cpu_weight;     /* 1 to 10000; 0: not set */
+		uint64_t tasks_max;      /* 0: not set */
+	} resources;
+} Definition;
+
+/* Parses and validates. NULL with CORE_ERROR_INVALID_DEFINITION (text: "PATH: MESSAGE" of the first
+ * problem, and how many more) or CORE_ERROR_LIMIT_EXCEEDED (longer than DEFINITION_LENGTH_MAX). */
+Definition *definition_parse(const char *text, size_t length, GError **error);
+
+/* All problems (DefinitionProblem), in the order of the document; empty = good. Never NULL. */
+GPtrArray *definition_validate(const char *text, size_t length);
+
+/* The document again, all keys that differ from their default, in a fixed order, pretty, with a line
+ * feed at the end; uuid and MACs included. definition_parse() of it gives an equal Definition. */
+char *definition_to_json(const Definition *definition);
+
+/* A copy that differs in autostart. */
+Definition *definition_with_autostart(const Definition *definition, bool autostart);
+
+Definition *definition_ref(const Definition *definition);
+Definition *definition_unref(Definition *definition);
+
+/* The rules for names and uuids, for look-ups too. uuid: any case, with dashes. */
+bool definition_name_is_valid(const char *name);
+bool definition_uuid_is_valid(const char *uuid);
+
+const char *definition_policy_to_string(DefinitionPolicy policy);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Definition, definition_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DefinitionProblem, definition_problem_free)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/definition.h"
+
+/*
+ * The command line of a definition. Pure: the same definition and context give the same
+ * arguments, which the tests compare with golden files.
+ *
+ *   EMULATOR -name guest=NAME,debug-threads=on -uuid UUID -nodefaults -no-user-config -display none -S
+ *   -machine ... -accel ... -cpu ... -smp ... -m ... -action ...
+ *   (interfaces) -netdev JSON -device JSON
+ *   -object JSON, -blockdev JSON, -netdev JSON, -device JSON   (of the definition, unchanged)
+ *   -chardev socket,id=vmherald-monitor,fd=N,server=on,wait=off
+ *   -mon chardev=vmherald-monitor,mode=control -pidfile ...
+ *   ARGUMENTS
+ *
+ * QEMU reads -object in two passes and -blockdev before -device whatever their order here.
+ */
+
+typedef struct QemuCommandLineContext {
+	const char *emulator;        /* absolute path */
+	int monitor_fd;              /* number of the listening socket in the child */
+	const char *pid_file;        /* QEMU writes its pid there; absolute path */
+} QemuCommandLineContext;
+
+/* NULL-terminated. Any thread. */
+GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLineContext *context);
+
+/* The absolute path of the emulator of a definition: an absolute name as it is, a bare name looked up on
+ * PATH, none: qemu-system-<this architecture>. CORE_ERROR_START_FAILED says what was looked for and where.
+ * Looks at the file system: any thread that may block for a stat. */
+char *qemu_emulator_find(const char *emulator, GError **error);

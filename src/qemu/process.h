@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "loop/loop.h"
+
+/*
+ * One QEMU process: spawned by us or found again after a restart of the service.
+ *
+ * A process is known by its pidfd, never by its number alone; what is kept in a file is the number
+ * together with the start time the kernel gives it (field 22 of /proc/PID/stat) and the boot id,
+ * so that a number used again is not mistaken for it. Exit is judged by the pidfd: it becomes
+ * readable at once, while reaping of a process that is not our child may take its time.
+ */
+
+typedef struct QemuProcess QemuProcess;
+
+typedef struct QemuExit {
+	bool known;      /* false: not our child, so the kernel does not tell us how it ended */
+	int status;      /* exit status, or -1 if it was ended by a signal */
+	int signal;      /* 0 if it was not ended by a signal */
+} QemuExit;
+
+typedef void (*QemuExitCallback)(QemuProcess *process, const QemuExit *exit, void *userdata);
+
+#define QEMU_STDERR_TAIL_MAX  4096u
+
+/* Starts arguments[0] (absolute path) in a session of its own: stdin and stdout are /dev/null, stderr goes to
+ * log_file (created 0600, truncated), default signal dispositions, no signals blocked; of our
+ * descriptors it gets inherit_fd alone, as number child_fd (3 or above). Blocks until exec has succeeded or
+ * failed: worker thread. CORE_ERROR_START_FAILED names the program. */
+QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file, int inherit_fd,
+				int child_fd, GError **error);
+
+/* Finds a process again. NULL with no error set if it is gone (or the number is another's now); NULL
+ * with CORE_ERROR_IO if that cannot be told. */
+QemuProcess *qemu_process_adopt(pid_t pid, uint64_t start_time, GError **error);
+
+/* Event thread. callback is called once, when the process has ended (and was reaped, if it is our child).
+ * Unwatching or freeing drops it. */
+bool qemu_process_watch(QemuProcess *process, Loop *loop, QemuExitCallback callback, void *userdata);
+
+/* By the pidfd, so never to a stranger. True also if the process has ended already. */
+bool qemu_process_signal(QemuProcess *process, int signal, GError **error);
+
+pid_t qemu_process_get_pid(const QemuProcess *process);
+uint64_t qemu_process_get_start_time(const QemuProcess *process);
+
+/* Leaves the process running. A child that is still running stays a zombie when it ends until we end:
+ * call it for such only at shut-down. NULL-safe, returns NULL. Event thread, or the thread that spawned if
+ * it was never watched. */
+QemuProcess *qemu_process_free(QemuProcess *process);
+
+/* The last lines of a log file, at most QEMU_STDERR_TAIL_MAX bytes, made valid UTF-8, trimmed; "" if there are none.
+ * Blocks on the disk. */
+char *qemu_log_tail(const char *log_file);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuProcess, qemu_process_free)

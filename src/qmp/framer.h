@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * Bytes in, complete lines out. QMP sends one JSON object a line (CR LF); a read may end anywhere,
+ * also in the middle of a UTF-8 sequence, and may hold many lines.
+ *
+ * One buffer that is reused: reserve() hands out room to read into, commit() says how much came,
+ * next() hands out the lines in it without copying. Not thread-safe; event thread.
+ */
+
+#define QMP_MESSAGE_MAX  (64u * 1024 * 1024)
+#define QMP_NESTING_MAX  1024u
+
+typedef struct QmpFramer QmpFramer;
+
+QmpFramer *qmp_framer_new(void);
+QmpFramer *qmp_framer_free(QmpFramer *framer);
+
+/* Room for at least one byte, usually 64 KiB. Lines handed out before are no longer valid. */
+char *qmp_framer_reserve(QmpFramer *framer, size_t *ret_room);
+
+/* Takes over the first length bytes of the room. False with CORE_ERROR_LIMIT_EXCEEDED if the
+ * line begun is longer than QMP_MESSAGE_MAX; the framer then holds nothing and is of no more use. */
+bool qmp_framer_commit(QmpFramer *framer, size_t length, GError **error);
+
+/* The next complete line without its line end, empty ones left out; valid until the next reserve(). */
+bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_length);
+
+/* True if a line has begun and not ended: at EOF, something was cut off. */
+bool qmp_framer_has_partial(const QmpFramer *framer);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpFramer, qmp_framer_free)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+
+#include "loop/loop.h"
+#include "qmp/message.h"
+
+/*
+ * The client side of one QMP connection: handshake, pending calls, events.
+ *
+ * Never blocks: bytes are read when there are some (one read a turn, so that one talkative QEMU
+ * does not starve the others) and written when there is room. QEMU takes at most 8 commands in
+ * flight (QMP specification); the rest wait here, up to QMP_MONITOR_CALLS_MAX.
+ *
+ * A call that times out has ended for its caller, but QEMU still owes the reply: its place in
+ * flight stays taken until the reply comes and is dropped. So a hung QEMU gets no more than 8
+ * commands, and when it goes on, ids and replies still match.
+ *
+ * Order: within one connection, events and replies are handed on in the order QEMU wrote them.
+ *
+ * Event thread only. Callbacks may call any function here, qmp_monitor_free() included.
+ */
+
+#define QMP_MONITOR_IN_FLIGHT_MAX   8u
+#define QMP_MONITOR_CALLS_MAX       4096u
+#define QMP_MONITOR_HANDSHAKE_MS    30000
+/* Messages that are no QMP at all, in a row, after which the connection is given up. */
+#define QMP_MONITOR_GARBAGE_MAX     64u
+
+typedef struct QmpMonitor QmpMonitor;
+
+typedef struct QmpMonitorHandler {
+	/* The handshake is done; version is the value of "QMP" in the greeting (borrowed). */
+	void (*ready)(QmpMonitor *monitor, JsonNode *greeting, void *userdata);
+	/* Takes event over. Never called before ready(): QEMU may send an event between our
+	 * qmp_capabilities and its reply; it is kept and handed on right after ready(). */
+	void (*event)(QmpMonitor *monitor, QmpMessage *event, void *userdata);
+	/* Exactly once, unless freed before: the connection is over. Everything read before was handed
+	 * on, all pending calls have ended with CORE_ERROR_MONITOR_LOST. The error says why:
+	 * end of file, reset, garbage, bound reached, handshake failed (CORE_ERROR_MONITOR_LOST)
+	 * or not answered in time (CORE_ERROR_MONITOR_TIMEOUT). */
+	void (*closed)(QmpMonitor *monitor, const GError *error, void *userdata);
+} QmpMonitorHandler;
+
+/* The end of a call. Exactly one of result (borrowed; value of "return") and error is set. */
+typedef void (*QmpReplyCallback)(JsonNode *result, const GError *error, void *userdata);
+
+/* Takes over fd, a connected stream socket (made non-blocking here). handshake_ms: how long the
+ * greeting and the reply to qmp_capabilities may take together, -1 for QMP_MONITOR_HANDSHAKE_MS. */
+QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonitorHandler *handler,
+			    void *userdata);
+
+/* Closes the connection. Pending calls end with CORE_ERROR_MONITOR_LOST before this returns;
+ * closed() is not called. NULL-safe, returns NULL. */
+QmpMonitor *qmp_monitor_free(QmpMonitor *monitor);
+
+/* Sends command with arguments (taken over; NULL for none). callback (may be NULL) is called
+ * exactly once and never before this returns. timeout_ms counts from here, waiting for a place in
+ * flight included; -1 for none. Calls made before ready() wait for it. */
+void qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
+			 int timeout_ms, QmpReplyCallback callback, void *userdata);
+
+/* Stops and restarts reading (flow control): what is not read stays with QEMU. Time-outs go on. */
+void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading);
+
+bool qmp_monitor_is_ready(const QmpMonitor *monitor);
+/* Calls not yet ended. */
+unsigned qmp_monitor_get_pending(const QmpMonitor *monitor);
+/* Since the connection began: messages dropped because they were no QMP, and replies with an id
+ * we do not know. */
+uint64_t qmp_monitor_get_garbage(const QmpMonitor *monitor);
+uint64_t qmp_monitor_get_unknown_ids(const QmpMonitor *monitor);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpMonitor, qmp_monitor_free)
