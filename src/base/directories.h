@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * Where files live. On the session bus the XDG directories of the user, each with "vmherald" below
+ * it; on the system bus the directories the unit names (CONFIGURATION_DIRECTORY, STATE_DIRECTORY,
+ * RUNTIME_DIRECTORY; systemd.exec(5)), or the usual places where there is no unit.
+ *
+ *   DEFINITIONS/NAME.json          one definition each (domain/definition-store)
+ *   STATE/sequence                 the last number given to a signal (event/sequence)
+ *   RUNTIME/lock                   held by the one service that uses these directories
+ *   RUNTIME/autostarted            autostart has been done since the boot
+ *   RUNTIME/domains/UUID/          0700, exists while QEMU runs:
+ *       monitor                    socket that QEMU listens on
+ *       run.json                   pid, incarnation, definition (domain/run-file)
+ *       qemu.pid                   written by QEMU itself
+ *       qemu.log                   its stderr
+ */
+typedef struct Directories {
+	char *definitions;
+	char *state;
+	char *runtime;
+	char *domains;
+} Directories;
+
+/* Finds and makes them (0700). CORE_ERROR_IO names the one that failed. Blocks: start-up. */
+Directories *directories_new(bool system, GError **error);
+Directories *directories_free(Directories *directories);
+
+/* Takes the lock; waits up to timeout_ms for a service that is just leaving. Returns a descriptor to keep
+ * open, or -1 with CORE_ERROR_IO. Blocks: start-up. */
+int directories_lock(const Directories *directories, int timeout_ms, GError **error);
+
+/* Removes a folder and the files in it; folders in it are removed likewise, links are not followed. What is not
+ * there is no error. Blocks: worker. */
+bool directories_remove(const char *path, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Directories, directories_free)
