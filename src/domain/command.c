@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+
+#include "base/error.h"
+#include "base/json-read.h"
+#include "base/json-text.h"
+#include "domain/domain-internal.h"
+
+/*
+ * What is asked of a running QEMU. Each operation answers when it is done: with the reply of QEMU
+ * where that is the end of it, with the end of the run where that is what was wanted.
+ */
+
+/* ---- one command each ---- */
+
+static const char *const commands[DOMAIN_OPERATION_MAX] = {
+	[DOMAIN_OPERATION_RESET] = "system_reset",
+	[DOMAIN_OPERATION_SUSPEND] = "stop",
+	[DOMAIN_OPERATION_RESUME] = "cont",
+	[DOMAIN_OPERATION_WAKEUP] = "system_wakeup",
+	[DOMAIN_OPERATION_INJECT_NMI] = "inject-nmi",
+};
+
+/* A call whose operation may have been answered before it, by the end of the run or by a time-out. */
+typedef struct Command {
+	Domain *domain;
+	uint64_t operation;
+	JsonNode *arguments;       /* device_add: what was added */
+} Command;
+
+static Command *command_new(Operation *operation)
+{
+	Command *command = g_new0(Command, 1);
+
+	command->domain = domain_ref(operation->domain);
+	command->operation = operation->id;
+	return command;
+}
+
+/* NULL if it has been answered meanwhile. */
+static Operation *command_get_operation(const Command *command)
+{
+	return operation_find(command->domain, command->operation);
+}
+
+static void command_free(Command *command)
+{
+	g_clear_pointer(&command->arguments, json_node_unref);
+	domain_unref(command->domain);
+	g_free(command);
+}
+
+static void on_command(JsonNode *result, const GError *error, void *userdata)
+{
+	Command *command = userdata;
+	Operation *operation = command_get_operation(command);
+
+	if (operation)
+		operation_end(operation, NULL, error);
+	command_free(command);
+}
+
+void domain_command(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
+{
+	Operation *operation = operation_begin(domain, kind, done, userdata);
+
+	g_assert(commands[kind]);
+	if (operation)
+		domain_call(domain, commands[kind], NULL, DOMAIN_CALL_TIMEOUT_MS, on_command,
+			    command_new(operation));
+}
+
+/* ---- any command ---- */
+
+static void on_executed(JsonNode *result, const GError *error, void *userdata)
+{
+	Command *command = userdata;
+	Operation *operation = command_get_operation(command);
+	g_autofree char *text = result ? json_text_from_node(result) : NULL;
+
+	if (result && command->arguments && command->domain->host)
+		devices_added_by_command(command->domain,
+					 json_node_get_object(command->arguments));
+	if (operation)
+		operation_end(operation, text, error);
+	command_free(command);
+}
+
+void domain_execute(Domain *domain, const char *name, JsonNode *arguments, int timeout_ms,
+		    DomainDone done, void *userdata)
+{
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_EXECUTE, done, userdata);
+	Command *command;
+
+	if (!operation) {
+		g_clear_pointer(&arguments, json_node_unref);
+		return;
+	}
+	command = command_new(operation);
+	if (g_str_equal(name, "device_add") && json_node_as_object(arguments))
+		command->arguments = json_node_ref(arguments);
+	domain_call(domain, name, arguments, timeout_ms, on_executed, command);
+}
+
+/* ---- destroy ---- */
+
+static void on_destroy_grace(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+	Domain *domain = operation->domain;
+
+	domain_clear_timer(domain, &operation->timer);
+	g_info("Domain '%s': TERM was not enough; KILL", domain_get_name(domain));
+	domain_kill(domain, SIGKILL);
+}
+
+/* The signal that ends QEMU; `stopped` and the answer come from run-end.c. */
+static void begin_destroy(Domain *domain)
+{
+	domain->hints.stop_requested = true;
+	if (domain->start)
+		start_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+					       "it was destroyed while it started"));
+	else
+		domain_kill(domain, SIGTERM);
+}
+
+void domain_destroy(Domain *domain, int grace_ms, DomainDone done, void *userdata)
+{
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_DESTROY, done, userdata);
+
+	if (!operation)
+		return;
+	operation_set_timer(operation, grace_ms, on_destroy_grace);
+	begin_destroy(domain);
+}
+
+/* ---- shutdown ---- */
+
+static void on_shutdown_timeout(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+	g_autoptr(GError) error = g_error_new(
+		CORE_ERROR, CORE_ERROR_TIMEOUT,
+		"The guest of domain '%s' has not shut down within %d s; it was asked and may still "
+		"do so. The option \"timeout\" forces it", domain_get_name(operation->domain),
+		DOMAIN_SHUTDOWN_TIMEOUT_MS / 1000);
+
+	operation_end(operation, NULL, error);
+}
+
+static void on_shutdown_force(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+
+	begin_destroy(operation->domain);
+	operation_set_timer(operation, DOMAIN_DESTROY_GRACE_MS, on_destroy_grace);
+}
+
+/* Success is not the end of it: it only means that QEMU has taken the order. */
+static void on_ordered(JsonNode *result, const GError *error, void *userdata)
+{
+	Command *command = userdata;
+	Operation *operation = command_get_operation(command);
+
+	if (operation && error)
+		operation_end(operation, NULL, error);
+	command_free(command);
+}
+
+static void ask_powerdown(Operation *operation)
+{
+	operation->domain->hints.powerdown_requested = true;
+	domain_call(operation->domain, "system_powerdown", NULL, DOMAIN_CALL_TIMEOUT_MS,
+		    on_ordered, command_new(operation));
+}
+
+void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *userdata)
+{
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_SHUTDOWN, done, userdata);
+
+	if (!operation)
+		return;
+	if (force_after_ms >= 0)
+		operation_set_timer(operation, force_after_ms, on_shutdown_force);
+	else
+		operation_set_timer(operation, DOMAIN_SHUTDOWN_TIMEOUT_MS, on_shutdown_timeout);
+	ask_powerdown(operation);
+}
+
+/* ---- reboot ----
+ *
+ * A guest is asked to shut down, not to reboot: that is all ACPI has. QEMU is told to pause instead
+ * of exiting when it has (set-action, QEMU 6.0), then reset and let go again. What QEMU tells meanwhile
+ * is not passed on, except the RESET.
+ *
+ *   set-action shutdown=pause, system_powerdown
+ *   SHUTDOWN (guest), STOP          commit_stop() calls reboot_guest_is_down()
+ *   system_reset, set-action shutdown=<as defined>, cont
+ */
+
+static void call_set_action(Domain *domain, bool pause, QmpReplyCallback callback, void *userdata)
+{
+	JsonObject *object = json_object_new();
+
+	json_object_set_string_member(object, "shutdown", pause ? "pause" : "poweroff");
+	domain_call(domain, "set-action", json_node_init_object(json_node_alloc(), object),
+		    DOMAIN_CALL_TIMEOUT_MS, callback, userdata);
+	json_object_unref(object);
+}
+
+static void on_action_restored(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (error)
+		g_message("Domain '%s': set-action: %s", domain_get_name(domain), error->message);
+	domain_unref(domain);
+}
+
+static void restore_action(Domain *domain)
+{
+	call_set_action(domain, domain->definition->on_shutdown == DEFINITION_POLICY_PAUSE ||
+				domain->definition->on_shutdown == DEFINITION_POLICY_PRESERVE,
+			on_action_restored, domain_ref(domain));
+}
+
+static void reset_and_go(Operation *operation)
+{
+	Domain *domain = operation->domain;
+
+	domain_call(domain, "system_reset", NULL, DOMAIN_CALL_TIMEOUT_MS, on_ordered,
+		    command_new(operation));
+	restore_action(domain);
+	domain_call(domain, "cont", NULL, DOMAIN_CALL_TIMEOUT_MS, on_command,
+		    command_new(operation));
+}
+
+void reboot_guest_is_down(Domain *domain)
+{
+	domain_clear_timer(domain, &domain->reboot->timer);
+	reset_and_go(domain->reboot);
+}
+
+static void on_reboot_timeout(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+	Domain *domain = operation->domain;
+	g_autoptr(GError) error = g_error_new(
+		CORE_ERROR, CORE_ERROR_TIMEOUT,
+		"The guest of domain '%s' has not shut down within %d s. The option \"timeout\" "
+		"resets it then", domain_get_name(domain), DOMAIN_SHUTDOWN_TIMEOUT_MS / 1000);
+
+	restore_action(domain);
+	operation_end(operation, NULL, error);
+}
+
+static void on_reboot_force(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+
+	domain_clear_timer(operation->domain, &operation->timer);
+	reset_and_go(operation);
+}
+
+static void on_reboot_action(JsonNode *result, const GError *error, void *userdata)
+{
+	Command *command = userdata;
+	Operation *operation = command_get_operation(command);
+
+	if (operation && error)
+		operation_end(operation, NULL, error);
+	else if (operation)
+		ask_powerdown(operation);
+	command_free(command);
+}
+
+void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_REBOOT, done, userdata);
+
+	if (!operation)
+		return;
+	if (domain->reboot) {
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Domain '%s' is being rebooted already", domain_get_name(domain));
+		operation_end(operation, NULL, error);
+		return;
+	}
+	domain->reboot = operation;
+	domain->hints.shutdown_seen = false;
+	if (force_after_ms >= 0)
+		operation_set_timer(operation, force_after_ms, on_reboot_force);
+	else
+		operation_set_timer(operation, DOMAIN_SHUTDOWN_TIMEOUT_MS, on_reboot_timeout);
+	call_set_action(domain, true, on_reboot_action, command_new(operation));
+}

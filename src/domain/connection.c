@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json-read.h"
+#include "domain/domain-internal.h"
+#include "domain/launch.h"
+
+/*
+ * The monitor of a domain: handed over by a start, connected again after it was lost, and the reading
+ * of the state afresh that follows every connect (QEMU keeps nothing for an absent client).
+ *
+ * A monitor that cannot be reached does not mean that QEMU has stopped: only its process can tell.
+ * Until it does, the state is unknown.
+ */
+
+/* How long after the end of file the process may take to be gone, and the other way round. */
+#define END_GRACE_MS           1000
+#define RECONNECT_FIRST_MS     50
+#define RECONNECT_MAX_MS       5000
+#define RECONNECT_HANDSHAKE_MS 5000
+
+static void reconnect(Domain *domain);
+
+/* ---- calls ---- */
+
+typedef struct Call {
+	Domain *domain;
+	Strand *events;
+	QmpReplyCallback callback;
+	void *userdata;
+	JsonNode *result;
+	GError *error;
+	bool called;
+} Call;
+
+static void call_finish(Call *call)
+{
+	if (call->called)
+		return;
+	call->called = true;
+	call->callback(call->result, call->error, call->userdata);
+}
+
+static void call_done(void *data)
+{
+	call_finish(data);
+}
+
+/* Also reached without done(), when the strand was closed: the run is over, the caller is still told. */
+static void call_free(void *data)
+{
+	Call *call = data;
+
+	if (!call->called && !call->error) {
+		g_clear_pointer(&call->result, json_node_unref);
+		g_set_error(&call->error, CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+			    "Domain '%s' has stopped", domain_get_name(call->domain));
+	}
+	call_finish(call);
+	g_clear_pointer(&call->result, json_node_unref);
+	g_clear_error(&call->error);
+	strand_unref(call->events);
+	domain_unref(call->domain);
+	g_free(call);
+}
+
+static const StrandItemClass call_class = { NULL, NULL, call_done, call_free };
+
+static void on_reply(JsonNode *result, const GError *error, void *userdata)
+{
+	Call *call = userdata;
+
+	call->result = result ? json_node_ref(result) : NULL;
+	call->error = error ? g_error_copy(error) : NULL;
+	strand_push(call->events, &call_class, call);
+}
+
+void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
+		 QmpReplyCallback callback, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+	Call *call = g_new0(Call, 1);
+
+	call->domain = domain_ref(domain);
+	call->events = strand_ref(domain->events);
+	call->callback = callback;
+	call->userdata = userdata;
+	if (domain->monitor) {
+		qmp_monitor_execute(domain->monitor, command, arguments, timeout_ms, on_reply, call);
+		return;
+	}
+	g_clear_pointer(&arguments, json_node_unref);
+	g_set_error(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+		    "%s: the monitor of domain '%s' cannot be reached", command,
+		    domain_get_name(domain));
+	on_reply(NULL, error, call);
+}
+
+/* ---- state read afresh ---- */
+
+typedef struct Resync {
+	Domain *domain;
+	uint64_t incarnation;
+	ResyncDone done;
+	char *run_state;
+	GError *error;
+	unsigned pending;
+} Resync;
+
+static void resync_step(Resync *resync, const GError *error)
+{
+	if (error && !resync->error)
+		resync->error = g_error_copy(error);
+	if (--resync->pending > 0)
+		return;
+	if (resync->domain->host && resync->domain->incarnation == resync->incarnation)
+		resync->done(resync->domain, resync->error ? NULL : resync->run_state,
+			     resync->error);
+	g_free(resync->run_state);
+	g_clear_error(&resync->error);
+	domain_unref(resync->domain);
+	g_free(resync);
+}
+
+static void on_status(JsonNode *result, const GError *error, void *userdata)
+{
+	Resync *resync = userdata;
+	const char *run_state = "unknown";
+
+	if (json_read_string(json_node_as_object(result), "status", &run_state))
+		resync->run_state = g_strdup(run_state);
+	resync_step(resync, error);
+}
+
+static void on_devices(JsonNode *result, const GError *error, void *userdata)
+{
+	Resync *resync = userdata;
+
+	if (result && resync->domain->host && resync->domain->incarnation == resync->incarnation)
+		devices_resync(resync->domain, result);
+	resync_step(resync, error);
+}
+
+void domain_resync(Domain *domain, ResyncDone done)
+{
+	Resync *resync = g_new0(Resync, 1);
+	JsonObject *path = json_object_new();
+
+	resync->domain = domain_ref(domain);
+	resync->incarnation = domain->incarnation;
+	resync->done = done;
+	resync->pending = 2;
+	/* Nobody may have queried since the last event of a NIC, so it might be silent for ever. */
+	filter_watch_query_all(domain->filter_watch);
+	json_object_set_string_member(path, "path", "/machine/peripheral");
+	domain_call(domain, "qom-list", json_node_init_object(json_node_alloc(), path),
+		    DOMAIN_CALL_TIMEOUT_MS, on_devices, resync);
+	json_object_unref(path);
+	domain_call(domain, "query-status", NULL, DOMAIN_CALL_TIMEOUT_MS, on_status, resync);
+}
+
+/* ---- the monitor ---- */
+
+static void set_connected(Domain *domain, bool connected)
+{
+	if (domain->connected == connected)
+		return;
+	domain->connected = connected;
+	domain_changed(domain, DOMAIN_PROPERTY_CONNECTED);
+}
+
+/* The reason that query-status gives for a state found by looking. */
+static LifecycleReason reason_from_run_state(const char *run_state)
+{
+	if (g_str_equal(run_state, "io-error"))
+		return LIFECYCLE_REASON_IOERROR;
+	if (g_str_equal(run_state, "watchdog"))
+		return LIFECYCLE_REASON_WATCHDOG;
+	if (g_str_equal(run_state, "guest-panicked"))
+		return LIFECYCLE_REASON_PANICKED;
+	if (g_str_equal(run_state, "suspended"))
+		return LIFECYCLE_REASON_MEMORY;
+	return LIFECYCLE_REASON_RESYNC;
+}
+
+static void on_reconnect_resync(Domain *domain, const char *run_state, const GError *error)
+{
+	Event *event;
+
+	if (!run_state) {
+		g_message("Domain '%s': the state could not be read: %s; connecting again",
+			  domain_get_name(domain), error ? error->message : "no status");
+		domain_drop_monitor(domain);
+		reconnect(domain);
+		return;
+	}
+	set_connected(domain, true);
+	domain->reconnect_delay_ms = 0;
+	(void)domain_enter_state(domain, domain_state_from_run_state(run_state),
+				 reason_from_run_state(run_state));
+	event = event_new(EVENT_MONITOR_RESYNCHRONIZED, 0);
+	event->resynchronized.reason = domain->readopt ? "service-restarted" : "monitor-lost";
+	domain_publish(domain, event);
+	if (domain->readopt)
+		operation_end(domain->readopt, NULL, NULL);
+}
+
+static void read_version(Domain *domain, JsonNode *greeting)
+{
+	JsonObject *version = json_read_object(json_node_as_object(greeting), "version");
+	JsonObject *qemu = json_read_object(version, "qemu");
+	int64_t major = 0, minor = 0, micro = 0;
+
+	(void)json_read_int(qemu, "major", &major);
+	(void)json_read_int(qemu, "minor", &minor);
+	(void)json_read_int(qemu, "micro", &micro);
+	g_free(domain->qemu_version);
+	domain->qemu_version = g_strdup_printf("%" G_GINT64_FORMAT ".%" G_GINT64_FORMAT
+					       ".%" G_GINT64_FORMAT, major, minor, micro);
+	domain_changed(domain, DOMAIN_PROPERTY_QEMU_VERSION);
+}
+
+static void on_ready(QmpMonitor *monitor, JsonNode *greeting, void *userdata)
+{
+	Domain *domain = userdata;
+
+	read_version(domain, greeting);
+	if (domain->start) {
+		set_connected(domain, true);
+		start_connected(domain);
+	} else {
+		domain_resync(domain, on_reconnect_resync);
+	}
+}
+
+static void on_event(QmpMonitor *monitor, QmpMessage *event, void *userdata)
+{
+	intake_event(userdata, event);
+}
+
+/* The end of the connection, in its place behind everything QEMU said before it. */
+typedef struct Closed {
+	Domain *domain;
+	uint64_t incarnation;
+	GError *error;
+} Closed;
+
+static void on_grace(int timer, void *userdata)
+{
+	Domain *domain = userdata;
+	Event *event;
+
+	domain_clear_timer(domain, &domain->grace_timer);
+	if (domain->process_exited) {
+		/* Gone, but something still holds its end of the socket. */
+		domain_drop_monitor(domain);
+		domain->monitor_gone = true;
+		run_end_check(domain);
+		return;
+	}
+	if (domain->start) {
+		start_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+					       "QEMU closed its monitor and goes on running"));
+		return;
+	}
+	/* Told once; a reconnect that fails half-way comes by here again. */
+	if (domain->state != DOMAIN_STATE_UNKNOWN) {
+		(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN,
+					 LIFECYCLE_REASON_MONITOR_LOST);
+		event = event_new(EVENT_MONITOR_LOST, 0);
+		event->monitor_lost.reason = "closed";
+		domain_publish(domain, event);
+	}
+	reconnect(domain);
+}
+
+static void closed_done(void *data)
+{
+	Closed *closed = data;
+	Domain *domain = closed->domain;
+
+	if (!domain->host || domain->incarnation != closed->incarnation)
+		return;
+	g_info("Domain '%s': monitor: %s", domain_get_name(domain), closed->error->message);
+	domain_drop_monitor(domain);
+	domain->monitor_gone = true;
+	if (domain->start && !domain->process_exited)
+		start_fail(domain, g_error_copy(closed->error));
+	if (domain->process_exited)
+		run_end_check(domain);
+	else
+		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
+}
+
+static void closed_free(void *data)
+{
+	Closed *closed = data;
+
+	domain_unref(closed->domain);
+	g_clear_error(&closed->error);
+	g_free(closed);
+}
+
+static const StrandItemClass closed_class = { NULL, NULL, closed_done, closed_free };
+
+static void on_closed(QmpMonitor *monitor, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+	Closed *closed = g_new0(Closed, 1);
+
+	closed->domain = domain_ref(domain);
+	closed->incarnation = domain->incarnation;
+	closed->error = g_error_copy(error);
+	strand_push(domain->events, &closed_class, closed);
+}
+
+static const QmpMonitorHandler monitor_handler = { on_ready, on_event, on_closed };
+
+void domain_use_monitor(Domain *domain, int fd, int handshake_ms)
+{
+	g_assert(!domain->monitor);
+	domain->monitor_gone = false;
+	domain->reading_held = false;
+	domain->monitor = qmp_monitor_new(domain_loop(domain), fd, handshake_ms, &monitor_handler,
+					  domain);
+}
+
+void domain_drop_monitor(Domain *domain)
+{
+	QmpMonitor *monitor = g_steal_pointer(&domain->monitor);
+
+	/* Ends the pending calls; their callbacks must not find the monitor any more. */
+	qmp_monitor_free(monitor);
+	if (monitor && domain->host)
+		set_connected(domain, false);
+}
+
+/* ---- the process ---- */
+
+static void on_exit_of_process(QemuProcess *process, const QemuExit *how, void *userdata)
+{
+	Domain *domain = userdata;
+
+	domain->process_exited = true;
+	domain->exit = *how;
+	if (domain->monitor_gone || !domain->monitor) {
+		domain->monitor_gone = true;
+		run_end_check(domain);
+	} else {
+		/* What it said last is still in the socket; the end of file comes behind it. */
+		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
+	}
+}
+
+void domain_watch_process(Domain *domain, QemuProcess *process)
+{
+	g_assert(!domain->process);
+	domain->process = process;
+	domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
+	if (!qemu_process_watch(process, domain_loop(domain), on_exit_of_process, domain))
+		g_warning("Domain '%s': process %d cannot be watched; its end will be noticed by "
+			  "its monitor alone", domain_get_name(domain),
+			  (int)qemu_process_get_pid(process));
+}
+
+void domain_kill(Domain *domain, int signal)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (domain->process && !qemu_process_signal(domain->process, signal, &error))
+		g_warning("Domain '%s': %s", domain_get_name(domain), error->message);
+}
+
+/* ---- connecting again ---- */
+
+typedef struct Reconnect {
+	Domain *domain;
+	uint64_t incarnation;
+	char *directory;
+	int fd;
+} Reconnect;
+
+static void on_reconnect_timer(int timer, void *userdata)
+{
+	Domain *domain = userdata;
+
+	domain_clear_timer(domain, &domain->reconnect_timer);
+	reconnect(domain);
+}
+
+static StrandStep reconnect_work(void *data)
+{
+	Reconnect *job = data;
+
+	job->fd = launch_connect(job->directory, NULL);
+	return STRAND_DONE;
+}
+
+static void reconnect_done(void *data)
+{
+	Reconnect *job = data;
+	Domain *domain = job->domain;
+
+	if (!domain->host || domain->incarnation != job->incarnation)
+		return;
+	domain->reconnecting = false;
+	if (domain->process_exited || domain->ending || domain->monitor)
+		return;
+	if (job->fd >= 0) {
+		domain_use_monitor(domain, job->fd, RECONNECT_HANDSHAKE_MS);
+		job->fd = -1;
+		return;
+	}
+	domain->reconnect_delay_ms = CLAMP(domain->reconnect_delay_ms * 2, RECONNECT_FIRST_MS,
+					   RECONNECT_MAX_MS);
+	domain_set_timer(domain, &domain->reconnect_timer, domain->reconnect_delay_ms,
+			 on_reconnect_timer);
+}
+
+static void reconnect_free(void *data)
+{
+	Reconnect *job = data;
+
+	if (job->fd >= 0)
+		(void)close(job->fd);
+	domain_unref(job->domain);
+	g_free(job->directory);
+	g_free(job);
+}
+
+static const StrandItemClass reconnect_class = { reconnect_work, NULL, reconnect_done, reconnect_free };
+
+static void reconnect(Domain *domain)
+{
+	Reconnect *job;
+
+	if (domain->reconnecting || domain->process_exited)
+		return;
+	domain->reconnecting = true;
+	job = g_new0(Reconnect, 1);
+	job->domain = domain_ref(domain);
+	job->incarnation = domain->incarnation;
+	job->directory = g_strdup(domain->directory);
+	job->fd = -1;
+	strand_push(domain->work, &reconnect_class, job);
+}
+
+/* ---- found again after a restart of the service ---- */
+
+/* A QEMU that does not answer must not keep the service from starting. */
+#define READOPT_TIMEOUT_MS 2000
+
+static void on_readopt_timeout(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+
+	g_message("Domain '%s': the monitor of the QEMU found running does not answer yet",
+		  domain_get_name(operation->domain));
+	operation_end(operation, NULL, NULL);
+}
+
+void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+	QemuProcess *process;
+
+	/* The process, not the state, says what is possible: so no operation_begin(). */
+	domain->readopt = operation_new(domain, DOMAIN_OPERATION_MAX, done, userdata);
+
+	domain->incarnation = run->incarnation;
+	domain->started_at = run->started_at;
+	domain->emulator = g_strdup(run->emulator);
+	g_hash_table_unref(domain->backends);
+	domain->backends = g_hash_table_ref(run->backends);
+	domain->while_away = true;
+	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
+
+	process = run->start_time > 0 ? qemu_process_adopt(run->pid, run->start_time, &error)
+				      : launch_find_orphan(run, domain->directory);
+	if (error)
+		g_warning("Domain '%s': %s", domain_get_name(domain), error->message);
+	if (!process) {
+		domain->process_exited = true;
+		domain->monitor_gone = true;
+		run_end_check(domain);
+		return;
+	}
+	domain_watch_process(domain, process);
+	if (!run->started) {
+		/* Killed in the middle of a start: what it would have become, nobody asked to the end. */
+		g_message("Domain '%s': cleaning up after a start that was cut off",
+			  domain_get_name(domain));
+		domain_kill(domain, SIGKILL);
+		return;
+	}
+	domain->while_away = false;
+	operation_set_timer(domain->readopt, READOPT_TIMEOUT_MS, on_readopt_timeout);
+	reconnect(domain);
+}

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json-read.h"
+#include "domain/domain-internal.h"
+
+/*
+ * Devices that come and go.
+ *
+ * QEMU has no event for a device that was added (device_add just succeeds), so DeviceAdded is ours. A
+ * device that goes is told by DEVICE_DELETED, first for its children
+ * (/machine/peripheral/ID/virtio-backend, without an id), then for itself: the children are told in
+ * the details of their parent's DeviceRemoved.
+ *
+ * The backends that came in with a device go out when it has gone and before that is told (class
+ * prepare), so that who hears DeviceRemoved can use their names again.
+ */
+
+#define DEVICES_MAX          4096u
+#define REMOVED_CHILDREN_MAX 64u
+#define BACKEND_TIMEOUT_MS   5000
+#define PERIPHERAL           "/machine/peripheral/"
+
+static JsonNode *make_arguments(const char *member, const char *value)
+{
+	JsonObject *object = json_object_new();
+	JsonNode *node;
+
+	json_object_set_string_member(object, member, value);
+	node = json_node_init_object(json_node_alloc(), object);
+	json_object_unref(object);
+	return node;
+}
+
+/* ---- the list ---- */
+
+typedef struct BusQuery {
+	Domain *domain;
+	uint64_t incarnation;
+	char *id;
+} BusQuery;
+
+static void on_bus(JsonNode *result, const GError *error, void *userdata)
+{
+	BusQuery *query = userdata;
+	Domain *domain = query->domain;
+	DomainDevice *device = NULL;
+
+	if (domain->host && domain->incarnation == query->incarnation)
+		device = g_hash_table_lookup(domain->devices, query->id);
+	/* The path of the bus; its last part is its name. */
+	if (device && result && JSON_NODE_HOLDS_VALUE(result) &&
+	    json_node_get_value_type(result) == G_TYPE_STRING) {
+		const char *path = json_node_get_string(result);
+		const char *slash = strrchr(path, '/');
+
+		g_free(device->bus);
+		device->bus = g_strdup(slash ? slash + 1 : path);
+		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+	}
+	domain_unref(domain);
+	g_free(query->id);
+	g_free(query);
+}
+
+static void add_device(Domain *domain, const char *id, const char *driver)
+{
+	DomainDevice *device;
+	JsonNode *arguments;
+	BusQuery *query;
+
+	if (g_hash_table_size(domain->devices) >= DEVICES_MAX) {
+		g_message("Domain '%s': more than %u devices; '%s' is left out of the list",
+			  domain_get_name(domain), DEVICES_MAX, id);
+		return;
+	}
+	device = g_new0(DomainDevice, 1);
+	device->id = g_strdup(id);
+	device->driver = g_strdup(driver);
+	device->qom_path = g_strconcat(PERIPHERAL, id, NULL);
+	device->bus = g_strdup("");
+	g_hash_table_replace(domain->devices, device->id, device);
+	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+
+	query = g_new0(BusQuery, 1);
+	query->domain = domain_ref(domain);
+	query->incarnation = domain->incarnation;
+	query->id = g_strdup(id);
+	arguments = make_arguments("path", device->qom_path);
+	json_object_set_string_member(json_node_get_object(arguments), "property", "parent_bus");
+	domain_call(domain, "qom-get", arguments, DOMAIN_CALL_TIMEOUT_MS, on_bus, query);
+}
+
+/* list: what qom-list says of /machine/peripheral, entries like
+ * {"name": "net0", "type": "child<virtio-net-pci>"}. */
+void devices_resync(Domain *domain, JsonNode *list)
+{
+	JsonArray *array = JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	unsigned length = array ? json_array_get_length(array) : 0;
+
+	g_hash_table_remove_all(domain->devices);
+	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+	for (unsigned i = 0; i < length; i++) {
+		JsonObject *entry = json_node_as_object(json_array_get_element(array, i));
+		g_autofree char *driver = NULL;
+		const char *name, *type;
+
+		if (!json_read_string(entry, "name", &name) ||
+		    !json_read_string(entry, "type", &type) || !g_str_has_prefix(type, "child<"))
+			continue;
+		driver = g_strndup(type + strlen("child<"), strcspn(type + strlen("child<"), ">"));
+		add_device(domain, name, driver);
+	}
+}
+
+static void tell_added(Domain *domain, const char *id, const char *driver)
+{
+	g_autofree char *path = g_strconcat(PERIPHERAL, id, NULL);
+	Event *event = event_new(EVENT_DEVICE_ADDED, 0);
+
+	add_device(domain, id, driver);
+	event->device_added.id = event_string(event, id);
+	event->device_added.driver = event_string(event, driver);
+	event->device_added.qom_path = event_string(event, path);
+	domain_publish(domain, event);
+}
+
+/* A client's own device_add succeeded (Monitor.Execute). */
+void devices_added_by_command(Domain *domain, JsonObject *arguments)
+{
+	const char *id, *driver;
+
+	if (json_read_string(arguments, "id", &id) &&
+	    json_read_string(arguments, "driver", &driver) &&
+	    !g_hash_table_contains(domain->devices, id))
+		tell_added(domain, id, driver);
+}
+
+/* ---- attach ---- */
+
+/* One transaction: backends in, device in; or everything out again, in reverse. */
+typedef struct Attach {
+	Domain *domain;
+	uint64_t operation;
+	uint64_t incarnation;
+	char *id, *driver;
+	JsonNode *device;
+	JsonNode *backends[BACKEND_MAX];
+	unsigned step;                  /* the backend (or, at BACKEND_MAX, the device) that is next */
+	Backends *added;
+	GError *error;
+} Attach;
+
+static void attach_step(Attach *attach);
+static void attach_undo(Attach *attach);
+
+static void attach_finish(Attach *attach)
+{
+	Operation *operation = operation_find(attach->domain, attach->operation);
+
+	if (operation)
+		operation_end(operation, attach->error ? NULL : attach->id, attach->error);
+	for (unsigned i = 0; i < BACKEND_MAX; i++)
+		g_clear_pointer(&attach->backends[i], json_node_unref);
+	g_clear_pointer(&attach->device, json_node_unref);
+	backends_free(attach->added);
+	g_clear_error(&attach->error);
+	g_free(attach->id);
+	g_free(attach->driver);
+	domain_unref(attach->domain);
+	g_free(attach);
+}
+
+static bool attach_is_over(const Attach *attach)
+{
+	return !attach->domain->host || attach->domain->incarnation != attach->incarnation ||
+	       !attach->domain->monitor;
+}
+
+static void on_undone(JsonNode *result, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	if (error)
+		g_message("Domain '%s': taking back a part of device '%s': %s",
+			  domain_get_name(attach->domain), attach->id, error->message);
+	attach_undo(attach);
+}
+
+static void attach_undo(Attach *attach)
+{
+	while (attach->step > 0) {
+		unsigned kind = --attach->step;
+		g_autofree char *id = g_steal_pointer(&attach->added->ids[kind]);
+
+		if (!id || attach_is_over(attach))
+			continue;
+		domain_call(attach->domain, backend_rows[kind].remove,
+			    make_arguments(backend_rows[kind].remove_member, id),
+			    BACKEND_TIMEOUT_MS, on_undone, attach);
+		return;
+	}
+	attach_finish(attach);
+}
+
+static void on_ledger_written(Domain *domain, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	/* The device is in; what is at stake is only whether its backends go with it after a restart. */
+	if (error)
+		g_message("Domain '%s': device '%s': %s", domain_get_name(domain), attach->id,
+			  error->message);
+	attach_finish(attach);
+}
+
+static void attach_commit(Attach *attach)
+{
+	Domain *domain = attach->domain;
+	bool has_backends = false;
+
+	tell_added(domain, attach->id, attach->driver);
+	for (unsigned i = 0; i < BACKEND_MAX; i++)
+		has_backends |= attach->added->ids[i] != NULL;
+	if (!has_backends) {
+		attach_finish(attach);
+		return;
+	}
+	g_hash_table_replace(domain->backends, g_strdup(attach->id),
+			     g_steal_pointer(&attach->added));
+	domain_write_run_file(domain, true, on_ledger_written, attach);
+}
+
+static void on_step(JsonNode *result, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	if (error || attach_is_over(attach)) {
+		attach->error = error ? g_error_copy(error)
+				      : g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+						    "The domain stopped while device '%s' was "
+						    "attached", attach->id);
+		/* The step that failed has left nothing to take back. */
+		if (attach->step < BACKEND_MAX)
+			g_clear_pointer(&attach->added->ids[attach->step], g_free);
+		attach_undo(attach);
+		return;
+	}
+	if (attach->step == BACKEND_MAX) {
+		attach_commit(attach);
+		return;
+	}
+	attach->step++;
+	attach_step(attach);
+}
+
+static void attach_step(Attach *attach)
+{
+	const BackendRow *row;
+	JsonNode *arguments;
+
+	while (attach->step < BACKEND_MAX && !attach->backends[attach->step])
+		attach->step++;
+	if (attach->step == BACKEND_MAX) {
+		domain_call(attach->domain, "device_add", g_steal_pointer(&attach->device),
+			    DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
+		return;
+	}
+	row = &backend_rows[attach->step];
+	arguments = g_steal_pointer(&attach->backends[attach->step]);
+	attach->added->ids[attach->step] = g_strdup(json_object_get_string_member(
+		json_node_get_object(arguments), row->id_member));
+	domain_call(attach->domain, row->add, arguments, DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
+}
+
+static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, GError **error)
+{
+	const char *driver, *id;
+
+	if (!json_read_string(json_node_as_object(device), "driver", &driver)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "device: must be a JSON object with the string \"driver\"");
+		return false;
+	}
+	if (json_read_string(json_node_as_object(device), "id", &id) &&
+	    g_hash_table_contains(domain->devices, id)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
+			    "Domain '%s' already has a device with the id '%s'",
+			    domain_get_name(domain), id);
+		return false;
+	}
+	for (unsigned i = 0; i < BACKEND_MAX; i++) {
+		if (!backends[i] || json_read_string(json_node_as_object(backends[i]),
+						     backend_rows[i].id_member, &id))
+			continue;
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "%s: must be a JSON object with the string \"%s\"",
+			    backend_rows[i].name, backend_rows[i].id_member);
+		return false;
+	}
+	return true;
+}
+
+static JsonNode *copy_with_id(JsonNode *device, const char *id)
+{
+	JsonObject *object = json_object_new();
+	JsonObjectIter iter;
+	const char *member;
+	JsonNode *value, *copy;
+
+	json_object_iter_init(&iter, json_node_get_object(device));
+	while (json_object_iter_next(&iter, &member, &value))
+		json_object_set_member(object, member, json_node_ref(value));
+	json_object_set_string_member(object, "id", id);
+	copy = json_node_init_object(json_node_alloc(), object);
+	json_object_unref(object);
+	return copy;
+}
+
+/* The node came from a parser and is sealed, so one without an id is replaced. */
+static char *take_id(Domain *domain, JsonNode **device)
+{
+	JsonNode *copy;
+	const char *id;
+	char *made = NULL;
+
+	if (json_read_string(json_node_get_object(*device), "id", &id))
+		return g_strdup(id);
+	for (unsigned i = 0; !made || g_hash_table_contains(domain->devices, made); i++) {
+		g_free(made);
+		made = g_strdup_printf("device%u", i);
+	}
+	copy = copy_with_id(*device, made);
+	json_node_unref(*device);
+	*device = copy;
+	return made;
+}
+
+void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
+			  DomainDone done, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_ATTACH_DEVICE, done,
+					       userdata);
+	Attach *attach;
+
+	if (operation && !check_attach(domain, device, backends, &error)) {
+		operation_end(operation, NULL, error);
+		operation = NULL;
+	}
+	if (!operation) {
+		json_node_unref(device);
+		for (unsigned i = 0; i < BACKEND_MAX; i++)
+			g_clear_pointer(&backends[i], json_node_unref);
+		return;
+	}
+
+	attach = g_new0(Attach, 1);
+	attach->operation = operation->id;
+	attach->domain = domain_ref(domain);
+	attach->incarnation = domain->incarnation;
+	attach->driver = g_strdup(json_object_get_string_member(json_node_get_object(device),
+								"driver"));
+	attach->id = take_id(domain, &device);
+	attach->device = device;
+	memcpy(attach->backends, backends, sizeof(attach->backends));
+	attach->added = g_new0(Backends, 1);
+	attach_step(attach);
+}
+
+/* ---- detach ---- */
+
+static void on_detach_timeout(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+	Domain *domain = operation->domain;
+	DomainDevice *device = g_hash_table_lookup(domain->devices, operation->device);
+	Event *event = event_new(EVENT_DEVICE_REMOVAL_FAILED, 0);
+	g_autoptr(GError) error = g_error_new(
+		CORE_ERROR, CORE_ERROR_TIMEOUT,
+		"The guest of domain '%s' has not let go of device '%s' yet; it was asked and may "
+		"still do so", domain_get_name(domain), operation->device);
+
+	event->device_removal_failed.id = event_string(event, operation->device);
+	event->device_removal_failed.reason = "timeout";
+	event->device_removal_failed.qom_path = event_string(event, device ? device->qom_path : "");
+	domain_publish(domain, event);
+	operation_end(operation, NULL, error);
+}
+
+static Operation *find_detach(Domain *domain, const char *id)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++) {
+		Operation *operation = g_ptr_array_index(domain->operations, i);
+
+		if (operation->kind == DOMAIN_OPERATION_DETACH_DEVICE &&
+		    g_str_equal(operation->device, id))
+			return operation;
+	}
+	return NULL;
+}
+
+/* The operation may have ended before device_del was answered, by DEVICE_DELETED or by its time. */
+typedef struct DetachReply {
+	Domain *domain;
+	char *id;
+} DetachReply;
+
+static void on_device_del(JsonNode *result, const GError *error, void *userdata)
+{
+	DetachReply *reply = userdata;
+	Operation *operation = find_detach(reply->domain, reply->id);
+
+	if (operation && error)
+		operation_end(operation, NULL, error);
+	domain_unref(reply->domain);
+	g_free(reply->id);
+	g_free(reply);
+}
+
+void domain_detach_device(Domain *domain, const char *id, int timeout_ms, DomainDone done,
+			  void *userdata)
+{
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_DETACH_DEVICE, done,
+					       userdata);
+	g_autoptr(GError) error = NULL;
+	DetachReply *reply;
+
+	if (!operation)
+		return;
+	operation->device = g_strdup("");
+	if (!g_hash_table_contains(domain->devices, id))
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_NO_SUCH_DEVICE,
+			    "Domain '%s' has no device with the id '%s'", domain_get_name(domain),
+			    id);
+	else if (find_detach(domain, id))
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Device '%s' of domain '%s' is being detached already", id,
+			    domain_get_name(domain));
+	if (error) {
+		operation_end(operation, NULL, error);
+		return;
+	}
+	g_free(operation->device);
+	operation->device = g_strdup(id);
+	operation_set_timer(operation, timeout_ms, on_detach_timeout);
+	reply = g_new0(DetachReply, 1);
+	reply->domain = domain_ref(domain);
+	reply->id = g_strdup(id);
+	domain_call(domain, "device_del", make_arguments("id", id), DOMAIN_CALL_TIMEOUT_MS,
+		    on_device_del, reply);
+}
+
+/* ---- DEVICE_DELETED ---- */
+
+typedef struct Removal {
+	Domain *domain;
+	Strand *strand;
+	unsigned pending;
+} Removal;
+
+static void removal_step(Removal *removal)
+{
+	if (--removal->pending > 0)
+		return;
+	strand_resume(removal->strand);
+	strand_unref(removal->strand);
+	domain_unref(removal->domain);
+	g_free(removal);
+}
+
+static void on_backend_removed(JsonNode *result, const GError *error, void *userdata)
+{
+	Removal *removal = userdata;
+
+	if (error)
+		g_message("Domain '%s': a backend of a removed device stays: %s",
+			  domain_get_name(removal->domain), error->message);
+	removal_step(removal);
+}
+
+/* The strand stands still here, so these replies must not queue up in it: they are asked of the
+ * monitor itself. Their time-out is the deadline of the step. */
+bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand)
+{
+	const char *id = event->device_removed.id;
+	Backends *backends = *id ? g_hash_table_lookup(domain->backends, id) : NULL;
+	Removal *removal;
+
+	if (!backends || !domain->monitor)
+		return true;
+	removal = g_new0(Removal, 1);
+	removal->domain = domain_ref(domain);
+	removal->strand = strand_ref(strand);
+	removal->pending = 1;
+	for (unsigned i = BACKEND_MAX; i-- > 0;) {
+		if (!backends->ids[i])
+			continue;
+		removal->pending++;
+		qmp_monitor_execute(domain->monitor, backend_rows[i].remove,
+				    make_arguments(backend_rows[i].remove_member, backends->ids[i]),
+				    BACKEND_TIMEOUT_MS, on_backend_removed, removal);
+	}
+	removal_step(removal);
+	return false;
+}
+
+/* True if path lies below a device in the list: /machine/peripheral/ID/... */
+static bool is_child_of_known_device(Domain *domain, const char *path)
+{
+	g_autofree char *id = NULL;
+	const char *rest;
+
+	if (!g_str_has_prefix(path, PERIPHERAL))
+		return false;
+	rest = path + strlen(PERIPHERAL);
+	if (!strchr(rest, '/'))
+		return false;
+	id = g_strndup(rest, strcspn(rest, "/"));
+	return g_hash_table_contains(domain->devices, id);
+}
+
+static void add_children(Domain *domain, Event *event)
+{
+	g_autofree char *prefix = g_strconcat(event->device_removed.qom_path, "/", NULL);
+	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+	g_auto(GStrv) children = NULL;
+
+	for (unsigned i = 0; i < domain->removed_children->len;) {
+		const char *child = g_ptr_array_index(domain->removed_children, i);
+
+		if (!g_str_has_prefix(child, prefix)) {
+			i++;
+			continue;
+		}
+		g_strv_builder_add(builder, child);
+		g_ptr_array_remove_index(domain->removed_children, i);
+	}
+	children = g_strv_builder_end(builder);
+	if (*children)
+		event_add_detail(event, "children",
+				 g_variant_new_strv((const char *const *)children, -1));
+}
+
+static void on_removal_written(Domain *domain, const GError *error, void *userdata)
+{
+	if (error)
+		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+}
+
+void devices_commit_removed(Domain *domain, Event *event)
+{
+	const char *id = event->device_removed.id;
+	Operation *detach;
+
+	if (!*id && is_child_of_known_device(domain, event->device_removed.qom_path) &&
+	    domain->removed_children->len < REMOVED_CHILDREN_MAX) {
+		g_ptr_array_add(domain->removed_children,
+				g_strdup(event->device_removed.qom_path));
+		event_unref(event);
+		return;
+	}
+	if (g_hash_table_remove(domain->devices, id))
+		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+	if (g_hash_table_contains(domain_get_filters(domain), id)) {
+		filter_watch_forget(domain->filter_watch, id);
+		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
+	}
+	if (g_hash_table_remove(domain->backends, id))
+		domain_write_run_file(domain, true, on_removal_written, NULL);
+	add_children(domain, event);
+	detach = *id ? find_detach(domain, id) : NULL;
+	domain_publish(domain, event);
+	if (detach)
+		operation_end(detach, NULL, NULL);
+}

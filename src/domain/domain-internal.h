@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain/domain.h"
+#include "domain/filter-watch.h"
+#include "qemu/process.h"
+
+/*
+ * What the files of this folder share. Each is one chapter of a domain's life:
+ *
+ *   domain.c      what it is; getters; entering a state; publishing
+ *   operation.c   what somebody waits for
+ *   launch.c      host work of a start: folder, socket, process (worker thread)
+ *   start.c       from Start() to `started`
+ *   connection.c  the monitor: connect, reconnect, losing it, reading state afresh
+ *   intake.c      from QEMU's event to the commit: the strand
+ *   lifecycle.c   the cleaned stream of lifecycle events
+ *   devices.c     attach, detach, DEVICE_DELETED
+ *   command.c     suspend, resume, shutdown, reboot, ...
+ *   run-end.c     from the exit of QEMU to `stopped`
+ *
+ * Everything here: event thread only, except domain/launch.h and domain/run-file.h.
+ */
+
+/* An operation that has been asked for and has not been answered yet. */
+typedef struct Operation {
+	Domain *domain;               /* a reference */
+	uint64_t id;                  /* never used again, unlike its address */
+	DomainOperation kind;
+	DomainDone done;
+	void *userdata;
+	int timer;                    /* 0: none */
+	char *device;                 /* detach: its id */
+} Operation;
+
+/* What has been seen in this incarnation that explains what comes next. */
+typedef struct RunHints {
+	bool stop_requested;          /* domain_destroy() */
+	bool powerdown_requested;     /* domain_shutdown(), until POWERDOWN has come */
+	bool shutdown_seen;
+	bool shutdown_by_guest;
+	char *shutdown_cause;
+	bool panicked;
+	bool watchdog_poweroff;
+	bool watchdog_shutdown;       /* until POWERDOWN has come */
+	LifecycleReason pause_reason; /* of the STOP that follows; PAUSED if nothing explains it */
+	int64_t paused_at;            /* QEMU's time of the last STOP */
+} RunHints;
+
+/* A start that has not come to its end. */
+typedef struct Start {
+	Operation *operation;         /* NULL: started by a policy */
+	bool paused;
+	bool spawning;                /* a worker is on it */
+	GError *error;                /* set once it has failed; then only the clean-up is left */
+	int timer;
+} Start;
+
+struct Domain {
+	int ref_count;
+	const DomainHost *host;       /* NULL after domain_close() */
+	char *uuid;
+	Definition *definition;
+	Definition *next_definition;  /* NULL: the same */
+	bool persistent;
+
+	DomainState state;
+	LifecycleReason state_reason;
+	uint64_t incarnation;
+
+	/* ---- of this incarnation; cleared by run-end.c ---- */
+	QemuProcess *process;
+	bool process_exited;
+	QemuExit exit;
+	int64_t started_at;
+	char *emulator;
+	char *directory;
+	QmpMonitor *monitor;
+	bool monitor_gone;            /* everything QEMU wrote has been committed */
+	bool connected;
+	char *qemu_version;
+	int grace_timer;              /* monitor gone but process not, or the other way round */
+	int reconnect_timer;
+	int reconnect_delay_ms;
+	bool reconnecting;            /* a worker is on it */
+	bool ending;                  /* run-end.c has begun */
+	bool while_away;              /* it ended when nobody looked */
+	Strand *events;               /* events and replies, in QEMU's order */
+	unsigned unsent;              /* published, not yet on the bus */
+	bool reading_held;
+	RunHints hints;
+	Start *start;
+	Operation *reboot;            /* the reboot in progress, also in operations */
+	FilterWatch *filter_watch;
+	GHashTable *devices;          /* id -> DomainDevice */
+	GHashTable *backends;         /* id -> Backends */
+	GPtrArray *removed_children;  /* QOM paths, told with their parent */
+
+	/* ---- */
+	Strand *work;                 /* host work of this domain, in order, over all incarnations */
+	GPtrArray *operations;
+	uint64_t last_operation_id;
+	Operation *readopt;
+	int64_t restarts[5];          /* times of the last restarts by a policy */
+};
+
+/* domain.c */
+Loop *domain_loop(Domain *domain);
+void domain_changed(Domain *domain, DomainProperty properties);
+/* Takes event over. */
+void domain_publish(Domain *domain, Event *event);
+/* False (and logged) if the table of transitions does not allow it. */
+bool domain_enter_state(Domain *domain, DomainState state, LifecycleReason reason);
+/* Enters state, then publishes event with it. */
+void domain_publish_lifecycle(Domain *domain, Event *event, DomainState state);
+void domain_device_free(DomainDevice *device);
+void domain_clear_timer(Domain *domain, int *timer);
+/* A timeout that keeps the domain alive and is gone when it has fired. */
+void domain_set_timer(Domain *domain, int *timer, int interval_ms, LoopTimeoutCallback callback);
+void domain_reset_run(Domain *domain);
+
+/* operation.c */
+/* Without asking whether the state allows it. */
+Operation *operation_new(Domain *domain, DomainOperation kind, DomainDone done, void *userdata);
+/* NULL (and done called with the error) if there are too many, or the state does not allow it. */
+Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done, void *userdata);
+/* What was begun as id, or NULL if it has been answered meanwhile: by the end of the run, by its time. */
+Operation *operation_find(const Domain *domain, uint64_t id);
+void operation_end(Operation *operation, const char *result, const GError *error);
+void operation_set_timer(Operation *operation, int interval_ms, LoopTimeoutCallback callback);
+/* Ends all of one kind. */
+void operations_end_kind(Domain *domain, DomainOperation kind, const char *result,
+			 const GError *error);
+void operations_end_all(Domain *domain, const GError *error);
+bool domain_has_operation(const Domain *domain, DomainOperation kind);
+
+/* connection.c */
+/* Like qmp_monitor_execute(), but the reply takes its place among the events that QEMU sent before
+ * it. callback is always called, with CORE_ERROR_MONITOR_LOST if there is no monitor. */
+void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
+		 QmpReplyCallback callback, void *userdata);
+/* Takes over fd. */
+void domain_use_monitor(Domain *domain, int fd, int handshake_ms);
+void domain_drop_monitor(Domain *domain);
+void domain_watch_process(Domain *domain, QemuProcess *process);
+void domain_kill(Domain *domain, int signal);
+/* Reads devices and filters afresh; done is called with the RunState, or NULL and the error. */
+typedef void (*ResyncDone)(Domain *domain, const char *run_state, const GError *error);
+void domain_resync(Domain *domain, ResyncDone done);
+
+/* start.c */
+void start_connected(Domain *domain);
+void start_by_policy(Domain *domain);
+/* Takes error over. The first one counts. */
+void start_fail(Domain *domain, GError *error);
+Start *start_free(Start *start, Domain *domain);
+/* Writes the run file on a worker, then calls done on the event thread. */
+typedef void (*RunFileWritten)(Domain *domain, const GError *error, void *userdata);
+void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, void *userdata);
+
+/* intake.c */
+void intake_event(Domain *domain, QmpMessage *message);
+void intake_update_reading(Domain *domain);
+
+/* lifecycle.c */
+void lifecycle_note_cause(Domain *domain, const QmpMessage *message);
+void lifecycle_commit(Domain *domain, Event *event);
+void lifecycle_commit_reset(Domain *domain, Event *event);
+void lifecycle_commit_watchdog(Domain *domain, Event *event);
+void lifecycle_commit_panicked(Domain *domain, Event *event);
+void lifecycle_commit_powerdown(Domain *domain, Event *event);
+/* How the run ended, as an event that is not published yet. */
+Event *lifecycle_make_stopped(Domain *domain);
+/* What the definition says shall happen after that. */
+bool lifecycle_wants_restart(Domain *domain, const Event *stopped);
+
+/* devices.c */
+void devices_commit_removed(Domain *domain, Event *event);
+/* The prepare step of DEVICE_DELETED. True: ready at once; false: resume is called later. */
+bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand);
+void devices_resync(Domain *domain, JsonNode *list);
+void devices_added_by_command(Domain *domain, JsonObject *arguments);
+
+/* command.c */
+void reboot_guest_is_down(Domain *domain);
+
+/* run-end.c */
+/* Call when the process has exited or the monitor is gone; acts once both are true. */
+void run_end_check(Domain *domain);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "domain/domain-internal.h"
+
+static void watch_query(FilterWatch *watch, const char *nic, void *userdata);
+static void watch_seen(FilterWatch *watch, const RxFilter *before, RxFilter *now, bool requested,
+		       void *userdata);
+
+Domain *domain_new(const DomainHost *host, Definition *definition, bool persistent)
+{
+	Domain *domain = g_new0(Domain, 1);
+
+	domain->ref_count = 1;
+	domain->host = host;
+	domain->uuid = g_strdup(definition->uuid);
+	domain->definition = definition;
+	domain->persistent = persistent;
+	domain->state_reason = LIFECYCLE_REASON_UNKNOWN;
+	domain->work = strand_new(host->pool);
+	domain->operations = g_ptr_array_new();
+	domain_reset_run(domain);
+	return domain;
+}
+
+Domain *domain_ref(Domain *domain)
+{
+	domain->ref_count++;
+	return domain;
+}
+
+void domain_device_free(DomainDevice *device)
+{
+	g_free(device->id);
+	g_free(device->driver);
+	g_free(device->qom_path);
+	g_free(device->bus);
+	g_free(device);
+}
+
+static void clear_run(Domain *domain)
+{
+	domain_clear_timer(domain, &domain->grace_timer);
+	domain_clear_timer(domain, &domain->reconnect_timer);
+	g_clear_pointer(&domain->events, strand_unref);
+	g_clear_pointer(&domain->process, qemu_process_free);
+	g_clear_pointer(&domain->filter_watch, filter_watch_free);
+	g_clear_pointer(&domain->devices, g_hash_table_unref);
+	g_clear_pointer(&domain->backends, g_hash_table_unref);
+	g_clear_pointer(&domain->removed_children, g_ptr_array_unref);
+	g_clear_pointer(&domain->emulator, g_free);
+	g_clear_pointer(&domain->directory, g_free);
+	g_clear_pointer(&domain->qemu_version, g_free);
+	g_clear_pointer(&domain->hints.shutdown_cause, g_free);
+	domain->hints = (RunHints){ .pause_reason = LIFECYCLE_REASON_PAUSED };
+}
+
+/* Everything of one incarnation, as it is before the first event of the next. */
+void domain_reset_run(Domain *domain)
+{
+	const FilterWatchOwner owner = { watch_query, watch_seen, domain };
+
+	clear_run(domain);
+	domain->process_exited = false;
+	domain->exit = (QemuExit){ 0 };
+	domain->started_at = 0;
+	domain->monitor_gone = false;
+	domain->connected = false;
+	domain->reconnect_delay_ms = 0;
+	domain->reconnecting = false;
+	domain->ending = false;
+	domain->while_away = false;
+	domain->reading_held = false;
+	domain->events = strand_new(domain->host->pool);
+	domain->filter_watch = filter_watch_new(domain->host->loop, &owner);
+	domain->devices = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+						(GDestroyNotify)domain_device_free);
+	domain->backends = backends_table_new();
+	domain->removed_children = g_ptr_array_new_with_free_func(g_free);
+	domain->directory = g_build_filename(domain->host->directories->domains, domain->uuid,
+					     NULL);
+}
+
+void domain_close(Domain *domain)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!domain->host)
+		return;
+	domain_ref(domain);
+	g_set_error_literal(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "The service is leaving");
+	domain_drop_monitor(domain);
+	operations_end_all(domain, error);
+	if (domain->start)
+		domain->start = start_free(domain->start, domain);
+	clear_run(domain);
+	strand_close(domain->work);
+	domain->host = NULL;
+	domain_unref(domain);
+}
+
+Domain *domain_unref(Domain *domain)
+{
+	if (!domain || --domain->ref_count > 0)
+		return NULL;
+	/* The host keeps a reference until it has closed the domain, so nothing runs any more. */
+	g_assert(!domain->monitor && !domain->start && domain->operations->len == 0);
+	if (domain->host)
+		clear_run(domain);
+	g_ptr_array_unref(domain->operations);
+	strand_unref(domain->work);
+	definition_unref(domain->definition);
+	definition_unref(domain->next_definition);
+	g_free(domain->uuid);
+	g_free(domain);
+	return NULL;
+}
+
+/* ---- getters ---- */
+
+const char *domain_get_name(const Domain *domain)
+{
+	return domain->definition->name;
+}
+
+const char *domain_get_uuid(const Domain *domain)
+{
+	return domain->uuid;
+}
+
+const Definition *domain_get_definition(const Domain *domain)
+{
+	return domain->definition;
+}
+
+const Definition *domain_get_next_definition(const Domain *domain)
+{
+	return domain->next_definition ? domain->next_definition : domain->definition;
+}
+
+DomainState domain_get_state(const Domain *domain)
+{
+	return domain->state;
+}
+
+LifecycleReason domain_get_state_reason(const Domain *domain)
+{
+	return domain->state_reason;
+}
+
+uint64_t domain_get_incarnation(const Domain *domain)
+{
+	return domain->incarnation;
+}
+
+bool domain_is_persistent(const Domain *domain)
+{
+	return domain->persistent;
+}
+
+bool domain_check_persistent(const Domain *domain, GError **error)
+{
+	if (domain->persistent)
+		return true;
+	g_set_error(error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+		    "Domain '%s' is transient: it has no definition to start from; define it first",
+		    domain_get_name(domain));
+	return false;
+}
+
+bool domain_is_autostart(const Domain *domain)
+{
+	return domain_get_next_definition(domain)->autostart;
+}
+
+pid_t domain_get_pid(const Domain *domain)
+{
+	return domain->process ? qemu_process_get_pid(domain->process) : 0;
+}
+
+int64_t domain_get_started_at(const Domain *domain)
+{
+	return domain->started_at;
+}
+
+const char *domain_get_emulator(const Domain *domain)
+{
+	if (domain->emulator)
+		return domain->emulator;
+	return domain->definition->emulator ? domain->definition->emulator : "";
+}
+
+const char *domain_get_machine_type(const Domain *domain)
+{
+	JsonObject *machine = domain->definition->machine;
+
+	return machine ? json_object_get_string_member(machine, "type") : "";
+}
+
+const char *domain_get_qemu_version(const Domain *domain)
+{
+	return domain->qemu_version ? domain->qemu_version : "";
+}
+
+bool domain_is_connected(const Domain *domain)
+{
+	return domain->connected;
+}
+
+unsigned domain_get_pending(const Domain *domain)
+{
+	return domain->operations->len;
+}
+
+GHashTable *domain_get_devices(const Domain *domain)
+{
+	return domain->devices;
+}
+
+GHashTable *domain_get_filters(const Domain *domain)
+{
+	return filter_watch_get_filters(domain->filter_watch);
+}
+
+/* ---- state and events ---- */
+
+Loop *domain_loop(Domain *domain)
+{
+	return domain->host->loop;
+}
+
+void domain_changed(Domain *domain, DomainProperty properties)
+{
+	domain->host->changed(domain, properties, domain->host->userdata);
+}
+
+void domain_publish(Domain *domain, Event *event)
+{
+	domain->unsent++;
+	domain->host->event(domain, event, domain->host->userdata);
+	intake_update_reading(domain);
+}
+
+void domain_event_sent(Domain *domain)
+{
+	g_assert(domain->unsent > 0);
+	domain->unsent--;
+	if (domain->host)
+		intake_update_reading(domain);
+}
+
+bool domain_enter_state(Domain *domain, DomainState state, LifecycleReason reason)
+{
+	if (!domain_state_may_follow(domain->state, state)) {
+		g_message("Domain '%s': QEMU's events would lead from %s to %s, which cannot be; "
+			  "ignoring", domain_get_name(domain),
+			  domain_state_to_string(domain->state), domain_state_to_string(state));
+		return false;
+	}
+	if (domain->state == state && domain->state_reason == reason)
+		return true;
+	domain->state = state;
+	domain->state_reason = reason;
+	domain_changed(domain, DOMAIN_PROPERTY_STATE);
+	return true;
+}
+
+void domain_publish_lifecycle(Domain *domain, Event *event, DomainState state)
+{
+	if (!domain_enter_state(domain, state, event->lifecycle.reason)) {
+		event_unref(event);
+		return;
+	}
+	event->lifecycle.state = state;
+	/* A listener that has made no call knows the object path alone. */
+	event_add_detail(event, "name", g_variant_new_string(domain_get_name(domain)));
+	domain_publish(domain, event);
+}
+
+void domain_clear_timer(Domain *domain, int *timer)
+{
+	if (*timer)
+		loop_remove_timeout(domain_loop(domain), *timer);
+	*timer = 0;
+}
+
+void domain_set_timer(Domain *domain, int *timer, int interval_ms, LoopTimeoutCallback callback)
+{
+	domain_clear_timer(domain, timer);
+	*timer = loop_add_timeout(domain_loop(domain), interval_ms, callback, domain_ref(domain),
+				  (GDestroyNotify)domain_unref);
+}
+
+/* ---- NIC filters ---- */
+
+typedef struct FilterQuery {
+	Domain *domain;
+	uint64_t incarnation;
+	char *nic;
+} FilterQuery;
+
+static void on_filter_reply(JsonNode *result, const GError *error, void *userdata)
+{
+	FilterQuery *query = userdata;
+	Domain *domain = query->domain;
+
+	if (error)
+		g_info("Domain '%s': query-rx-filter: %s", domain_get_name(domain), error->message);
+	if (domain->host && domain->incarnation == query->incarnation)
+		filter_watch_answer(domain->filter_watch, query->nic, result);
+	domain_unref(domain);
+	g_free(query->nic);
+	g_free(query);
+}
+
+/* A trigger's job holds back nothing, so its question does not take a place in the strand either. */
+static void watch_query(FilterWatch *watch, const char *nic, void *userdata)
+{
+	Domain *domain = userdata;
+	JsonNode *arguments = NULL;
+	FilterQuery *query;
+
+	if (nic) {
+		JsonObject *object = json_object_new();
+
+		json_object_set_string_member(object, "name", nic);
+		arguments = json_node_init_object(json_node_alloc(), object);
+		json_object_unref(object);
+	}
+	query = g_new0(FilterQuery, 1);
+	query->domain = domain_ref(domain);
+	query->incarnation = domain->incarnation;
+	query->nic = g_strdup(nic);
+	if (domain->monitor) {
+		qmp_monitor_execute(domain->monitor, "query-rx-filter", arguments,
+				    DOMAIN_CALL_TIMEOUT_MS, on_filter_reply, query);
+		return;
+	}
+	g_clear_pointer(&arguments, json_node_unref);
+	on_filter_reply(NULL, NULL, query);
+}
+
+static void watch_seen(FilterWatch *watch, const RxFilter *before, RxFilter *now, bool requested,
+		       void *userdata)
+{
+	Domain *domain = userdata;
+	bool changed = !before || !rx_filter_equal(before, now);
+
+	if (changed)
+		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
+	if (requested || (before && changed)) {
+		Event *event = event_new(EVENT_FILTER_CHANGED, 0);
+
+		event->filter_changed.nic = event_string(event, now->nic);
+		event->filter_changed.filter = rx_filter_ref(now);
+		domain_publish(domain, event);
+	}
+	if (before && !g_str_equal(before->main_mac, now->main_mac)) {
+		Event *event = event_new(EVENT_MAC_CHANGED, 0);
+
+		event->mac_changed.nic = event_string(event, now->nic);
+		event->mac_changed.old_mac = event_string(event, before->main_mac);
+		event->mac_changed.new_mac = event_string(event, now->main_mac);
+		domain_publish(domain, event);
+	}
+}
+
+/* ---- definition ---- */
+
+void domain_redefine(Domain *domain, Definition *definition, LifecycleReason reason)
+{
+	g_assert(g_str_equal(definition->uuid, domain->uuid));
+	g_clear_pointer(&domain->next_definition, definition_unref);
+	if (domain_state_is_active(domain->state)) {
+		domain->next_definition = definition;
+	} else {
+		definition_unref(domain->definition);
+		domain->definition = definition;
+		domain_changed(domain, DOMAIN_PROPERTY_NAME | DOMAIN_PROPERTY_TITLE |
+				       DOMAIN_PROPERTY_HARDWARE);
+	}
+	if (!domain->persistent) {
+		domain->persistent = true;
+		domain_changed(domain, DOMAIN_PROPERTY_PERSISTENT);
+	}
+	domain_changed(domain, DOMAIN_PROPERTY_AUTOSTART);
+	domain_emit_defined(domain, reason);
+}
+
+void domain_set_autostart(Domain *domain, bool autostart)
+{
+	Definition **definition = domain->next_definition ? &domain->next_definition
+							  : &domain->definition;
+	Definition *old = *definition;
+
+	*definition = definition_with_autostart(old, autostart);
+	definition_unref(old);
+	domain_changed(domain, DOMAIN_PROPERTY_AUTOSTART);
+}
+
+void domain_set_transient(Domain *domain)
+{
+	domain->persistent = false;
+	domain_changed(domain, DOMAIN_PROPERTY_PERSISTENT);
+}
+
+/* The state stays what it is, and so does its reason: this is about the document. */
+static void emit_definition_event(Domain *domain, LifecycleEvent lifecycle, LifecycleReason reason)
+{
+	Event *event = event_new_lifecycle(0, lifecycle, reason);
+
+	event->lifecycle.state = domain->state;
+	event_add_detail(event, "name", g_variant_new_string(domain_get_name(domain)));
+	domain_publish(domain, event);
+}
+
+void domain_emit_defined(Domain *domain, LifecycleReason reason)
+{
+	emit_definition_event(domain, LIFECYCLE_DEFINED, reason);
+}
+
+void domain_emit_undefined(Domain *domain)
+{
+	emit_definition_event(domain, LIFECYCLE_UNDEFINED, LIFECYCLE_REASON_REMOVED);
+}

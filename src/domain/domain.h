@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/directories.h"
+#include "base/worker-pool.h"
+#include "domain/backend.h"
+#include "domain/run-file.h"
+#include "event/event.h"
+#include "loop/loop.h"
+#include "model/definition.h"
+#include "model/state.h"
+#include "qmp/monitor.h"
+
+/*
+ * One virtual machine: its identity, its state, and the QEMU that runs it at present.
+ *
+ * A domain lives longer than its QEMU. Each run of QEMU is an incarnation with its own number; whatever comes
+ * back from a worker or from QEMU carries the number it was made for and is dropped when the
+ * number has moved on (domain-run.c).
+ *
+ * The domain does not know how it is shown. It tells its host (the driver) about events and about changed
+ * properties; whoever wants to know more asks the getters, which never block.
+ *
+ * Everything here: event thread only.
+ */
+
+typedef struct Domain Domain;
+
+/* What can change and be looked at again. */
+typedef enum DomainProperty {
+	DOMAIN_PROPERTY_NAME         = 1 << 0,
+	DOMAIN_PROPERTY_TITLE        = 1 << 1,
+	DOMAIN_PROPERTY_STATE        = 1 << 2,    /* and its reason */
+	DOMAIN_PROPERTY_INCARNATION  = 1 << 3,
+	DOMAIN_PROPERTY_PERSISTENT   = 1 << 4,
+	DOMAIN_PROPERTY_AUTOSTART    = 1 << 5,
+	DOMAIN_PROPERTY_PROCESS      = 1 << 6,    /* pid and start time */
+	DOMAIN_PROPERTY_HARDWARE     = 1 << 7,    /* emulator, machine, cpus, memory */
+	DOMAIN_PROPERTY_DEVICES      = 1 << 8,
+	DOMAIN_PROPERTY_FILTERS      = 1 << 9,
+	DOMAIN_PROPERTY_QEMU_VERSION = 1 << 10,
+	DOMAIN_PROPERTY_CONNECTED    = 1 << 11,
+} DomainProperty;
+
+/* What a domain needs from the one who holds it. */
+typedef struct DomainHost {
+	Loop *loop;
+	WorkerPool *pool;
+	const Directories *directories;
+	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
+	void (*event)(Domain *domain, Event *event, void *userdata);
+	void (*changed)(Domain *domain, DomainProperty properties, void *userdata);
+	/* A transient domain has ended (or could not be started): forget it. */
+	void (*gone)(Domain *domain, void *userdata);
+	void *userdata;
+} DomainHost;
+
+/* The end of an operation: called exactly once, possibly before the function that began it returns.
+ * result: what the operation gives back, or NULL. */
+typedef void (*DomainDone)(Domain *domain, const char *result, const GError *error, void *userdata);
+
+/* host must outlive the domain. */
+Domain *domain_new(const DomainHost *host, Definition *definition, bool persistent);
+Domain *domain_ref(Domain *domain);
+Domain *domain_unref(Domain *domain);
+/* Cuts all ties before the host goes away: closes the monitor, forgets the process (it goes on
+ * running), ends pending operations with CORE_ERROR_MONITOR_LOST. */
+void domain_close(Domain *domain);
+
+/* ---- what it is ---- */
+
+const char *domain_get_name(const Domain *domain);
+const char *domain_get_uuid(const Domain *domain);
+/* What runs, or, when nothing runs, what would. */
+const Definition *domain_get_definition(const Domain *domain);
+/* What the next start will use. */
+const Definition *domain_get_next_definition(const Domain *domain);
+DomainState domain_get_state(const Domain *domain);
+LifecycleReason domain_get_state_reason(const Domain *domain);
+uint64_t domain_get_incarnation(const Domain *domain);
+bool domain_is_persistent(const Domain *domain);
+/* CORE_ERROR_WRONG_STATE if it is transient. */
+bool domain_check_persistent(const Domain *domain, GError **error);
+bool domain_is_autostart(const Domain *domain);
+/* 0 if there is no QEMU. */
+pid_t domain_get_pid(const Domain *domain);
+/* Microseconds since 1970; 0 if it does not run. */
+int64_t domain_get_started_at(const Domain *domain);
+/* Absolute path while it runs, else as defined; "" for the default. */
+const char *domain_get_emulator(const Domain *domain);
+const char *domain_get_machine_type(const Domain *domain);
+/* "" if never connected in this incarnation. */
+const char *domain_get_qemu_version(const Domain *domain);
+bool domain_is_connected(const Domain *domain);
+/* Operations not yet ended. */
+unsigned domain_get_pending(const Domain *domain);
+
+typedef struct DomainDevice {
+	char *id;
+	char *driver;       /* "" if QEMU does not tell */
+	char *qom_path;
+	char *bus;          /* "" likewise */
+} DomainDevice;
+
+/* id -> DomainDevice, and NIC -> RxFilter. Borrowed. */
+GHashTable *domain_get_devices(const Domain *domain);
+GHashTable *domain_get_filters(const Domain *domain);
+
+/* The host has passed on one event it got by event(): what is not passed on yet counts for the bound of
+ * the queue (DOMAIN_QUEUE_MAX), above which the monitor is no longer read. */
+void domain_event_sent(Domain *domain);
+#define DOMAIN_QUEUE_MAX 4096u
+
+/* ---- definition (called by the driver, which keeps the files) ---- */
+
+/* Takes definition over; effective at once if nothing runs, else at the next start. */
+void domain_redefine(Domain *domain, Definition *definition, LifecycleReason reason);
+void domain_set_autostart(Domain *domain, bool autostart);
+/* Its definition is gone while it runs. */
+void domain_set_transient(Domain *domain);
+void domain_emit_defined(Domain *domain, LifecycleReason reason);
+void domain_emit_undefined(Domain *domain);
+
+/* ---- operations; each answers when it is done ---- */
+
+#define DOMAIN_START_TIMEOUT_MS     30000
+#define DOMAIN_CALL_TIMEOUT_MS      30000
+#define DOMAIN_SHUTDOWN_TIMEOUT_MS  120000
+#define DOMAIN_DESTROY_GRACE_MS     10000
+#define DOMAIN_DETACH_TIMEOUT_MS    30000
+/* Operations and commands not yet ended, of one domain: above it CORE_ERROR_LIMIT_EXCEEDED. */
+#define DOMAIN_PENDING_MAX          2048u
+
+void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata);
+/* TERM, then KILL after grace_ms. */
+void domain_destroy(Domain *domain, int grace_ms, DomainDone done, void *userdata);
+/* Asks the guest. force_after_ms: then domain_destroy(); -1: never, and CORE_ERROR_TIMEOUT after
+ * DOMAIN_SHUTDOWN_TIMEOUT_MS. */
+void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *userdata);
+/* Asks the guest to shut down and starts it again in the same QEMU. force_after_ms: then a reset;
+ * -1: never, and CORE_ERROR_TIMEOUT after DOMAIN_SHUTDOWN_TIMEOUT_MS. */
+void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *userdata);
+/* Operations that are one QMP command: reset, suspend, resume, wakeup, inject-nmi. */
+void domain_command(Domain *domain, DomainOperation operation, DomainDone done, void *userdata);
+/* Any QMP command. arguments: JSON object or NULL, taken over; the result is JSON. */
+void domain_execute(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
+		    DomainDone done, void *userdata);
+
+/* device: QAPI device object (id made if missing); backends go in first and are taken out again if a later
+ * step fails, and when the device has gone. All nodes are taken over. The result is the id. */
+void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
+			  DomainDone done, void *userdata);
+void domain_detach_device(Domain *domain, const char *id, int timeout_ms, DomainDone done,
+			  void *userdata);
+
+/* Finds the QEMU of a run file again (domain/run-file.h). done when its state is known, or it is known to be
+ * gone, or its monitor cannot be reached (state unknown; it goes on trying). */
+void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdata);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_unref)

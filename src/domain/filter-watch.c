@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/filter-watch.h"
+
+#define INTERVAL_US (G_TIME_SPAN_SECOND / FILTER_WATCH_QUERIES_PER_SECOND)
+
+/* The NICs that have asked, and one more, under the name "", for "all of them". */
+typedef struct Nic {
+	FilterWatch *watch;
+	char *name;
+	int timer;              /* waits for its turn; 0: none */
+	gint64 last_query;      /* monotonic */
+	bool querying;
+	bool again;             /* asked for while querying */
+	bool requested;         /* by the guest, since the last query was sent */
+	bool answering;         /* what `requested` was when the query was sent */
+} Nic;
+
+struct FilterWatch {
+	Loop *loop;
+	FilterWatchOwner owner;
+	GHashTable *nics;       /* name -> Nic */
+	GHashTable *filters;    /* name -> RxFilter */
+};
+
+static void nic_free(void *data)
+{
+	Nic *nic = data;
+
+	if (nic->timer)
+		loop_remove_timeout(nic->watch->loop, nic->timer);
+	g_free(nic->name);
+	g_free(nic);
+}
+
+FilterWatch *filter_watch_new(Loop *loop, const FilterWatchOwner *owner)
+{
+	FilterWatch *watch = g_new0(FilterWatch, 1);
+
+	watch->loop = loop;
+	watch->owner = *owner;
+	watch->nics = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, nic_free);
+	watch->filters = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+					       (GDestroyNotify)rx_filter_unref);
+	return watch;
+}
+
+FilterWatch *filter_watch_free(FilterWatch *watch)
+{
+	if (!watch)
+		return NULL;
+	g_hash_table_unref(watch->nics);
+	g_hash_table_unref(watch->filters);
+	g_free(watch);
+	return NULL;
+}
+
+GHashTable *filter_watch_get_filters(const FilterWatch *watch)
+{
+	return watch->filters;
+}
+
+static void send_query(Nic *nic)
+{
+	nic->last_query = g_get_monotonic_time();
+	nic->querying = true;
+	nic->again = false;
+	nic->answering = nic->requested;
+	nic->requested = false;
+	nic->watch->owner.query(nic->watch, *nic->name ? nic->name : NULL,
+				nic->watch->owner.userdata);
+}
+
+static void on_timer(int timer, void *userdata)
+{
+	Nic *nic = userdata;
+
+	loop_remove_timeout(nic->watch->loop, timer);
+	nic->timer = 0;
+	send_query(nic);
+}
+
+/* The limit holds for each NIC, however it comes to be queried: by its name or with all of them. */
+static gint64 get_last_query(const Nic *nic)
+{
+	const Nic *all = g_hash_table_lookup(nic->watch->nics, "");
+	gint64 last = MAX(nic->last_query, all ? all->last_query : 0);
+	GHashTableIter iter;
+	void *other;
+
+	if (nic == all) {
+		g_hash_table_iter_init(&iter, nic->watch->nics);
+		while (g_hash_table_iter_next(&iter, NULL, &other))
+			last = MAX(last, ((Nic *)other)->last_query);
+	}
+	return last;
+}
+
+static void schedule(Nic *nic)
+{
+	gint64 last = get_last_query(nic);
+	gint64 due = last + INTERVAL_US - g_get_monotonic_time();
+
+	if (nic->timer)
+		return;
+	if (nic->querying) {
+		nic->again = true;
+		return;
+	}
+	if (last == 0 || due <= 0)
+		send_query(nic);
+	else
+		nic->timer = loop_add_timeout(nic->watch->loop, (int)((due + 999) / 1000), on_timer,
+					      nic, NULL);
+}
+
+static Nic *get_nic(FilterWatch *watch, const char *name)
+{
+	Nic *nic = g_hash_table_lookup(watch->nics, name);
+
+	if (nic)
+		return nic;
+	/* QEMU names the NICs, so this is only reached by one that lies: then all share one place. */
+	if (g_hash_table_size(watch->nics) >= FILTER_WATCH_NICS_MAX && *name != '\0')
+		return get_nic(watch, "");
+	nic = g_new0(Nic, 1);
+	nic->watch = watch;
+	nic->name = g_strdup(name);
+	g_hash_table_insert(watch->nics, nic->name, nic);
+	return nic;
+}
+
+void filter_watch_request(FilterWatch *watch, const char *name)
+{
+	Nic *nic = get_nic(watch, name ? name : "");
+
+	nic->requested = true;
+	schedule(nic);
+}
+
+void filter_watch_query_all(FilterWatch *watch)
+{
+	schedule(get_nic(watch, ""));
+}
+
+void filter_watch_forget(FilterWatch *watch, const char *name)
+{
+	g_hash_table_remove(watch->nics, name);
+	g_hash_table_remove(watch->filters, name);
+}
+
+static void take_filter(FilterWatch *watch, JsonNode *node, bool requested)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(RxFilter) now = rx_filter_parse(node, &error);
+	g_autoptr(RxFilter) before = NULL;
+
+	if (!now) {
+		g_message("%s", error->message);
+		return;
+	}
+	before = g_hash_table_lookup(watch->filters, now->nic);
+	if (before)
+		rx_filter_ref(before);
+	else if (g_hash_table_size(watch->filters) >= FILTER_WATCH_NICS_MAX)
+		return;
+	/* replace, not insert: the key lives in the value. */
+	g_hash_table_replace(watch->filters, now->nic, rx_filter_ref(now));
+	watch->owner.seen(watch, before, now, requested, watch->owner.userdata);
+}
+
+void filter_watch_answer(FilterWatch *watch, const char *name, JsonNode *result)
+{
+	Nic *nic = g_hash_table_lookup(watch->nics, name ? name : "");
+	bool requested = false;
+
+	if (nic) {
+		requested = nic->answering;
+		nic->querying = false;
+		nic->answering = false;
+		if (nic->again)
+			schedule(nic);
+	}
+	if (result && JSON_NODE_HOLDS_ARRAY(result)) {
+		JsonArray *array = json_node_get_array(result);
+
+		for (unsigned i = 0; i < json_array_get_length(array); i++)
+			take_filter(watch, json_array_get_element(array, i), requested);
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "event/rx-filter.h"
+#include "loop/loop.h"
+
+/*
+ * NIC_RX_FILTER_CHANGED only says that something changed, and after saying so QEMU is silent until
+ * query-rx-filter arms it again (one latch for each NIC). So somebody must always pay the query, and whoever
+ * pays decides how often a guest may make us work:
+ *
+ *   event -> request(nic) -> query at once, or when 100 ms have passed since the last one
+ *                         -> more requests meanwhile are folded into that one
+ *   answer -> armed again, told to the owner
+ *
+ * Query and arming are one step inside QEMU, so no change can slip between: what happens before the query is in
+ * its answer, what happens after it is a new event. The last state is always delivered.
+ */
+
+#define FILTER_WATCH_QUERIES_PER_SECOND  10
+#define FILTER_WATCH_NICS_MAX            256u
+
+typedef struct FilterWatch FilterWatch;
+
+typedef struct FilterWatchOwner {
+	/* Send query-rx-filter for nic (NULL: for all); answer with filter_watch_answer(). */
+	void (*query)(FilterWatch *watch, const char *nic, void *userdata);
+	/* The filter of a NIC has been read. before is NULL the first time. requested: the guest did something
+	 * (even if the filter is the same again); otherwise it was read for other reasons. */
+	void (*seen)(FilterWatch *watch, const RxFilter *before, RxFilter *now, bool requested,
+		     void *userdata);
+	void *userdata;
+} FilterWatchOwner;
+
+/* owner is copied. Event thread only, all of it. */
+FilterWatch *filter_watch_new(Loop *loop, const FilterWatchOwner *owner);
+FilterWatch *filter_watch_free(FilterWatch *watch);
+
+/* The guest changed the filter of nic ("" or NULL: one we do not know by name; then all are queried). */
+void filter_watch_request(FilterWatch *watch, const char *nic);
+
+/* Read all of them, without a guest having asked: after a connect, after a reset. */
+void filter_watch_query_all(FilterWatch *watch);
+
+/* result: what query-rx-filter returned, NULL if it failed. nic: as in query(). */
+void filter_watch_answer(FilterWatch *watch, const char *nic, JsonNode *result);
+
+/* A device is gone. */
+void filter_watch_forget(FilterWatch *watch, const char *nic);
+
+/* NIC -> RxFilter. Borrowed. */
+GHashTable *filter_watch_get_filters(const FilterWatch *watch);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FilterWatch, filter_watch_free)

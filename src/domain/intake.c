@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/domain-internal.h"
+#include "event/table.h"
+
+/*
+ * From QEMU's event to the commit.
+ *
+ *    event thread                        worker
+ *    intake_event() --- strand --------> work: decode
+ *       wait <-- class prepare ---------'
+ *       (ask QEMU, with a deadline)
+ *       strand_resume() ---------------> work
+ *       done: same incarnation? commit <-'
+ *
+ * The strand keeps the order in which QEMU sent its events, and replies take their place in it too
+ * (connection.c). Above DOMAIN_QUEUE_MAX the monitor is no longer read: QEMU buffers, nobody else
+ * notices, nothing is dropped.
+ */
+
+typedef struct IntakeItem {
+	Domain *domain;
+	uint64_t incarnation;
+	const EventRow *row;        /* NULL: unknown event */
+	QmpMessage *message;
+	Event *event;
+	bool prepared;
+} IntakeItem;
+
+static void commit_as_it_is(Domain *domain, Event *event)
+{
+	domain_publish(domain, event);
+}
+
+static void commit_filter_changed(Domain *domain, Event *event)
+{
+	filter_watch_request(domain->filter_watch, event->filter_changed.nic);
+	event_unref(event);
+}
+
+/* What the domain does with each kind of event from QEMU; each takes the event over. */
+static void (*const commit[EVENT_KIND_MAX])(Domain *domain, Event *event) = {
+	[EVENT_LIFECYCLE] = lifecycle_commit,
+	[EVENT_RESET] = lifecycle_commit_reset,
+	[EVENT_POWERDOWN_REQUESTED] = lifecycle_commit_powerdown,
+	[EVENT_WATCHDOG] = lifecycle_commit_watchdog,
+	[EVENT_PANICKED] = lifecycle_commit_panicked,
+	[EVENT_DEVICE_REMOVED] = devices_commit_removed,
+	[EVENT_FILTER_CHANGED] = commit_filter_changed,
+	[EVENT_MONITOR_EVENT] = commit_as_it_is,
+};
+
+static StrandStep item_work(void *data)
+{
+	IntakeItem *item = data;
+
+	if (!item->event)
+		item->event = event_decode(item->message);
+	if (item->row && item->row->event_class == EVENT_CLASS_PREPARE && !item->prepared)
+		return STRAND_WAIT;
+	return STRAND_DONE;
+}
+
+static void item_wait(Strand *strand, void *data)
+{
+	IntakeItem *item = data;
+	Domain *domain = item->domain;
+
+	item->prepared = true;
+	if (!domain->host || domain->incarnation != item->incarnation ||
+	    item->event->kind != EVENT_DEVICE_REMOVED ||
+	    devices_prepare_removed(domain, item->event, strand))
+		strand_resume(strand);
+}
+
+static void item_done(void *data)
+{
+	IntakeItem *item = data;
+	Domain *domain = item->domain;
+
+	if (!domain->host || domain->incarnation != item->incarnation) {
+		g_debug("Event %s of an earlier run, dropped", item->message->name);
+		return;
+	}
+	lifecycle_note_cause(domain, item->message);
+	commit[item->event->kind](domain, g_steal_pointer(&item->event));
+	intake_update_reading(domain);
+}
+
+static void item_free(void *data)
+{
+	IntakeItem *item = data;
+
+	domain_unref(item->domain);
+	qmp_message_free(item->message);
+	event_unref(item->event);
+	g_free(item);
+}
+
+static const StrandItemClass item_class = { item_work, item_wait, item_done, item_free };
+
+void intake_event(Domain *domain, QmpMessage *message)
+{
+	IntakeItem *item = g_new0(IntakeItem, 1);
+
+	item->domain = domain_ref(domain);
+	item->incarnation = domain->incarnation;
+	item->row = event_table_lookup(message->name);
+	item->message = message;
+	strand_push(domain->events, &item_class, item);
+	intake_update_reading(domain);
+}
+
+void intake_update_reading(Domain *domain)
+{
+	unsigned queued;
+
+	if (!domain->monitor || !domain->events)
+		return;
+	queued = strand_get_length(domain->events) + domain->unsent;
+	if (!domain->reading_held && queued >= DOMAIN_QUEUE_MAX) {
+		domain->reading_held = true;
+		qmp_monitor_set_reading(domain->monitor, false);
+	} else if (domain->reading_held && queued <= DOMAIN_QUEUE_MAX / 2) {
+		domain->reading_held = false;
+		qmp_monitor_set_reading(domain->monitor, true);
+	}
+}

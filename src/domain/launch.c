@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/directories.h"
+#include "base/error.h"
+#include "qemu/command-line.h"
+
+/* The descriptor QEMU finds the listening socket at. */
+#define MONITOR_FD_IN_QEMU 3
+
+G_STATIC_ASSERT(sizeof(((struct sockaddr_un *)NULL)->sun_path) == 108);
+
+/* A socket's path holds 107 bytes; a folder may have a longer name. So the folder is opened and the
+ * socket is named by way of that descriptor. */
+static bool make_address(int directory_fd, struct sockaddr_un *ret_address)
+{
+	ret_address->sun_family = AF_UNIX;
+	return snprintf(ret_address->sun_path, sizeof(ret_address->sun_path),
+			"/proc/self/fd/%d/" RUN_MONITOR_NAME, directory_fd) <
+	       (int)sizeof(ret_address->sun_path);
+}
+
+static int open_directory(const char *directory, GError **error)
+{
+	int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		core_error_set_errno(error, errno, "%s: cannot be opened", directory);
+	return fd;
+}
+
+static int make_listening_socket(const char *directory, GError **error)
+{
+	int directory_fd = open_directory(directory, error);
+	int fd = directory_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = { 0 };
+
+	if (directory_fd < 0)
+		return -1;
+	if (fd < 0 || !make_address(directory_fd, &address) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 4) < 0) {
+		core_error_set_errno(error, errno, "%s/" RUN_MONITOR_NAME
+				     ": the monitor's socket cannot be made", directory);
+		if (fd >= 0)
+			(void)close(fd);
+		fd = -1;
+	}
+	(void)close(directory_fd);
+	return fd;
+}
+
+int launch_connect(const char *directory, GError **error)
+{
+	int directory_fd = open_directory(directory, error);
+	int fd = directory_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = { 0 };
+
+	if (directory_fd < 0)
+		return -1;
+	/* Non-blocking: a full backlog (somebody else waits there) is EAGAIN, not a wait without end. */
+	if (fd < 0 || !make_address(directory_fd, &address) ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+			    "%s/" RUN_MONITOR_NAME ": cannot be connected to: %s", directory,
+			    g_strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		fd = -1;
+	}
+	(void)close(directory_fd);
+	return fd;
+}
+
+static bool write_run_file(const RunFile *run, const char *directory, GError **error)
+{
+	g_autofree char *json = run_file_to_json(run);
+
+	return run_file_write(directory, json, error);
+}
+
+static bool spawn(RunFile *run, const char *directory, int listening_fd, Launched *launched,
+		  GError **error)
+{
+	g_autofree char *pid_file = g_build_filename(directory, RUN_PID_FILE_NAME, NULL);
+	g_autofree char *log_file = g_build_filename(directory, RUN_LOG_FILE_NAME, NULL);
+	const QemuCommandLineContext context = {
+		.emulator = launched->emulator,
+		.monitor_fd = MONITOR_FD_IN_QEMU,
+		.pid_file = pid_file,
+	};
+	g_auto(GStrv) arguments = qemu_command_line_build(run->definition, &context);
+
+	launched->process = qemu_process_spawn(arguments, log_file, listening_fd,
+					       MONITOR_FD_IN_QEMU, error);
+	if (!launched->process)
+		return false;
+	run->pid = qemu_process_get_pid(launched->process);
+	run->start_time = qemu_process_get_start_time(launched->process);
+	return write_run_file(run, directory, error);
+}
+
+static bool launch_in(RunFile *run, const char *directory, Launched *launched, GError **error)
+{
+	int listening_fd;
+	bool ok;
+
+	launched->emulator = qemu_emulator_find(run->definition->emulator, error);
+	if (!launched->emulator)
+		return false;
+	run->emulator = g_strdup(launched->emulator);
+	/* What an earlier run may have left, for example when the disk was full. */
+	if (!directories_remove(directory, error))
+		return false;
+	if (mkdir(directory, 0700) < 0) {
+		core_error_set_errno(error, errno, "%s: cannot be made", directory);
+		return false;
+	}
+	if (!write_run_file(run, directory, error))
+		return false;
+	listening_fd = make_listening_socket(directory, error);
+	if (listening_fd < 0)
+		return false;
+	launched->monitor_fd = launch_connect(directory, error);
+	ok = launched->monitor_fd >= 0 && spawn(run, directory, listening_fd, launched, error);
+	(void)close(listening_fd);
+	return ok;
+}
+
+bool launch(RunFile *run, const char *directory, Launched *ret_launched, GError **error)
+{
+	Launched launched = { .monitor_fd = -1 };
+
+	if (launch_in(run, directory, &launched, error)) {
+		*ret_launched = launched;
+		return true;
+	}
+	if (launched.monitor_fd >= 0)
+		(void)close(launched.monitor_fd);
+	if (launched.process) {
+		(void)qemu_process_signal(launched.process, SIGKILL, NULL);
+		qemu_process_free(launched.process);
+	}
+	g_free(launched.emulator);
+	(void)directories_remove(directory, NULL);
+	return false;
+}
+
+QemuProcess *launch_find_orphan(const RunFile *run, const char *directory)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)run->pid);
+	g_autofree char *pid_file = g_build_filename(directory, RUN_PID_FILE_NAME, NULL);
+	g_autofree char *arguments = NULL;
+	size_t length;
+
+	if (run->pid == 0 || !g_file_get_contents(path, &arguments, &length, NULL) ||
+	    !memmem(arguments, length, pid_file, strlen(pid_file)))
+		return NULL;
+	return qemu_process_adopt(run->pid, 0, NULL);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain/run-file.h"
+#include "qemu/process.h"
+
+/*
+ * The host's side of a run: the folder, the monitor's socket, the process. All of it blocks: worker
+ * thread.
+ *
+ * The socket is made and listened on by us and handed to QEMU by descriptor, so connecting cannot come too
+ * early and nobody else can be first. Its path stays, for the next start of the service.
+ */
+
+typedef struct Launched {
+	QemuProcess *process;
+	int monitor_fd;              /* connected, non-blocking */
+	char *emulator;              /* absolute path */
+} Launched;
+
+/* Makes DIRECTORY (0700), starts QEMU there and connects to it. On failure nothing remains. run is written
+ * twice, without and with the pid; its pid, start_time and emulator are filled in. */
+bool launch(RunFile *run, const char *directory, Launched *ret_launched, GError **error);
+
+/* Connects to the monitor of a QEMU that runs. CORE_ERROR_MONITOR_LOST if that cannot be. */
+int launch_connect(const char *directory, GError **error);
+
+/* Whether process pid was started with its pid file in directory: the answer for a run file that was left without
+ * a start time. Returns that process, or NULL. */
+QemuProcess *launch_find_orphan(const RunFile *run, const char *directory);

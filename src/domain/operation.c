@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "domain/domain-internal.h"
+
+Operation *operation_new(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
+{
+	Operation *operation = g_new0(Operation, 1);
+
+	operation->domain = domain_ref(domain);
+	operation->id = ++domain->last_operation_id;
+	operation->kind = kind;
+	operation->done = done;
+	operation->userdata = userdata;
+	g_ptr_array_add(domain->operations, operation);
+	return operation;
+}
+
+Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (domain->operations->len >= DOMAIN_PENDING_MAX)
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
+			    "Domain '%s' has %u calls pending; wait until some have ended",
+			    domain_get_name(domain), domain->operations->len);
+	else
+		(void)domain_state_check_operation(domain->state, kind, domain_get_name(domain),
+						   &error);
+	if (error) {
+		if (done)
+			done(domain, NULL, error, userdata);
+		return NULL;
+	}
+
+	return operation_new(domain, kind, done, userdata);
+}
+
+Operation *operation_find(const Domain *domain, uint64_t id)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++) {
+		Operation *operation = g_ptr_array_index(domain->operations, i);
+
+		if (operation->id == id)
+			return operation;
+	}
+	return NULL;
+}
+
+void operation_end(Operation *operation, const char *result, const GError *error)
+{
+	Domain *domain = operation->domain;
+
+	bool pending = g_ptr_array_remove_fast(domain->operations, operation);
+
+	g_assert(pending);
+	domain_clear_timer(domain, &operation->timer);
+	if (domain->reboot == operation)
+		domain->reboot = NULL;
+	if (domain->readopt == operation)
+		domain->readopt = NULL;
+	if (operation->done)
+		operation->done(domain, result, error, operation->userdata);
+	g_free(operation->device);
+	g_free(operation);
+	domain_unref(domain);
+}
+
+void operation_set_timer(Operation *operation, int interval_ms, LoopTimeoutCallback callback)
+{
+	Domain *domain = operation->domain;
+
+	domain_clear_timer(domain, &operation->timer);
+	if (interval_ms >= 0)
+		operation->timer = loop_add_timeout(domain_loop(domain), interval_ms, callback,
+						    operation, NULL);
+}
+
+/* done() may begin and end other operations, so the list is read anew after each. */
+static Operation *find(const Domain *domain, DomainOperation kind)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++) {
+		Operation *operation = g_ptr_array_index(domain->operations, i);
+
+		if (kind == DOMAIN_OPERATION_MAX || operation->kind == kind)
+			return operation;
+	}
+	return NULL;
+}
+
+bool domain_has_operation(const Domain *domain, DomainOperation kind)
+{
+	return find(domain, kind) != NULL;
+}
+
+void operations_end_kind(Domain *domain, DomainOperation kind, const char *result,
+			 const GError *error)
+{
+	Operation *operation;
+
+	while ((operation = find(domain, kind)))
+		operation_end(operation, result, error);
+}
+
+void operations_end_all(Domain *domain, const GError *error)
+{
+	operations_end_kind(domain, DOMAIN_OPERATION_MAX, NULL, error);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/directories.h"
+#include "base/error.h"
+#include "domain/domain-internal.h"
+
+/*
+ * From the exit of QEMU to `stopped`.
+ *
+ * The process says that it is over, the monitor says why: only when the process has exited and
+ * everything QEMU wrote has been committed is the reason known. Then a worker reads QEMU's last
+ * lines and removes the folder, and only then is anything told: who hears `stopped` finds nothing of
+ * the run left.
+ */
+
+typedef struct EndJob {
+	Domain *domain;
+	char *directory;
+	char *log_tail;
+} EndJob;
+
+static StrandStep end_work(void *data)
+{
+	EndJob *job = data;
+	g_autofree char *log_file = g_build_filename(job->directory, RUN_LOG_FILE_NAME, NULL);
+	g_autoptr(GError) error = NULL;
+
+	job->log_tail = qemu_log_tail(log_file);
+	if (!directories_remove(job->directory, &error))
+		g_warning("%s", error->message);
+	return STRAND_DONE;
+}
+
+/* Operations that wanted the domain to stop have got what they wanted. */
+static void answer_operations(Domain *domain)
+{
+	g_autoptr(GError) error = NULL;
+
+	operations_end_kind(domain, DOMAIN_OPERATION_DESTROY, NULL, NULL);
+	operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, NULL);
+	g_set_error(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "Domain '%s' has stopped",
+		    domain_get_name(domain));
+	if (domain->readopt)
+		operation_end(domain->readopt, NULL, NULL);
+	operations_end_all(domain, error);
+}
+
+static GError *make_start_error(Domain *domain, const GError *cause, const char *log_tail)
+{
+	const char *name = domain_get_name(domain);
+
+	if (*log_tail)
+		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+				   "Domain '%s' could not be started: %s. QEMU said: %s", name,
+				   cause->message, log_tail);
+	return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+			   "Domain '%s' could not be started: %s", name, cause->message);
+}
+
+static void end_done(void *data)
+{
+	EndJob *job = data;
+	Domain *domain = job->domain;
+	g_autoptr(GError) start_error = NULL;
+	Operation *start_operation = NULL;
+	Event *stopped;
+	bool restart;
+
+	if (!domain->host)
+		return;
+	stopped = lifecycle_make_stopped(domain);
+	restart = lifecycle_wants_restart(domain, stopped);
+	if (stopped->lifecycle.reason == LIFECYCLE_REASON_FAILED && *job->log_tail)
+		event_add_detail(stopped, "stderr", g_variant_new_string(job->log_tail));
+	if (domain->start) {
+		start_operation = domain->start->operation;
+		start_error = make_start_error(domain, domain->start->error, job->log_tail);
+		domain->start = start_free(domain->start, domain);
+		restart = false;
+	}
+	domain_reset_run(domain);
+	domain_changed(domain, DOMAIN_PROPERTY_PROCESS | DOMAIN_PROPERTY_DEVICES |
+			       DOMAIN_PROPERTY_FILTERS | DOMAIN_PROPERTY_HARDWARE |
+			       DOMAIN_PROPERTY_QEMU_VERSION | DOMAIN_PROPERTY_CONNECTED);
+	if (domain->next_definition) {
+		definition_unref(domain->definition);
+		domain->definition = g_steal_pointer(&domain->next_definition);
+		domain_changed(domain, DOMAIN_PROPERTY_NAME | DOMAIN_PROPERTY_TITLE);
+	}
+	domain_publish_lifecycle(domain, stopped, DOMAIN_STATE_SHUT_OFF);
+
+	/* A transient domain that will not come back leaves before anybody is answered: who is answered
+	 * finds no object. */
+	if (!domain->persistent && !restart)
+		domain->host->gone(domain, domain->host->userdata);
+	if (start_operation)
+		operation_end(start_operation, NULL, start_error);
+	answer_operations(domain);
+	if (restart && domain->host && domain->state == DOMAIN_STATE_SHUT_OFF)
+		start_by_policy(domain);
+}
+
+static void end_free(void *data)
+{
+	EndJob *job = data;
+
+	domain_unref(job->domain);
+	g_free(job->directory);
+	g_free(job->log_tail);
+	g_free(job);
+}
+
+static const StrandItemClass end_class = { end_work, NULL, end_done, end_free };
+
+void run_end_check(Domain *domain)
+{
+	EndJob *job;
+
+	if (!domain->process_exited || !domain->monitor_gone || domain->ending)
+		return;
+	if (domain->start && domain->start->spawning)
+		return;
+	domain->ending = true;
+	domain_clear_timer(domain, &domain->grace_timer);
+	domain_clear_timer(domain, &domain->reconnect_timer);
+	domain_drop_monitor(domain);
+	if (domain->start && !domain->start->error)
+		domain->start->error = g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+						   "QEMU ended before it was ready");
+	job = g_new0(EndJob, 1);
+	job->domain = domain_ref(domain);
+	job->directory = g_strdup(domain->directory);
+	strand_push(domain->work, &end_class, job);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "domain/backend.h"
+#include "model/definition.h"
+
+/*
+ * RUNTIME/domains/UUID/run.json: all that is needed to find a running QEMU again when the service was
+ * killed. It is written before QEMU is started (then without a pid; QEMU's own qemu.pid fills that gap),
+ * once more when it has been started, and whenever what it says changes. It goes with the folder when
+ * the run has ended.
+ */
+
+typedef struct RunFile {
+	Definition *definition;      /* of this run */
+	bool persistent;
+	uint64_t incarnation;
+	pid_t pid;                   /* 0: not known yet */
+	uint64_t start_time;
+	bool started;                /* false: killed in the middle of a start */
+	int64_t started_at;
+	char *emulator;
+	GHashTable *backends;        /* device id -> Backends */
+} RunFile;
+
+#define RUN_FILE_NAME      "run.json"
+#define RUN_PID_FILE_NAME  "qemu.pid"
+#define RUN_LOG_FILE_NAME  "qemu.log"
+#define RUN_MONITOR_NAME   "monitor"
+#define RUN_FILE_MAX       (8u * 1024 * 1024)
+
+/* The text of a run file. Any thread. */
+char *run_file_to_json(const RunFile *run);
+bool run_file_write(const char *directory, const char *json, GError **error);
+
+/* Reads it back; where it has no pid, QEMU's own file is asked. Blocks on the disk. */
+RunFile *run_file_read(const char *directory, GError **error);
+RunFile *run_file_free(RunFile *run);
+
+/* The folders below RUNTIME/domains that hold a run file, as absolute paths. Blocks. */
+GPtrArray *run_file_list(const char *domains);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunFile, run_file_free)

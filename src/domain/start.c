@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "domain/domain-internal.h"
+#include "domain/launch.h"
+
+/*
+ * From Start() to `started`:
+ *
+ *   domain_start()      state starting; Lifecycle `starting`
+ *   launch (worker)     folder, run file, socket, QEMU, run file with the pid
+ *   start_connected()   handshake done: read devices and filters
+ *   on_resync()         cont (unless paused)
+ *   on_cont()           run file: started (worker)
+ *   on_run_file()       state running or paused; Lifecycle `started`; the caller is answered
+ *
+ * Whatever fails on the way goes through start_fail(): QEMU is killed, run-end.c cleans up, tells
+ * `stopped` with reason failed and answers the caller with QEMU's last lines.
+ */
+
+typedef struct LaunchJob {
+	Domain *domain;
+	uint64_t incarnation;
+	RunFile run;
+	char *directory;
+	Launched launched;
+	GError *error;
+} LaunchJob;
+
+static StrandStep launch_work(void *data)
+{
+	LaunchJob *job = data;
+
+	(void)launch(&job->run, job->directory, &job->launched, &job->error);
+	return STRAND_DONE;
+}
+
+static void launch_done(void *data)
+{
+	LaunchJob *job = data;
+	Domain *domain = job->domain;
+
+	/* The service is leaving: QEMU stays, the next start of the service finds a start cut off. */
+	if (!domain->host)
+		return;
+	g_assert(domain->incarnation == job->incarnation && domain->start);
+	domain->start->spawning = false;
+	if (job->error) {
+		domain->process_exited = true;
+		domain->monitor_gone = true;
+		start_fail(domain, g_steal_pointer(&job->error));
+		return;
+	}
+	domain->emulator = g_steal_pointer(&job->launched.emulator);
+	domain_changed(domain, DOMAIN_PROPERTY_HARDWARE);
+	domain_watch_process(domain, g_steal_pointer(&job->launched.process));
+	if (domain->start->error) {
+		/* Destroyed meanwhile. */
+		domain->monitor_gone = true;
+		domain_kill(domain, SIGKILL);
+		return;
+	}
+	domain_use_monitor(domain, job->launched.monitor_fd, DOMAIN_START_TIMEOUT_MS);
+	job->launched.monitor_fd = -1;
+}
+
+static void launch_free(void *data)
+{
+	LaunchJob *job = data;
+
+	if (job->launched.monitor_fd >= 0)
+		(void)close(job->launched.monitor_fd);
+	qemu_process_free(job->launched.process);
+	g_free(job->launched.emulator);
+	definition_unref(job->run.definition);
+	g_free(job->run.emulator);
+	g_clear_error(&job->error);
+	g_free(job->directory);
+	domain_unref(job->domain);
+	g_free(job);
+}
+
+static const StrandItemClass launch_class = { launch_work, NULL, launch_done, launch_free };
+
+static void on_deadline(int timer, void *userdata)
+{
+	Domain *domain = userdata;
+
+	domain_clear_timer(domain, &domain->start->timer);
+	start_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+				       "QEMU did not answer within %d ms",
+				       DOMAIN_START_TIMEOUT_MS));
+}
+
+/* operation is NULL for a start by a policy. */
+static void begin(Domain *domain, Operation *operation, bool paused)
+{
+	LaunchJob *job = g_new0(LaunchJob, 1);
+
+	if (domain->next_definition) {
+		definition_unref(domain->definition);
+		domain->definition = g_steal_pointer(&domain->next_definition);
+		domain_changed(domain, DOMAIN_PROPERTY_NAME | DOMAIN_PROPERTY_TITLE |
+				       DOMAIN_PROPERTY_HARDWARE);
+	}
+	domain->incarnation++;
+	domain_changed(domain, DOMAIN_PROPERTY_INCARNATION);
+	domain->start = g_new0(Start, 1);
+	domain->start->operation = operation;
+	domain->start->paused = paused;
+	domain->start->spawning = true;
+	domain_set_timer(domain, &domain->start->timer, DOMAIN_START_TIMEOUT_MS, on_deadline);
+	domain_publish_lifecycle(domain, event_new_lifecycle(0, LIFECYCLE_STARTING,
+							     LIFECYCLE_REASON_BOOTED),
+				 DOMAIN_STATE_STARTING);
+
+	job->domain = domain_ref(domain);
+	job->incarnation = domain->incarnation;
+	job->run.definition = definition_ref(domain->definition);
+	job->run.persistent = domain->persistent;
+	job->run.incarnation = domain->incarnation;
+	job->directory = g_strdup(domain->directory);
+	job->launched.monitor_fd = -1;
+	strand_push(domain->work, &launch_class, job);
+}
+
+void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata)
+{
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_START, done, userdata);
+
+	if (operation)
+		begin(domain, operation, paused);
+}
+
+void start_by_policy(Domain *domain)
+{
+	begin(domain, NULL, false);
+}
+
+Start *start_free(Start *start, Domain *domain)
+{
+	if (!start)
+		return NULL;
+	domain_clear_timer(domain, &start->timer);
+	g_clear_error(&start->error);
+	g_free(start);
+	return NULL;
+}
+
+void start_fail(Domain *domain, GError *error)
+{
+	if (domain->start->error) {
+		g_error_free(error);
+	} else {
+		domain->start->error = error;
+		domain_clear_timer(domain, &domain->start->timer);
+	}
+	if (domain->start->spawning)
+		return;
+	domain_kill(domain, SIGKILL);
+	run_end_check(domain);
+}
+
+/* ---- connected ---- */
+
+static void on_run_file(Domain *domain, const GError *error, void *userdata)
+{
+	Start *start = domain->start;
+	Operation *operation;
+	Event *event;
+	bool paused;
+
+	if (!start || start->error)
+		return;
+	if (error) {
+		start_fail(domain, g_error_copy(error));
+		return;
+	}
+	operation = start->operation;
+	paused = start->paused;
+	domain->start = start_free(start, domain);
+
+	event = event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED, LIFECYCLE_REASON_BOOTED);
+	domain_publish_lifecycle(domain, event, paused ? DOMAIN_STATE_PAUSED : DOMAIN_STATE_RUNNING);
+	/* As libvirt tells a start with VIR_DOMAIN_START_PAUSED: first that it runs, then that it is paused. */
+	if (paused)
+		domain_publish_lifecycle(domain, event_new_lifecycle(domain->started_at,
+								     LIFECYCLE_SUSPENDED,
+								     LIFECYCLE_REASON_PAUSED),
+					 DOMAIN_STATE_PAUSED);
+	if (operation)
+		operation_end(operation, NULL, NULL);
+}
+
+static void on_cont(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (domain->host && domain->start && !domain->start->error) {
+		if (error) {
+			start_fail(domain, g_error_copy(error));
+		} else {
+			domain->started_at = event_now();
+			domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
+			domain_write_run_file(domain, true, on_run_file, NULL);
+		}
+	}
+	domain_unref(domain);
+}
+
+static void on_resync(Domain *domain, const char *run_state, const GError *error)
+{
+	if (!domain->start || domain->start->error)
+		return;
+	if (error) {
+		start_fail(domain, g_error_copy(error));
+		return;
+	}
+	if (domain->start->paused)
+		on_cont(NULL, NULL, domain_ref(domain));
+	else
+		domain_call(domain, "cont", NULL, DOMAIN_START_TIMEOUT_MS, on_cont, domain_ref(domain));
+}
+
+void start_connected(Domain *domain)
+{
+	domain_resync(domain, on_resync);
+}
+
+/* ---- the run file ---- */
+
+typedef struct WriteJob {
+	Domain *domain;
+	uint64_t incarnation;
+	char *json;
+	char *directory;
+	RunFileWritten done;
+	void *userdata;
+	GError *error;
+	bool called;
+} WriteJob;
+
+static StrandStep write_work(void *data)
+{
+	WriteJob *job = data;
+
+	(void)run_file_write(job->directory, job->json, &job->error);
+	return STRAND_DONE;
+}
+
+static void write_done(void *data)
+{
+	WriteJob *job = data;
+
+	job->called = true;
+	if (!job->error && job->domain->incarnation != job->incarnation)
+		g_set_error(&job->error, CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+			    "Domain '%s' has stopped", domain_get_name(job->domain));
+	job->done(job->domain, job->error, job->userdata);
+}
+
+static void write_free(void *data)
+{
+	WriteJob *job = data;
+
+	if (!job->called) {
+		g_autoptr(GError) error = g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+						      "The service is leaving");
+
+		job->done(job->domain, error, job->userdata);
+	}
+	g_clear_error(&job->error);
+	g_free(job->json);
+	g_free(job->directory);
+	domain_unref(job->domain);
+	g_free(job);
+}
+
+static const StrandItemClass write_class = { write_work, NULL, write_done, write_free };
+
+void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, void *userdata)
+{
+	const RunFile run = {
+		.definition = domain->definition,
+		.persistent = domain->persistent,
+		.incarnation = domain->incarnation,
+		.pid = domain_get_pid(domain),
+		.start_time = domain->process ? qemu_process_get_start_time(domain->process) : 0,
+		.started = started,
+		.started_at = domain->started_at,
+		.emulator = domain->emulator,
+		.backends = domain->backends,
+	};
+	WriteJob *job = g_new0(WriteJob, 1);
+
+	job->domain = domain_ref(domain);
+	job->incarnation = domain->incarnation;
+	job->json = run_file_to_json(&run);
+	job->directory = g_strdup(domain->directory);
+	job->done = done;
+	job->userdata = userdata;
+	strand_push(domain->work, &write_class, job);
+}
