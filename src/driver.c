@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "domain/definition-store.h"
+#include "driver-internal.h"
+#include "qemu/emulators.h"
+
+/* A service that is just leaving holds the lock a little longer. */
+#define LOCK_TIMEOUT_MS 10000
+
+/* ---- what domains tell ---- */
+
+static uint64_t take_previous(Driver *driver, Domain *domain, EventKind kind, uint64_t sequence)
+{
+	const char *uuid = domain_get_uuid(domain);
+	uint64_t *last = g_hash_table_lookup(driver->last_of_kind, uuid);
+	uint64_t previous;
+
+	if (!last) {
+		last = g_new0(uint64_t, EVENT_KIND_MAX);
+		g_hash_table_insert(driver->last_of_kind, g_strdup(uuid), last);
+	}
+	previous = last[kind];
+	last[kind] = sequence;
+	return previous;
+}
+
+static StrandStep reserve_work(void *data)
+{
+	g_autoptr(GError) error = NULL;
+	Driver *driver = data;
+
+	if (!sequence_reserve(driver->sequence, &error))
+		g_warning("%s", error->message);
+	return STRAND_DONE;
+}
+
+static void reserve_done(void *data)
+{
+	Driver *driver = data;
+
+	driver->reserving = false;
+}
+
+static void free_nothing(void *data)
+{
+}
+
+static const StrandItemClass reserve_class = { reserve_work, NULL, reserve_done, free_nothing };
+
+static void on_event(Domain *domain, Event *event, void *userdata)
+{
+	Driver *driver = userdata;
+	EventStamp stamp;
+
+	if (event->kind == EVENT_MONITOR_RESYNCHRONIZED)
+		event->resynchronized.last_before = sequence_last(driver->sequence);
+	stamp.sequence = sequence_next(driver->sequence);
+	stamp.previous = take_previous(driver, domain, event->kind, stamp.sequence);
+	event_seal(event, stamp);
+	if (sequence_wants_reserve(driver->sequence) && !driver->reserving) {
+		driver->reserving = true;
+		strand_push(driver->background, &reserve_class, driver);
+	}
+	driver->observer.event(domain, event, driver->observer.userdata);
+}
+
+static void on_changed(Domain *domain, DomainProperty properties, void *userdata)
+{
+	Driver *driver = userdata;
+
+	driver->observer.changed(domain, properties, driver->observer.userdata);
+}
+
+static void on_gone(Domain *domain, void *userdata)
+{
+	driver_remove_domain(userdata, domain);
+}
+
+void driver_add_domain(Driver *driver, Domain *domain)
+{
+	registry_add(driver->registry, domain);
+	driver->observer.domain_added(domain, driver->observer.userdata);
+}
+
+void driver_remove_domain(Driver *driver, Domain *domain)
+{
+	domain_ref(domain);
+	registry_remove(driver->registry, domain);
+	g_hash_table_remove(driver->last_of_kind, domain_get_uuid(domain));
+	driver->observer.domain_removed(domain, driver->observer.userdata);
+	domain_unref(domain);
+}
+
+/* ---- emulators ---- */
+
+typedef struct EmulatorsJob {
+	Driver *driver;
+	GPtrArray *found;
+} EmulatorsJob;
+
+static StrandStep emulators_work(void *data)
+{
+	EmulatorsJob *job = data;
+
+	job->found = qemu_emulators_find();
+	return STRAND_DONE;
+}
+
+static void emulators_done(void *data)
+{
+	EmulatorsJob *job = data;
+	Driver *driver = job->driver;
+
+	g_ptr_array_unref(driver->emulators);
+	driver->emulators = g_steal_pointer(&job->found);
+	driver->observer.emulators_changed(driver->observer.userdata);
+}
+
+static void emulators_free(void *data)
+{
+	EmulatorsJob *job = data;
+
+	g_clear_pointer(&job->found, g_ptr_array_unref);
+	g_free(job);
+}
+
+static const StrandItemClass emulators_class = { emulators_work, NULL, emulators_done, emulators_free };
+
+/* ---- start-up ---- */
+
+Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GError **error)
+{
+	g_autoptr(Driver) driver = g_new0(Driver, 1);
+
+	driver->loop = loop;
+	driver->observer = *observer;
+	driver->lock_fd = -1;
+	g_queue_init(&driver->autostart);
+	driver->registry = registry_new();
+	driver->last_of_kind = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	driver->emulators = g_ptr_array_new();
+	driver->directories = directories_new(system, error);
+	if (!driver->directories)
+		return NULL;
+	driver->lock_fd = directories_lock(driver->directories, LOCK_TIMEOUT_MS, error);
+	if (driver->lock_fd < 0)
+		return NULL;
+	driver->sequence = sequence_open(driver->directories->state, NULL, error);
+	if (!driver->sequence)
+		return NULL;
+	/* The workers exist before any QEMU is connected to: events arrive at once. */
+	driver->pool = worker_pool_new(loop, 0, error);
+	if (!driver->pool)
+		return NULL;
+	driver->store = strand_new(driver->pool);
+	driver->background = strand_new(driver->pool);
+	driver->host = (DomainHost){
+		.loop = loop,
+		.pool = driver->pool,
+		.directories = driver->directories,
+		.event = on_event,
+		.changed = on_changed,
+		.gone = on_gone,
+		.userdata = driver,
+	};
+	return g_steal_pointer(&driver);
+}
+
+Driver *driver_free(Driver *driver)
+{
+	g_autoptr(GPtrArray) domains = NULL;
+
+	if (!driver)
+		return NULL;
+	domains = registry_list(driver->registry);
+	g_queue_clear_full(&driver->autostart, (GDestroyNotify)domain_unref);
+	if (driver->store)
+		strand_close(driver->store);
+	for (unsigned i = 0; i < domains->len; i++)
+		domain_close(g_ptr_array_index(domains, i));
+	/* Waits for what workers are doing, so that nothing is half done on the disk. */
+	worker_pool_free(driver->pool);
+	strand_unref(driver->store);
+	strand_unref(driver->background);
+	g_ptr_array_set_size(domains, 0);
+	registry_free(driver->registry);
+	g_hash_table_unref(driver->last_of_kind);
+	g_ptr_array_unref(driver->emulators);
+	sequence_close(driver->sequence);
+	directories_free(driver->directories);
+	if (driver->lock_fd >= 0)
+		(void)close(driver->lock_fd);
+	g_free(driver);
+	return NULL;
+}
+
+static void load_definitions(Driver *driver)
+{
+	g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) stored = definition_store_load(driver->directories->definitions,
+							    problems);
+
+	for (unsigned i = 0; i < stored->len; i++) {
+		StoredDefinition *entry = g_ptr_array_index(stored, i);
+		g_autoptr(GError) error = NULL;
+		Domain *domain;
+
+		if (!registry_hold(driver->registry, entry->definition, NULL, &error)) {
+			g_ptr_array_add(problems, g_strdup_printf("%s/%s: %s",
+								  driver->directories->definitions,
+								  entry->file, error->message));
+			continue;
+		}
+		registry_release(driver->registry, entry->definition);
+		domain = domain_new(&driver->host, definition_ref(entry->definition), true);
+		driver_add_domain(driver, domain);
+		domain_unref(domain);
+	}
+	for (unsigned i = 0; i < problems->len; i++)
+		g_warning("%s", (const char *)g_ptr_array_index(problems, i));
+}
+
+static void readopt_ended(Driver *driver)
+{
+	if (--driver->readopting == 0)
+		driver->started(driver->started_userdata);
+}
+
+static void on_readopted(Domain *domain, const char *result, const GError *error, void *userdata)
+{
+	readopt_ended(userdata);
+}
+
+/* The domain of a run file: the persistent one of that uuid, or a transient one of its own. */
+static Domain *get_domain_of_run(Driver *driver, const RunFile *run, GError **error)
+{
+	Domain *domain = registry_find_by_uuid(driver->registry, run->definition->uuid);
+
+	if (domain)
+		return domain;
+	if (!registry_hold(driver->registry, run->definition, NULL, error))
+		return NULL;
+	registry_release(driver->registry, run->definition);
+	domain = domain_new(&driver->host, definition_ref(run->definition), false);
+	driver_add_domain(driver, domain);
+	/* The registry has its own reference. */
+	(void)domain_unref(domain);
+	return domain;
+}
+
+static void readopt(Driver *driver, const char *directory)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(RunFile) run = run_file_read(directory, &error);
+	Domain *domain = run ? get_domain_of_run(driver, run, &error) : NULL;
+
+	if (!domain) {
+		/* Nothing is guessed and nothing removed: there may be a QEMU that somebody needs. */
+		g_warning("A run that cannot be taken up again: %s", error->message);
+		return;
+	}
+	driver->readopting++;
+	domain_readopt(domain, run, on_readopted, driver);
+}
+
+void driver_start(Driver *driver, void (*started)(void *userdata), void *userdata)
+{
+	g_autoptr(GPtrArray) runs = NULL;
+	EmulatorsJob *job = g_new0(EmulatorsJob, 1);
+
+	driver->started = started;
+	driver->started_userdata = userdata;
+	load_definitions(driver);
+	driver->readopting = 1;
+	runs = run_file_list(driver->directories->domains);
+	for (unsigned i = 0; i < runs->len; i++)
+		readopt(driver, g_ptr_array_index(runs, i));
+	job->driver = driver;
+	strand_push(driver->background, &emulators_class, job);
+	readopt_ended(driver);
+}
+
+/* ---- look-up ---- */
+
+Domain *driver_find_domain(Driver *driver, const char *name_or_uuid)
+{
+	return registry_find(driver->registry, name_or_uuid);
+}
+
+Domain *driver_find_domain_by_uuid(Driver *driver, const char *uuid)
+{
+	return registry_find_by_uuid(driver->registry, uuid);
+}
+
+GPtrArray *driver_list_domains(Driver *driver)
+{
+	return registry_list(driver->registry);
+}
+
+bool driver_is_idle(const Driver *driver)
+{
+	g_autoptr(GPtrArray) domains = registry_list(driver->registry);
+
+	if (driver->jobs > 0 || driver->readopting > 0 || driver->autostarting > 0 ||
+	    !g_queue_is_empty((GQueue *)&driver->autostart))
+		return false;
+	for (unsigned i = 0; i < domains->len; i++) {
+		Domain *domain = g_ptr_array_index(domains, i);
+
+		if (domain_state_is_active(domain_get_state(domain)) || domain_get_pending(domain) > 0)
+			return false;
+	}
+	return true;
+}
+
+uint64_t driver_get_last_sequence(const Driver *driver)
+{
+	return sequence_last(driver->sequence);
+}
+
+GPtrArray *driver_get_emulators(const Driver *driver)
+{
+	return driver->emulators;
+}

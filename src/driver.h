@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain/domain.h"
+#include "loop/loop.h"
+
+/*
+ * The driver: wires the parts, holds the domains, keeps their definitions, stamps their events. It is all
+ * that a face (the service on the bus, a test, another host) needs to know.
+ *
+ *   driver.c              start-up, stamping, look-up
+ *   driver-definitions.c  define, create, undefine, autostart flag, reload
+ *   driver-autostart.c    starting what is to be started, a few at a time
+ *
+ * Event thread only.
+ */
+
+typedef struct Driver Driver;
+
+typedef struct DriverObserver {
+	void (*domain_added)(Domain *domain, void *userdata);
+	/* The domain can no longer be found; the pointer is good until the call returns. */
+	void (*domain_removed)(Domain *domain, void *userdata);
+	/* A stamped event, in the order of its sequence. Call domain_event_sent() when it has been passed on. */
+	void (*event)(Domain *domain, Event *event, void *userdata);
+	void (*changed)(Domain *domain, DomainProperty properties, void *userdata);
+	void (*emulators_changed)(void *userdata);
+	void *userdata;
+} DriverObserver;
+
+/* The end of a call that gives back a domain (NULL if it failed). Called exactly once. */
+typedef void (*DriverDone)(Domain *domain, const GError *error, void *userdata);
+
+/* Opens the directories and the sequence, takes the lock. Blocks: start-up. loop must outlive the driver;
+ * observer is copied. */
+Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GError **error);
+/* Leaves all QEMUs running. */
+Driver *driver_free(Driver *driver);
+
+/* Loads the definitions (blocks: start-up) and finds the QEMUs that run. started is called when the state of each is
+ * known, or it is known that it cannot be read now. Before that, call nothing else. */
+void driver_start(Driver *driver, void (*started)(void *userdata), void *userdata);
+
+/* Starts what is to be autostarted; once for each boot, unless again. */
+void driver_autostart(Driver *driver, bool again);
+
+Domain *driver_find_domain(Driver *driver, const char *name_or_uuid);
+Domain *driver_find_domain_by_uuid(Driver *driver, const char *uuid);
+/* With references, by name. */
+GPtrArray *driver_list_domains(Driver *driver);
+
+/* Nothing runs and nothing is under way: the service may leave. */
+bool driver_is_idle(const Driver *driver);
+uint64_t driver_get_last_sequence(const Driver *driver);
+/* QemuEmulator; empty until the worker has found them. Borrowed. */
+GPtrArray *driver_get_emulators(const Driver *driver);
+
+/* ---- definitions ---- */
+
+#define DRIVER_JOBS_MAX 1024u
+
+/* text is copied. */
+void driver_define(Driver *driver, const char *text, DriverDone done, void *userdata);
+/* Transient: started at once, gone when it stops. */
+void driver_create(Driver *driver, const char *text, bool paused, DriverDone done, void *userdata);
+void driver_undefine(Driver *driver, Domain *domain, DriverDone done, void *userdata);
+void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, DriverDone done,
+			  void *userdata);
+/* Reads the files again: takes in new and changed ones, undefines what has no file any more and does not run, starts what is
+ * to be autostarted. Files that cannot be read are logged, and what they defined before stays. */
+void driver_reload(Driver *driver, DriverDone done, void *userdata);
+
+/* problems: DefinitionProblem, borrowed; NULL with the error if it could not be looked at. */
+typedef void (*DriverValidated)(GPtrArray *problems, const GError *error, void *userdata);
+void driver_validate(Driver *driver, const char *text, DriverValidated done, void *userdata);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Driver, driver_free)
