@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-options.h"
+
+#include <errno.h>
+#include <glib.h>
+
+#include "bus-names.h"
+
+#define INVALID_ARGUMENT BUS_ERROR("InvalidArgument")
+
+static const char *const signatures[] = {
+	[BUS_OPTION_BOOLEAN] = "b",
+	[BUS_OPTION_STRING] = "s",
+	[BUS_OPTION_DURATION] = "t",
+};
+
+static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_error *ret_error)
+{
+	const char *signature = signatures[option->type], *contents, *string;
+	uint64_t number;
+	int r = sd_bus_message_peek_type(message, NULL, &contents), boolean;
+
+	if (r < 0)
+		return r;
+	if (!g_str_equal(contents, signature))
+		return sd_bus_error_setf(ret_error, INVALID_ARGUMENT,
+					 "options: '%s' must be of type '%s', not '%s'", option->name,
+					 signature, contents);
+	switch (option->type) {
+	case BUS_OPTION_BOOLEAN:
+		r = sd_bus_message_read(message, "v", signature, &boolean);
+		if (r >= 0)
+			*(bool *)option->ret_value = boolean;
+		return r;
+	case BUS_OPTION_STRING:
+		r = sd_bus_message_read(message, "v", signature, &string);
+		if (r >= 0)
+			*(const char **)option->ret_value = string;
+		return r;
+	case BUS_OPTION_DURATION:
+		r = sd_bus_message_read(message, "v", signature, &number);
+		if (r >= 0)
+			*(int *)option->ret_value =
+				(int)MIN(number / 1000 + (number % 1000 != 0), (uint64_t)G_MAXINT);
+		return r;
+	}
+	g_assert_not_reached();
+}
+
+static const BusOption *find_option(const char *name, const BusOption *options, size_t n_options)
+{
+	for (size_t i = 0; i < n_options; i++)
+		if (g_str_equal(options[i].name, name))
+			return &options[i];
+	return NULL;
+}
+
+static int set_unknown(sd_bus_error *ret_error, const char *name, const BusOption *options,
+		       size_t n_options)
+{
+	g_autoptr(GString) known = g_string_new(n_options == 0 ? "none" : NULL);
+
+	for (size_t i = 0; i < n_options; i++)
+		g_string_append_printf(known, "%s%s", i > 0 ? ", " : "", options[i].name);
+	return sd_bus_error_setf(ret_error, INVALID_ARGUMENT,
+				 "options: '%s' is not known here; known: %s", name, known->str);
+}
+
+int bus_read_options(sd_bus_message *message, const BusOption *options, size_t n_options,
+		     sd_bus_error *ret_error)
+{
+	int r = sd_bus_message_enter_container(message, 'a', "{sv}");
+
+	while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+		const BusOption *option;
+		const char *name;
+
+		r = sd_bus_message_read(message, "s", &name);
+		if (r < 0)
+			return r;
+		option = find_option(name, options, n_options);
+		if (!option)
+			return set_unknown(ret_error, name, options, n_options);
+		r = read_value(message, option, ret_error);
+		if (r < 0)
+			return r;
+		r = sd_bus_message_exit_container(message);
+	}
+	return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
+int bus_read_no_options(sd_bus_message *message, sd_bus_error *ret_error)
+{
+	return bus_read_options(message, NULL, 0, ret_error);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/json-text.h"
+#include "bus-error.h"
+#include "bus-options.h"
+#include "domain-object.h"
+#include "method-call.h"
+
+/* org.vmherald.Domains1.Devices: what comes and goes while a domain runs. */
+
+/* A device object is small; what QEMU would need a minute to read is refused here. */
+#define OBJECT_LENGTH_MAX  (1024u * 1024)
+#define OBJECT_NESTING_MAX 64u
+
+static int append_device(sd_bus_message *reply, const DomainDevice *device)
+{
+	return sd_bus_message_append(reply, "{sa{sv}}", device->id, 3,
+				     "driver", "s", device->driver,
+				     "qom-path", "s", device->qom_path,
+				     "bus", "s", device->bus);
+}
+
+static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	const Domain *domain = ((DomainObject *)userdata)->domain;
+	int r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
+	GHashTableIter iter;
+	void *device;
+
+	g_hash_table_iter_init(&iter, domain_get_devices(domain));
+	while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &device))
+		r = append_device(reply, device);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* NULL and the error, which names the argument. */
+static JsonNode *parse_object(const char *what, const char *text, sd_bus_error *ret_error)
+{
+	g_autoptr(GError) error = NULL;
+	JsonNode *node = json_text_parse(text, strlen(text), OBJECT_LENGTH_MAX, OBJECT_NESTING_MAX,
+					 &error);
+
+	if (!node) {
+		g_prefix_error(&error, "%s: ", what);
+		(void)bus_error_from_gerror(ret_error, error);
+	}
+	return node;
+}
+
+static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	const char *texts[BACKEND_MAX] = { NULL }, *text;
+	BusOption options[BACKEND_MAX];
+	g_autoptr(JsonNode) device = NULL;
+	JsonNode *backends[BACKEND_MAX] = { NULL };
+	int r = sd_bus_message_read(message, "s", &text);
+
+	for (size_t i = 0; i < BACKEND_MAX; i++)
+		options[i] = (BusOption){ backend_rows[i].name, BUS_OPTION_STRING, &texts[i] };
+	if (r >= 0)
+		r = bus_read_options(message, options, BACKEND_MAX, ret_error);
+	if (r < 0)
+		return r;
+
+	device = parse_object("device", text, ret_error);
+	for (size_t i = 0; device && i < BACKEND_MAX && !sd_bus_error_is_set(ret_error); i++)
+		if (texts[i])
+			backends[i] = parse_object(backend_rows[i].name, texts[i], ret_error);
+	if (sd_bus_error_is_set(ret_error)) {
+		for (size_t i = 0; i < BACKEND_MAX; i++)
+			g_clear_pointer(&backends[i], json_node_unref);
+		return sd_bus_error_get_errno(ret_error) ? -sd_bus_error_get_errno(ret_error) : -EINVAL;
+	}
+	domain_attach_device(object.domain, g_steal_pointer(&device), backends, method_call_done,
+			     method_call_new(object.service, message));
+	return 1;
+}
+
+static int method_detach(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	int timeout_ms = DOMAIN_DETACH_TIMEOUT_MS;
+	const BusOption options[] = { { "timeout", BUS_OPTION_DURATION, &timeout_ms } };
+	const char *id;
+	int r = sd_bus_message_read(message, "s", &id);
+
+	if (r >= 0)
+		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+	if (r < 0)
+		return r;
+	domain_detach_device(object.domain, id, timeout_ms, method_call_done,
+			     method_call_new(object.service, message));
+	return 1;
+}
+
+const sd_bus_vtable devices_interface_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("AttachDevice", SD_BUS_ARGS("s", device, "a{sv}", options),
+				SD_BUS_RESULT("s", id), method_attach, 0),
+	SD_BUS_METHOD_WITH_ARGS("DetachDevice", SD_BUS_ARGS("s", id, "a{sv}", options),
+				SD_BUS_NO_RESULT, method_detach, 0),
+	SD_BUS_PROPERTY("Devices", "a{sa{sv}}", get_devices, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_SIGNAL_WITH_ARGS("DeviceAdded",
+				SD_BUS_ARGS("s", id, "s", driver, "s", qom_path, "(ttt)", stamp,
+					    "a{sv}", details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("DeviceRemoved",
+				SD_BUS_ARGS("s", id, "s", qom_path, "(ttt)", stamp, "a{sv}",
+					    details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("DeviceRemovalFailed",
+				SD_BUS_ARGS("s", id, "s", reason, "s", qom_path, "(ttt)", stamp,
+					    "a{sv}", details), 0),
+	SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-error.h"
+#include "bus-options.h"
+#include "domain-object.h"
+#include "method-call.h"
+
+/* org.vmherald.Domains1.Domain: the life of a domain. */
+
+/* ---- properties ---- */
+
+#define STRING_GETTER(name, expression)                                                            \
+	static int get_##name(sd_bus *bus, const char *path, const char *interface,                \
+			      const char *property, sd_bus_message *reply, void *userdata,         \
+			      sd_bus_error *ret_error)                                             \
+	{                                                                                          \
+		const Domain *domain = ((DomainObject *)userdata)->domain;                         \
+		return sd_bus_message_append(reply, "s", expression);                              \
+	}
+#define NUMBER_GETTER(name, signature, expression)                                                 \
+	static int get_##name(sd_bus *bus, const char *path, const char *interface,                \
+			      const char *property, sd_bus_message *reply, void *userdata,         \
+			      sd_bus_error *ret_error)                                             \
+	{                                                                                          \
+		const Domain *domain = ((DomainObject *)userdata)->domain;                         \
+		return sd_bus_message_append(reply, signature, expression);                        \
+	}
+
+STRING_GETTER(name, domain_get_name(domain))
+STRING_GETTER(uuid, domain_get_uuid(domain))
+STRING_GETTER(title, domain_get_definition(domain)->title ?: "")
+STRING_GETTER(state, domain_state_to_string(domain_get_state(domain)))
+STRING_GETTER(state_reason, lifecycle_reason_to_string(domain_get_state_reason(domain)))
+NUMBER_GETTER(incarnation, "t", domain_get_incarnation(domain))
+NUMBER_GETTER(persistent, "b", (int)domain_is_persistent(domain))
+/* AdoptDomain is not there yet: every domain was started by this service. */
+NUMBER_GETTER(adopted, "b", 0)
+NUMBER_GETTER(autostart, "b", (int)domain_is_autostart(domain))
+NUMBER_GETTER(pid, "u", (uint32_t)domain_get_pid(domain))
+NUMBER_GETTER(started_at, "t", (uint64_t)domain_get_started_at(domain))
+STRING_GETTER(emulator, domain_get_emulator(domain))
+STRING_GETTER(machine, domain_get_machine_type(domain))
+NUMBER_GETTER(cpus, "u", (uint32_t)domain_get_definition(domain)->cpus)
+NUMBER_GETTER(memory, "t", domain_get_definition(domain)->memory)
+
+static void on_autostart_set(Domain *domain, const GError *error, void *userdata)
+{
+	if (error)
+		g_warning("Autostart: %s", error->message);
+}
+
+/* A property's Set is answered before the file is written (sd-bus cannot keep that call); who wants to know
+ * the outcome calls SetAutostart(), or sees the property change. What can be told at once is told. */
+static int set_autostart(sd_bus *bus, const char *path, const char *interface, const char *property,
+			 sd_bus_message *value, void *userdata, sd_bus_error *ret_error)
+{
+	DomainObject *object = userdata;
+	g_autoptr(GError) error = NULL;
+	int autostart, r = sd_bus_message_read(value, "b", &autostart);
+
+	if (r < 0)
+		return r;
+	if (!domain_check_persistent(object->domain, &error))
+		return bus_error_from_gerror(ret_error, error);
+	driver_set_autostart(object->service->driver, object->domain, autostart, on_autostart_set,
+			     NULL);
+	return 0;
+}
+
+/* ---- methods ---- */
+
+static int method_start(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	bool paused = false;
+	const BusOption options[] = { { "paused", BUS_OPTION_BOOLEAN, &paused } };
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+
+	if (r < 0)
+		return r;
+	domain_start(object.domain, paused, method_call_done,
+		     method_call_new(object.service, message));
+	return 1;
+}
+
+static int method_shutdown(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	int force_after_ms = -1;
+	const BusOption options[] = { { "timeout", BUS_OPTION_DURATION, &force_after_ms } };
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+
+	if (r < 0)
+		return r;
+	domain_shutdown(object.domain, force_after_ms, method_call_done,
+			method_call_new(object.service, message));
+	return 1;
+}
+
+static int method_reboot(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	int force_after_ms = -1;
+	const BusOption options[] = { { "timeout", BUS_OPTION_DURATION, &force_after_ms } };
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+
+	if (r < 0)
+		return r;
+	domain_reboot(object.domain, force_after_ms, method_call_done,
+		      method_call_new(object.service, message));
+	return 1;
+}
+
+static int method_destroy(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	int grace_ms = DOMAIN_DESTROY_GRACE_MS;
+	const BusOption options[] = { { "grace", BUS_OPTION_DURATION, &grace_ms } };
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+
+	if (r < 0)
+		return r;
+	domain_destroy(object.domain, grace_ms, method_call_done,
+		       method_call_new(object.service, message));
+	return 1;
+}
+
+/* The methods that are one QMP command without arguments, told apart by their name. */
+static int method_command(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	static const struct {
+		const char *member;
+		DomainOperation operation;
+	} commands[] = {
+		{ "Reset", DOMAIN_OPERATION_RESET },
+		{ "Suspend", DOMAIN_OPERATION_SUSPEND },
+		{ "Resume", DOMAIN_OPERATION_RESUME },
+		{ "Wakeup", DOMAIN_OPERATION_WAKEUP },
+		{ "InjectNMI", DOMAIN_OPERATION_INJECT_NMI },
+	};
+	const DomainObject object = *(DomainObject *)userdata;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+		if (!g_str_equal(commands[i].member, sd_bus_message_get_member(message)))
+			continue;
+		domain_command(object.domain, commands[i].operation, method_call_done,
+			       method_call_new(object.service, message));
+		return 1;
+	}
+	g_assert_not_reached();
+}
+
+static int method_undefine(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	int r = bus_read_no_options(message, ret_error);
+
+	if (r < 0)
+		return r;
+	driver_undefine(object.service->driver, object.domain, method_call_done_empty,
+			method_call_new(object.service, message));
+	return 1;
+}
+
+static int method_get_definition(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	bool live = false;
+	const BusOption options[] = { { "live", BUS_OPTION_BOOLEAN, &live } };
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+	g_autofree char *text = NULL;
+
+	if (r < 0)
+		return r;
+	text = definition_to_json(live ? domain_get_definition(object.domain)
+				       : domain_get_next_definition(object.domain));
+	return sd_bus_reply_method_return(message, "s", text);
+}
+
+static int method_set_autostart(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	int autostart, r = sd_bus_message_read(message, "b", &autostart);
+
+	if (r < 0)
+		return r;
+	driver_set_autostart(object.service->driver, object.domain, autostart,
+			     method_call_done_empty, method_call_new(object.service, message));
+	return 1;
+}
+
+#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+#define NO_RESULT SD_BUS_NO_RESULT
+#define OPTIONS SD_BUS_ARGS("a{sv}", options)
+
+const sd_bus_vtable domain_interface_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("Start", OPTIONS, NO_RESULT, method_start, 0),
+	SD_BUS_METHOD_WITH_ARGS("Shutdown", OPTIONS, NO_RESULT, method_shutdown, 0),
+	SD_BUS_METHOD_WITH_ARGS("Reboot", OPTIONS, NO_RESULT, method_reboot, 0),
+	SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_NO_ARGS, NO_RESULT, method_command, 0),
+	SD_BUS_METHOD_WITH_ARGS("Destroy", OPTIONS, NO_RESULT, method_destroy, 0),
+	SD_BUS_METHOD_WITH_ARGS("Suspend", SD_BUS_NO_ARGS, NO_RESULT, method_command, 0),
+	SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, NO_RESULT, method_command, 0),
+	SD_BUS_METHOD_WITH_ARGS("Wakeup", SD_BUS_NO_ARGS, NO_RESULT, method_command, 0),
+	SD_BUS_METHOD_WITH_ARGS("InjectNMI", SD_BUS_NO_ARGS, NO_RESULT, method_command, 0),
+	SD_BUS_METHOD_WITH_ARGS("Undefine", OPTIONS, NO_RESULT, method_undefine, 0),
+	SD_BUS_METHOD_WITH_ARGS("GetDefinition", OPTIONS, SD_BUS_RESULT("s", definition),
+				method_get_definition, 0),
+	SD_BUS_METHOD_WITH_ARGS("SetAutostart", SD_BUS_ARGS("b", autostart), NO_RESULT,
+				method_set_autostart, 0),
+
+	SD_BUS_PROPERTY("Name", "s", get_name, 0, CHANGES),
+	SD_BUS_PROPERTY("UUID", "s", get_uuid, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Title", "s", get_title, 0, CHANGES),
+	SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
+	SD_BUS_PROPERTY("StateReason", "s", get_state_reason, 0, CHANGES),
+	SD_BUS_PROPERTY("Incarnation", "t", get_incarnation, 0, CHANGES),
+	SD_BUS_PROPERTY("Persistent", "b", get_persistent, 0, CHANGES),
+	SD_BUS_PROPERTY("Adopted", "b", get_adopted, 0, CHANGES),
+	SD_BUS_WRITABLE_PROPERTY("Autostart", "b", get_autostart, set_autostart, 0, CHANGES),
+	SD_BUS_PROPERTY("PID", "u", get_pid, 0, CHANGES),
+	SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, CHANGES),
+	SD_BUS_PROPERTY("Emulator", "s", get_emulator, 0, CHANGES),
+	SD_BUS_PROPERTY("Machine", "s", get_machine, 0, CHANGES),
+	SD_BUS_PROPERTY("CPUs", "u", get_cpus, 0, CHANGES),
+	SD_BUS_PROPERTY("Memory", "t", get_memory, 0, CHANGES),
+
+	SD_BUS_SIGNAL_WITH_ARGS("Lifecycle",
+				SD_BUS_ARGS("s", event, "s", reason, "s", state, "(ttt)", stamp,
+					    "a{sv}", details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("Reset",
+				SD_BUS_ARGS("s", initiator, "s", cause, "(ttt)", stamp, "a{sv}",
+					    details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("PowerdownRequested",
+				SD_BUS_ARGS("s", source, "(ttt)", stamp, "a{sv}", details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("Watchdog",
+				SD_BUS_ARGS("s", action, "(ttt)", stamp, "a{sv}", details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("Panicked",
+				SD_BUS_ARGS("s", action, "(ttt)", stamp, "a{sv}", details), 0),
+	SD_BUS_VTABLE_END,
+};

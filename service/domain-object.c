@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain-object.h"
+
+#include "bus-names.h"
+#include "bus-path.h"
+
+static const struct {
+	const char *interface;
+	const sd_bus_vtable *vtable;
+} interfaces[] = {
+	{ BUS_INTERFACE("Domain"), domain_interface_vtable },
+	{ BUS_INTERFACE("Devices"), devices_interface_vtable },
+	{ BUS_INTERFACE("Network"), network_interface_vtable },
+	{ BUS_INTERFACE("Monitor"), monitor_interface_vtable },
+};
+
+/* What changes together in the core, and what that is on the bus. */
+static const struct {
+	DomainProperty property;
+	const char *interface;
+	const char *names[5];
+} property_rows[] = {
+	{ DOMAIN_PROPERTY_NAME, BUS_INTERFACE("Domain"), { "Name" } },
+	{ DOMAIN_PROPERTY_TITLE, BUS_INTERFACE("Domain"), { "Title" } },
+	{ DOMAIN_PROPERTY_STATE, BUS_INTERFACE("Domain"), { "State", "StateReason" } },
+	{ DOMAIN_PROPERTY_INCARNATION, BUS_INTERFACE("Domain"), { "Incarnation" } },
+	{ DOMAIN_PROPERTY_PERSISTENT, BUS_INTERFACE("Domain"), { "Persistent" } },
+	{ DOMAIN_PROPERTY_AUTOSTART, BUS_INTERFACE("Domain"), { "Autostart" } },
+	{ DOMAIN_PROPERTY_PROCESS, BUS_INTERFACE("Domain"), { "PID", "StartedAt" } },
+	{ DOMAIN_PROPERTY_HARDWARE, BUS_INTERFACE("Domain"),
+	  { "Emulator", "Machine", "CPUs", "Memory" } },
+	{ DOMAIN_PROPERTY_DEVICES, BUS_INTERFACE("Devices"), { "Devices" } },
+	{ DOMAIN_PROPERTY_FILTERS, BUS_INTERFACE("Network"), { "Filters" } },
+	{ DOMAIN_PROPERTY_QEMU_VERSION, BUS_INTERFACE("Monitor"), { "QemuVersion" } },
+	{ DOMAIN_PROPERTY_CONNECTED, BUS_INTERFACE("Monitor"), { "Connected" } },
+};
+
+/* sd-bus wants a pointer that lives while the call is dispatched; the domain itself does not know its service. One is
+ * enough: everything happens on one thread, and a handler copies what it keeps. */
+static DomainObject found;
+
+static int find_domain(sd_bus *bus, const char *path, const char *interface, void *userdata,
+		       void **ret_found, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	char uuid[BUS_PATH_UUID_LENGTH + 1];
+	Domain *domain;
+
+	if (!bus_path_to_uuid(path, uuid))
+		return 0;
+	domain = driver_find_domain_by_uuid(service->driver, uuid);
+	if (!domain)
+		return 0;
+	found = (DomainObject){ service, domain };
+	*ret_found = &found;
+	return 1;
+}
+
+static int enumerate_domains(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
+			     sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	g_autoptr(GPtrArray) domains = driver_list_domains(service->driver);
+	/* Freed by sd-bus, with free(). */
+	char **nodes = calloc(domains->len + 1, sizeof(*nodes));
+
+	g_assert(nodes);
+	for (unsigned i = 0; i < domains->len; i++) {
+		g_autofree char *path =
+			bus_path_from_uuid(domain_get_uuid(g_ptr_array_index(domains, i)));
+
+		nodes[i] = strdup(path);
+		g_assert(nodes[i]);
+	}
+	*ret_nodes = nodes;
+	return 0;
+}
+
+int domain_object_register(Service *service)
+{
+	int r = sd_bus_add_node_enumerator(service->bus, NULL, BUS_DOMAIN_PATH, enumerate_domains,
+					   service);
+
+	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(interfaces); i++)
+		r = sd_bus_add_fallback_vtable(service->bus, NULL, BUS_DOMAIN_PATH,
+					       interfaces[i].interface, interfaces[i].vtable,
+					       find_domain, service);
+	return r;
+}
+
+int domain_object_emit_added(sd_bus *bus, Domain *domain)
+{
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+
+	return sd_bus_emit_object_added(bus, path);
+}
+
+/* By hand, since the domain can no longer be found when this is told. */
+int domain_object_emit_removed(sd_bus *bus, Domain *domain)
+{
+	static const char *const standard[] = {
+		"org.freedesktop.DBus.Peer",
+		"org.freedesktop.DBus.Introspectable",
+		"org.freedesktop.DBus.Properties",
+	};
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+	const char *names[G_N_ELEMENTS(standard) + G_N_ELEMENTS(interfaces) + 1] = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(standard); i++)
+		names[n++] = standard[i];
+	for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++)
+		names[n++] = interfaces[i].interface;
+	return sd_bus_emit_interfaces_removed_strv(bus, path, (char **)names);
+}
+
+int domain_object_emit_changed(sd_bus *bus, Domain *domain, DomainProperty properties)
+{
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+
+	for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++) {
+		const char *names[32] = { 0 };
+		size_t n = 0;
+		int r;
+
+		for (size_t j = 0; j < G_N_ELEMENTS(property_rows); j++) {
+			if (!(property_rows[j].property & properties) ||
+			    !g_str_equal(property_rows[j].interface, interfaces[i].interface))
+				continue;
+			for (size_t k = 0; property_rows[j].names[k]; k++)
+				names[n++] = property_rows[j].names[k];
+		}
+		g_assert(n < G_N_ELEMENTS(names));
+		if (n == 0)
+			continue;
+		r = sd_bus_emit_properties_changed_strv(bus, path, interfaces[i].interface,
+							(char **)names);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

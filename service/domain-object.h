@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "service.h"
+
+/*
+ * A domain on the bus. Nothing is registered per domain: fallback tables with a function that finds the domain of
+ * a path, and one that lists the paths.
+ */
+
+/* What a handler or getter gets as its userdata. Good until the loop's next turn. */
+typedef struct DomainObject {
+	Service *service;
+	Domain *domain;
+} DomainObject;
+
+int domain_object_register(Service *service);
+
+int domain_object_emit_added(sd_bus *bus, Domain *domain);
+int domain_object_emit_removed(sd_bus *bus, Domain *domain);
+int domain_object_emit_changed(sd_bus *bus, Domain *domain, DomainProperty properties);
+
+/* The tables, one file each. */
+extern const sd_bus_vtable domain_interface_vtable[];
+extern const sd_bus_vtable devices_interface_vtable[];
+extern const sd_bus_vtable network_interface_vtable[];
+extern const sd_bus_vtable monitor_interface_vtable[];
+

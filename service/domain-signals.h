@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "event/event.h"
+
+/*
+ * How each kind of event looks on the bus: one row, one encoder. The signatures are those of the
+ * interface tables and of introspection/; tests hold all three together.
+ */
+
+#define SIGNAL_STAMP_SIGNATURE "(ttt)a{sv}"
+
+typedef struct DomainSignal {
+	const char *interface;
+	const char *member;
+	const char *signature;      /* before the stamp */
+	int (*encode)(sd_bus_message *message, const char *signature, const Event *event);
+} DomainSignal;
+
+const DomainSignal *domain_signal_of(EventKind kind);
+
+/* The signal message of a stamped event, not sent. */
+int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_message **ret_message);
+
+/* a{sv} of a filter, for the signal and for the property. */
+int domain_signal_append_filter(sd_bus_message *message, const RxFilter *filter);

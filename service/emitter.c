@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "emitter.h"
+
+#include <string.h>
+
+#include "bus-names.h"
+#include "bus-path.h"
+#include "domain-object.h"
+#include "domain-signals.h"
+
+typedef enum EntryKind {
+	ENTRY_EVENT,
+	ENTRY_ADDED,
+	ENTRY_REMOVED,
+} EntryKind;
+
+typedef struct Entry {
+	EntryKind kind;
+	Domain *domain;
+	Event *event;
+} Entry;
+
+struct Emitter {
+	sd_bus *bus;
+	EmitterIsKnown is_known;
+	void *userdata;
+	bool open;
+	bool draining;
+	GQueue entries;             /* Entry */
+	GHashTable *changed;        /* Domain (with a reference) -> DomainProperty */
+	GPtrArray *manager_changed; /* names of properties */
+	sd_event_source *next_turn; /* the budget was used up, or properties changed: go on soon */
+	sd_event_source *post;      /* the bus may have written something: look again */
+};
+
+static void entry_free(Entry *entry)
+{
+	event_unref(entry->event);
+	domain_unref(entry->domain);
+	g_free(entry);
+}
+
+static void log_failure(const char *what, int r)
+{
+	/* A message that cannot be built or queued is a bug or the end of the connection. */
+	if (r < 0 && r != -ENOTCONN)
+		g_warning("%s: %s", what, g_strerror(-r));
+}
+
+static void send_changed(Emitter *emitter, Domain *domain, DomainProperty properties)
+{
+	if (emitter->is_known(domain, emitter->userdata))
+		log_failure("PropertiesChanged",
+			    domain_object_emit_changed(emitter->bus, domain, properties));
+}
+
+static void flush_changed(Emitter *emitter, Domain *domain)
+{
+	void *properties;
+
+	if (!g_hash_table_steal_extended(emitter->changed, domain, NULL, &properties))
+		return;
+	send_changed(emitter, domain, (DomainProperty)GPOINTER_TO_UINT(properties));
+	domain_unref(domain);
+}
+
+static void send_event(Emitter *emitter, Domain *domain, const Event *event)
+{
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+	sd_bus_message *message = NULL;
+	int r = domain_signal_new(emitter->bus, path, event, &message);
+
+	if (r >= 0)
+		r = sd_bus_send(emitter->bus, message, NULL);
+	log_failure(domain_signal_of(event->kind)->member, r);
+	sd_bus_message_unref(message);
+}
+
+static void send_entry(Emitter *emitter, Entry *entry)
+{
+	switch (entry->kind) {
+	case ENTRY_EVENT:
+		flush_changed(emitter, entry->domain);
+		send_event(emitter, entry->domain, entry->event);
+		domain_event_sent(entry->domain);
+		break;
+	case ENTRY_ADDED:
+		/* What has changed since is in it. */
+		if (g_hash_table_remove(emitter->changed, entry->domain))
+			domain_unref(entry->domain);
+		if (emitter->is_known(entry->domain, emitter->userdata))
+			log_failure("InterfacesAdded",
+				    domain_object_emit_added(emitter->bus, entry->domain));
+		break;
+	case ENTRY_REMOVED:
+		log_failure("InterfacesRemoved",
+			    domain_object_emit_removed(emitter->bus, entry->domain));
+		break;
+	}
+}
+
+static bool is_bus_full(Emitter *emitter)
+{
+	uint64_t queued;
+
+	return sd_bus_get_n_queued_write(emitter->bus, &queued) >= 0 &&
+	       queued >= EMITTER_BUS_QUEUE_THRESHOLD;
+}
+
+/* Only reached by an event source of its own, so every change of the turn has been folded in. */
+static void send_all_changed(Emitter *emitter)
+{
+	GHashTableIter iter;
+	void *domain;
+
+	while (!is_bus_full(emitter)) {
+		g_hash_table_iter_init(&iter, emitter->changed);
+		if (!g_hash_table_iter_next(&iter, &domain, NULL))
+			break;
+		flush_changed(emitter, domain);
+	}
+	if (emitter->manager_changed->len > 0) {
+		g_ptr_array_add(emitter->manager_changed, NULL);
+		log_failure("PropertiesChanged",
+			    sd_bus_emit_properties_changed_strv(
+				    emitter->bus, BUS_PATH, BUS_INTERFACE("Manager"),
+				    (char **)emitter->manager_changed->pdata));
+		g_ptr_array_set_size(emitter->manager_changed, 0);
+	}
+}
+
+static void want_next_turn(Emitter *emitter)
+{
+	(void)sd_event_source_set_enabled(emitter->next_turn, SD_EVENT_ONESHOT);
+}
+
+/* Whatever is left over waits for the bus: after each turn in which it may have written, look again. */
+static void watch_bus(Emitter *emitter)
+{
+	(void)sd_event_source_set_enabled(emitter->post, emitter_is_empty(emitter) ? SD_EVENT_OFF
+										   : SD_EVENT_ON);
+}
+
+static void drain(Emitter *emitter)
+{
+	unsigned budget = EMITTER_TURN_BUDGET;
+
+	/* Sending may make domains read again and so bring new entries: they go to the end of the queue. */
+	if (!emitter->open || emitter->draining)
+		return;
+	emitter->draining = true;
+	while (!g_queue_is_empty(&emitter->entries) && !is_bus_full(emitter)) {
+		Entry *entry;
+
+		if (budget-- == 0) {
+			want_next_turn(emitter);
+			break;
+		}
+		entry = g_queue_pop_head(&emitter->entries);
+		send_entry(emitter, entry);
+		entry_free(entry);
+	}
+	emitter->draining = false;
+	watch_bus(emitter);
+}
+
+static int on_turn(sd_event_source *source, void *userdata)
+{
+	Emitter *emitter = userdata;
+
+	drain(emitter);
+	if (emitter->open && g_queue_is_empty(&emitter->entries)) {
+		send_all_changed(emitter);
+		watch_bus(emitter);
+	}
+	return 0;
+}
+
+Emitter *emitter_new(sd_bus *bus, sd_event *event, EmitterIsKnown is_known, void *userdata)
+{
+	g_autoptr(Emitter) emitter = g_new0(Emitter, 1);
+
+	emitter->bus = bus;
+	emitter->is_known = is_known;
+	emitter->userdata = userdata;
+	g_queue_init(&emitter->entries);
+	emitter->changed = g_hash_table_new(NULL, NULL);
+	emitter->manager_changed = g_ptr_array_new();
+	if (sd_event_add_defer(event, &emitter->next_turn, on_turn, emitter) < 0 ||
+	    sd_event_source_set_enabled(emitter->next_turn, SD_EVENT_OFF) < 0 ||
+	    sd_event_add_post(event, &emitter->post, on_turn, emitter) < 0 ||
+	    sd_event_source_set_enabled(emitter->post, SD_EVENT_OFF) < 0)
+		return NULL;
+	return g_steal_pointer(&emitter);
+}
+
+Emitter *emitter_free(Emitter *emitter)
+{
+	GHashTableIter iter;
+	void *domain;
+
+	if (!emitter)
+		return NULL;
+	sd_event_source_disable_unref(emitter->next_turn);
+	sd_event_source_disable_unref(emitter->post);
+	g_queue_clear_full(&emitter->entries, (GDestroyNotify)entry_free);
+	g_hash_table_iter_init(&iter, emitter->changed);
+	while (g_hash_table_iter_next(&iter, &domain, NULL))
+		domain_unref(domain);
+	g_hash_table_unref(emitter->changed);
+	g_ptr_array_unref(emitter->manager_changed);
+	g_free(emitter);
+	return NULL;
+}
+
+static void push(Emitter *emitter, EntryKind kind, Domain *domain, Event *event)
+{
+	Entry *entry = g_new0(Entry, 1);
+
+	entry->kind = kind;
+	entry->domain = domain_ref(domain);
+	entry->event = event;
+	g_queue_push_tail(&emitter->entries, entry);
+	drain(emitter);
+}
+
+void emitter_open(Emitter *emitter)
+{
+	emitter->open = true;
+	want_next_turn(emitter);
+}
+
+void emitter_event(Emitter *emitter, Domain *domain, Event *event)
+{
+	push(emitter, ENTRY_EVENT, domain, event);
+}
+
+void emitter_domain_added(Emitter *emitter, Domain *domain)
+{
+	push(emitter, ENTRY_ADDED, domain, NULL);
+}
+
+void emitter_domain_removed(Emitter *emitter, Domain *domain)
+{
+	push(emitter, ENTRY_REMOVED, domain, NULL);
+}
+
+void emitter_domain_changed(Emitter *emitter, Domain *domain, DomainProperty properties)
+{
+	unsigned old = GPOINTER_TO_UINT(g_hash_table_lookup(emitter->changed, domain));
+
+	if (old == 0)
+		domain_ref(domain);
+	g_hash_table_insert(emitter->changed, domain, GUINT_TO_POINTER(old | (unsigned)properties));
+	want_next_turn(emitter);
+}
+
+void emitter_manager_changed(Emitter *emitter, const char *property)
+{
+	g_ptr_array_add(emitter->manager_changed, (char *)property);
+	want_next_turn(emitter);
+}
+
+bool emitter_is_empty(const Emitter *emitter)
+{
+	return g_queue_is_empty((GQueue *)&emitter->entries) &&
+	       g_hash_table_size(emitter->changed) == 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "domain/domain.h"
+
+/*
+ * What goes out, in order, and never too much at once.
+ *
+ * Two queues, because events and state are two things (the opposite of each other in what may be left out):
+ *  - events, and domains that appear and vanish: a FIFO, nothing folded, nothing dropped;
+ *  - changed properties: a set; the newest value wins, and is read when it is sent.
+ *
+ * The changes of a domain go out before its next event, so that who reacts to the event finds the properties
+ * right, and each transition is seen.
+ *
+ * The threshold bounds memory: while so many messages wait in the bus connection, none is added. The
+ * budget bounds time: after so many in one turn, the loop's other work comes first. What waits here is
+ * counted by its domain, which stops reading from its QEMU (domain_event_sent()). So a bus that stalls costs
+ * a bounded amount of memory, and nothing is lost.
+ */
+
+#define EMITTER_BUS_QUEUE_THRESHOLD 1024u
+#define EMITTER_TURN_BUDGET         256u
+
+typedef struct Emitter Emitter;
+
+/* Whether the domain is (still) to be found on the bus. */
+typedef bool (*EmitterIsKnown)(Domain *domain, void *userdata);
+
+Emitter *emitter_new(sd_bus *bus, sd_event *event, EmitterIsKnown is_known, void *userdata);
+Emitter *emitter_free(Emitter *emitter);
+
+/* Nothing is sent before: who listens by the service's name would not get it. */
+void emitter_open(Emitter *emitter);
+
+/* Takes event over. */
+void emitter_event(Emitter *emitter, Domain *domain, Event *event);
+void emitter_domain_added(Emitter *emitter, Domain *domain);
+void emitter_domain_removed(Emitter *emitter, Domain *domain);
+void emitter_domain_changed(Emitter *emitter, Domain *domain, DomainProperty properties);
+void emitter_manager_changed(Emitter *emitter, const char *property);
+
+bool emitter_is_empty(const Emitter *emitter);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Emitter, emitter_free)

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "manager-object.h"
+
+#include "bus-error.h"
+#include "bus-names.h"
+#include "bus-options.h"
+#include "bus-path.h"
+#include "method-call.h"
+#include "qemu/emulators.h"
+
+/* ---- properties ---- */
+
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	return sd_bus_message_append(reply, "s", PROJECT_VERSION);
+}
+
+static int get_instance_id(sd_bus *bus, const char *path, const char *interface,
+			   const char *property, sd_bus_message *reply, void *userdata,
+			   sd_bus_error *ret_error)
+{
+	return sd_bus_message_append(reply, "s", ((Service *)userdata)->instance_id);
+}
+
+static int get_last_sequence(sd_bus *bus, const char *path, const char *interface,
+			     const char *property, sd_bus_message *reply, void *userdata,
+			     sd_bus_error *ret_error)
+{
+	return sd_bus_message_append(reply, "t",
+				     driver_get_last_sequence(((Service *)userdata)->driver));
+}
+
+/* There is no history yet, so there is no oldest entry of it. */
+static int get_oldest_sequence(sd_bus *bus, const char *path, const char *interface,
+			       const char *property, sd_bus_message *reply, void *userdata,
+			       sd_bus_error *ret_error)
+{
+	return sd_bus_message_append(reply, "t", (uint64_t)0);
+}
+
+static int append_emulator(sd_bus_message *reply, const QemuEmulator *emulator)
+{
+	int r = sd_bus_message_open_container(reply, 'e', "sa{sv}");
+
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "s", emulator->name);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'a', "{sv}");
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "{sv}{sv}", "path", "s", emulator->path,
+					  "version", "s", emulator->version);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'e', "sv");
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "s", "machines");
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'v', "as");
+	if (r >= 0)
+		r = sd_bus_message_append_strv(reply, emulator->machines);
+	for (int i = 0; r >= 0 && i < 4; i++)
+		r = sd_bus_message_close_container(reply);
+	return r;
+}
+
+static int get_emulators(sd_bus *bus, const char *path, const char *interface, const char *property,
+			 sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	GPtrArray *emulators = driver_get_emulators(((Service *)userdata)->driver);
+	int r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
+
+	for (unsigned i = 0; r >= 0 && i < emulators->len; i++)
+		r = append_emulator(reply, g_ptr_array_index(emulators, i));
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* ---- methods ---- */
+
+static int method_define(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	const char *definition;
+	int r = sd_bus_message_read(message, "s", &definition);
+
+	if (r >= 0)
+		r = bus_read_no_options(message, ret_error);
+	if (r < 0)
+		return r;
+	driver_define(service->driver, definition, method_call_done_path,
+		      method_call_new(service, message));
+	return 1;
+}
+
+static int method_create(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	bool paused = false;
+	const BusOption options[] = { { "paused", BUS_OPTION_BOOLEAN, &paused } };
+	const char *definition;
+	int r = sd_bus_message_read(message, "s", &definition);
+
+	if (r >= 0)
+		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+	if (r < 0)
+		return r;
+	driver_create(service->driver, definition, paused, method_call_done_path,
+		      method_call_new(service, message));
+	return 1;
+}
+
+static int method_get_domain(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	g_autofree char *path = NULL;
+	const char *name;
+	Domain *domain;
+	int r = sd_bus_message_read(message, "s", &name);
+
+	if (r < 0)
+		return r;
+	domain = driver_find_domain(service->driver, name);
+	if (!domain)
+		return sd_bus_error_setf(ret_error, BUS_ERROR("NoSuchDomain"),
+					 "There is no domain with the name or uuid '%s'", name);
+	path = bus_path_from_uuid(domain_get_uuid(domain));
+	return sd_bus_reply_method_return(message, "o", path);
+}
+
+static int append_listed(sd_bus_message *reply, const Domain *domain)
+{
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+
+	return sd_bus_message_append(reply, "(osss)", path, domain_get_name(domain),
+				     domain_get_uuid(domain),
+				     domain_state_to_string(domain_get_state(domain)));
+}
+
+static int append_list(sd_bus_message *reply, Service *service, bool filtered, DomainState state)
+{
+	g_autoptr(GPtrArray) domains = driver_list_domains(service->driver);
+	int r = sd_bus_message_open_container(reply, 'a', "(osss)");
+
+	for (unsigned i = 0; r >= 0 && i < domains->len; i++) {
+		const Domain *domain = g_ptr_array_index(domains, i);
+
+		if (!filtered || domain_get_state(domain) == state)
+			r = append_listed(reply, domain);
+	}
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int method_list_domains(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const char *name = NULL;
+	const BusOption options[] = { { "state", BUS_OPTION_STRING, &name } };
+	DomainState state = DOMAIN_STATE_SHUT_OFF;
+	sd_bus_message *reply = NULL;
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+
+	if (r < 0)
+		return r;
+	if (name && !domain_state_from_string(name, &state))
+		return sd_bus_error_setf(ret_error, BUS_ERROR("InvalidArgument"),
+					 "options: '%s' is no state of a domain", name);
+	r = sd_bus_message_new_method_return(message, &reply);
+	if (r >= 0)
+		r = append_list(reply, userdata, name != NULL, state);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+static void on_validated(GPtrArray *problems, const GError *error, void *userdata)
+{
+	MethodCall *call = userdata;
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (error) {
+		method_call_done(NULL, NULL, error, call);
+		return;
+	}
+	r = sd_bus_message_new_method_return(method_call_get_message(call), &reply);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'a', "(ss)");
+	for (unsigned i = 0; r >= 0 && i < problems->len; i++) {
+		const DefinitionProblem *problem = g_ptr_array_index(problems, i);
+
+		r = sd_bus_message_append(reply, "(ss)", problem->path, problem->message);
+	}
+	if (r >= 0)
+		r = sd_bus_message_close_container(reply);
+	method_call_reply(call, reply, r);
+}
+
+static int method_validate(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	const char *definition;
+	int r = sd_bus_message_read(message, "s", &definition);
+
+	if (r < 0)
+		return r;
+	driver_validate(service->driver, definition, on_validated, method_call_new(service, message));
+	return 1;
+}
+
+static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+
+	driver_reload(service->driver, method_call_done_empty, method_call_new(service, message));
+	return 1;
+}
+
+static const sd_bus_vtable manager_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("DefineDomain", SD_BUS_ARGS("s", definition, "a{sv}", options),
+				SD_BUS_RESULT("o", domain), method_define, 0),
+	SD_BUS_METHOD_WITH_ARGS("CreateDomain", SD_BUS_ARGS("s", definition, "a{sv}", options),
+				SD_BUS_RESULT("o", domain), method_create, 0),
+	SD_BUS_METHOD_WITH_ARGS("GetDomain", SD_BUS_ARGS("s", name_or_uuid),
+				SD_BUS_RESULT("o", domain), method_get_domain, 0),
+	SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("a(osss)", domains), method_list_domains, 0),
+	SD_BUS_METHOD_WITH_ARGS("ValidateDefinition", SD_BUS_ARGS("s", definition),
+				SD_BUS_RESULT("a(ss)", problems), method_validate, 0),
+	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
+
+	SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("InstanceID", "s", get_instance_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("LastSequence", "t", get_last_sequence, 0, 0),
+	SD_BUS_PROPERTY("OldestSequence", "t", get_oldest_sequence, 0, 0),
+	SD_BUS_PROPERTY("Emulators", "a{sa{sv}}", get_emulators, 0,
+			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_VTABLE_END,
+};
+
+int manager_object_register(Service *service)
+{
+	int r = sd_bus_add_object_manager(service->bus, NULL, BUS_PATH);
+
+	if (r < 0)
+		return r;
+	return sd_bus_add_object_vtable(service->bus, NULL, BUS_PATH, BUS_INTERFACE("Manager"),
+					manager_vtable, service);
+}

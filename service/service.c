@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-id128.h>
+
+#include "bus-names.h"
+#include "domain-object.h"
+#include "loop-sd-event.h"
+#include "manager-object.h"
+
+/*
+ * The order of things at the start: workers and driver, then the objects, then the state of every QEMU
+ * that runs, and only then the name. So whoever calls finds a service that knows, and whoever listens hears
+ * everything from the moment the name is owned, since the emitter is opened then.
+ *
+ * And at the end: with nothing running and nobody calling, the name is given back first, while calls are still
+ * served. The bus answers that after everything it had sent us before; a call among it (or a domain that was started by
+ * one) means that the name is asked for again. Calls that come later start a new service, which waits for our
+ * lock.
+ */
+
+static void arm_idle(Service *service);
+
+/* ---- the driver's observer ---- */
+
+static void on_domain_added(Domain *domain, void *userdata)
+{
+	emitter_domain_added(((Service *)userdata)->emitter, domain);
+}
+
+static void on_domain_removed(Domain *domain, void *userdata)
+{
+	emitter_domain_removed(((Service *)userdata)->emitter, domain);
+}
+
+static void on_event(Domain *domain, Event *event, void *userdata)
+{
+	emitter_event(((Service *)userdata)->emitter, domain, event);
+}
+
+static void on_changed(Domain *domain, DomainProperty properties, void *userdata)
+{
+	emitter_domain_changed(((Service *)userdata)->emitter, domain, properties);
+}
+
+static void on_emulators_changed(void *userdata)
+{
+	emitter_manager_changed(((Service *)userdata)->emitter, "Emulators");
+}
+
+static bool is_known(Domain *domain, void *userdata)
+{
+	Service *service = userdata;
+
+	return driver_find_domain_by_uuid(service->driver, domain_get_uuid(domain)) == domain;
+}
+
+/* ---- the name ---- */
+
+static void fail(Service *service, const char *what, int r)
+{
+	g_warning("%s: %s", what, g_strerror(-r));
+	(void)sd_event_exit(service->event, EXIT_FAILURE);
+}
+
+static int on_name_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	uint32_t result = 0;
+
+	service->name_slot = sd_bus_slot_unref(service->name_slot);
+	/* 1: primary owner, 4: already owner (RequestName, D-Bus specification). */
+	if (sd_bus_message_is_method_error(reply, NULL) ||
+	    sd_bus_message_read(reply, "u", &result) < 0 || (result != 1 && result != 4)) {
+		const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+		g_warning("The name " BUS_NAME " cannot be had: %s",
+			  error ? error->message : "somebody else owns it");
+		return sd_event_exit(service->event, EXIT_FAILURE);
+	}
+	service->leaving = false;
+	service->disturbed = false;
+	emitter_open(service->emitter);
+	arm_idle(service);
+	driver_autostart(service->driver, false);
+	return 1;
+}
+
+static void request_name(Service *service)
+{
+	int r = sd_bus_request_name_async(service->bus, &service->name_slot, BUS_NAME, 0,
+					  on_name_reply, service);
+
+	if (r < 0)
+		fail(service, "RequestName", r);
+}
+
+static void on_driver_started(void *userdata)
+{
+	request_name(userdata);
+}
+
+/* ---- idle ---- */
+
+static bool is_idle(const Service *service)
+{
+	return service->calls == 0 && emitter_is_empty(service->emitter) &&
+	       driver_is_idle(service->driver);
+}
+
+static int on_released(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+
+	service->name_slot = sd_bus_slot_unref(service->name_slot);
+	if (service->disturbed || !is_idle(service)) {
+		request_name(service);
+		return 1;
+	}
+	g_info("Nothing to do; leaving");
+	return sd_event_exit(service->event, EXIT_SUCCESS);
+}
+
+static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	Service *service = userdata;
+	int r;
+
+	if (service->leaving || !is_idle(service)) {
+		arm_idle(service);
+		return 0;
+	}
+	service->leaving = true;
+	service->disturbed = false;
+	r = sd_bus_release_name_async(service->bus, &service->name_slot, BUS_NAME, on_released,
+				      service);
+	if (r < 0)
+		fail(service, "ReleaseName", r);
+	return 0;
+}
+
+static void arm_idle(Service *service)
+{
+	if (service->idle_timeout_us == 0)
+		return;
+	(void)sd_event_source_set_time_relative(service->idle_timer, service->idle_timeout_us);
+	(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_ONESHOT);
+}
+
+/* Sees every message before it is dispatched. */
+static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+
+	if (sd_bus_message_is_method_call(message, NULL, NULL)) {
+		service->disturbed = true;
+		arm_idle(service);
+	}
+	return 0;
+}
+
+/* ---- signals of the process ---- */
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+	return sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
+}
+
+static void on_reloaded(Domain *domain, const GError *error, void *userdata)
+{
+	if (error)
+		g_warning("Reload: %s", error->message);
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+	Service *service = userdata;
+
+	driver_reload(service->driver, on_reloaded, NULL);
+	return 0;
+}
+
+static int add_signals(Service *service)
+{
+	static const struct {
+		int signal;
+		sd_event_signal_handler_t handler;
+	} rows[] = {
+		{ SIGTERM, on_terminate },
+		{ SIGINT, on_terminate },
+		{ SIGHUP, on_hangup },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(rows); i++)
+		r = sd_event_add_signal(service->event, NULL, rows[i].signal, rows[i].handler, service);
+	return r;
+}
+
+/* ---- run ---- */
+
+static int connect_bus(Service *service, const ServiceOptions *options)
+{
+	int r = options->system ? sd_bus_open_system(&service->bus) : sd_bus_open_user(&service->bus);
+
+	if (r >= 0)
+		r = sd_bus_set_exit_on_disconnect(service->bus, true);
+	if (r >= 0)
+		r = sd_bus_add_filter(service->bus, NULL, on_message, service);
+	if (r >= 0)
+		r = sd_bus_attach_event(service->bus, service->event, SD_EVENT_PRIORITY_NORMAL);
+	return r;
+}
+
+static int setup(Service *service, const ServiceOptions *options)
+{
+	sd_id128_t id;
+	int r = sd_event_default(&service->event);
+
+	if (r >= 0)
+		r = add_signals(service);
+	if (r >= 0)
+		r = connect_bus(service, options);
+	if (r >= 0)
+		r = sd_event_add_time_relative(service->event, &service->idle_timer, CLOCK_MONOTONIC, 0,
+					       0, on_idle_timer, service);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_id128_randomize(&id);
+	if (r < 0)
+		return r;
+	service->instance_id = g_strdup_printf(SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
+	service->loop = loop_sd_event_new(service->event);
+	service->emitter = emitter_new(service->bus, service->event, is_known, service);
+	if (!service->emitter)
+		return -ENOMEM;
+	r = manager_object_register(service);
+	return r < 0 ? r : domain_object_register(service);
+}
+
+static bool start_driver(Service *service, bool system)
+{
+	const DriverObserver observer = {
+		.domain_added = on_domain_added,
+		.domain_removed = on_domain_removed,
+		.event = on_event,
+		.changed = on_changed,
+		.emulators_changed = on_emulators_changed,
+		.userdata = service,
+	};
+	g_autoptr(GError) error = NULL;
+
+	service->driver = driver_new(service->loop, system, &observer, &error);
+	if (!service->driver) {
+		g_warning("%s", error->message);
+		return false;
+	}
+	driver_start(service->driver, on_driver_started, service);
+	return true;
+}
+
+static void teardown(Service *service)
+{
+	/* Callers still waiting are told that the service leaves, so the bus goes last. */
+	service->driver = driver_free(service->driver);
+	service->emitter = emitter_free(service->emitter);
+	service->loop = loop_free(service->loop);
+	service->idle_timer = sd_event_source_disable_unref(service->idle_timer);
+	service->name_slot = sd_bus_slot_unref(service->name_slot);
+	service->bus = sd_bus_flush_close_unref(service->bus);
+	service->event = sd_event_unref(service->event);
+	g_clear_pointer(&service->instance_id, g_free);
+}
+
+int service_run(const ServiceOptions *options)
+{
+	Service service = {
+		.idle_timeout_us = (uint64_t)options->idle_timeout * G_USEC_PER_SEC,
+	};
+	int status = EXIT_FAILURE, r = setup(&service, options);
+
+	if (r < 0) {
+		g_warning("The %s bus: %s", options->system ? "system" : "session", g_strerror(-r));
+	} else if (start_driver(&service, options->system)) {
+		status = sd_event_loop(service.event);
+		if (status < 0) {
+			g_warning("The event loop: %s", g_strerror(-status));
+			status = EXIT_FAILURE;
+		}
+	}
+	teardown(&service);
+	return status;
+}

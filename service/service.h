@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+#include "driver.h"
+#include "emitter.h"
+
+/*
+ * The process on the bus: one sd-event loop, one connection, the driver behind the loop interface, and the
+ * objects in front of it.
+ *
+ *   main.c               options, run
+ *   service.c            start, name, idle, leave
+ *   manager-object.c     /org/vmherald/Domains1
+ *   domain-object.c      /org/vmherald/Domains1/domain/_UUID: find, enumerate, appear, change
+ *   *-interface.c        the methods and properties of one interface each
+ *   domain-signals.c     event kind -> signal
+ *   emitter.c            what goes out, in order
+ *   method-call.c        a call that is answered later
+ *   bus-*.c              errors, paths, options, variants
+ *   loop-sd-event.c      the core's loop interface on sd-event
+ */
+
+#define SERVICE_IDLE_TIMEOUT_DEFAULT 60
+
+typedef struct Service {
+	sd_event *event;
+	sd_bus *bus;
+	Loop *loop;
+	Driver *driver;
+	Emitter *emitter;
+	char *instance_id;
+
+	unsigned calls;             /* kept method calls */
+	uint64_t idle_timeout_us;   /* 0: never leave */
+	sd_event_source *idle_timer;
+	sd_bus_slot *name_slot;
+	bool leaving;               /* the name has been given back, or is being */
+	bool disturbed;             /* a call came while leaving */
+} Service;
+
+typedef struct ServiceOptions {
+	bool system;
+	unsigned idle_timeout;      /* seconds; 0: never leave */
+} ServiceOptions;
+
+/* Runs until it is told to end or there is nothing to do. Returns an exit status. */
+int service_run(const ServiceOptions *options);
