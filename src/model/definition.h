@@ -24,6 +24,9 @@
 #define DEFINITION_CPUS_MAX     1024u
 #define DEFINITION_MEMORY_MAX   (UINT64_C(1) << 46)
 #define DEFINITION_PROBLEMS_MAX 64u      /* after these, one more says that there are others */
+#define DEFINITION_ID_MAX       128u     /* bytes of an interface's id */
+#define DEFINITION_WORD_MAX     4096u    /* bytes of emulator, cpu, model and the like */
+#define DEFINITION_ARGUMENT_MAX 131071u  /* bytes; Linux takes no longer argument (MAX_ARG_STRLEN) */
 
 /* What to do when the guest shuts down, reboots, panics, or QEMU itself dies. */
 typedef enum DefinitionPolicy {
@@ -58,6 +61,8 @@ typedef struct Definition {
 	char *title;                     /* NULL if none */
 	char *emulator;                  /* NULL: the default */
 	JsonObject *machine;             /* NULL: QEMU's default; else has "type" and options */
+	JsonNode *machine_node;          /* owns machine: references to a node are atomic, those to a
+					  * JsonObject are not. For definition.c only */
 	GStrv accel;                     /* never empty; default kvm, tcg */
 	char *cpu;                       /* NULL: best for the accelerator */
 	unsigned cpus;
@@ -90,6 +95,11 @@ GPtrArray *definition_validate(const char *text, size_t length);
 /* The document again, all keys that differ from their default, in a fixed order, pretty, with a line
  * feed at the end; uuid and MACs included. definition_parse() of it gives an equal Definition. */
 char *definition_to_json(const Definition *definition);
+
+/* An entry of the lists above (or any other node) as one line of JSON without spaces. Unlike
+ * json-glib's generator it takes no reference to what it reads: those of json-glib's objects are not
+ * atomic, and a Definition is read by several threads. Free with g_free(). Any thread. */
+char *definition_entry_to_json(JsonNode *entry);
 
 /* A copy that differs in autostart. */
 Definition *definition_with_autostart(const Definition *definition, bool autostart);
