@@ -30,8 +30,9 @@ typedef void (*QemuExitCallback)(QemuProcess *process, const QemuExit *exit, voi
 
 /* Starts arguments[0] (absolute path) in a session of its own: stdin and stdout are /dev/null, stderr goes to
  * log_file (created 0600, truncated), default signal dispositions, no signals blocked; of our
- * descriptors it gets inherit_fd alone, as number child_fd (3 or above). Blocks until exec has succeeded or
- * failed: worker thread. CORE_ERROR_START_FAILED names the program. */
+ * descriptors it gets inherit_fd alone (-1: none), as number child_fd (3 to 255). Blocks until exec has
+ * succeeded or failed: worker thread. CORE_ERROR_START_FAILED names the program, CORE_ERROR_IO the log
+ * file. */
 QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file, int inherit_fd,
 				int child_fd, GError **error);
 
@@ -39,9 +40,12 @@ QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file, in
  * with CORE_ERROR_IO if that cannot be told. */
 QemuProcess *qemu_process_adopt(pid_t pid, uint64_t start_time, GError **error);
 
-/* Event thread. callback is called once, when the process has ended (and was reaped, if it is our child).
- * Unwatching or freeing drops it. */
+/* Event thread. callback is called once, when the process has ended (and was reaped, if it is our child);
+ * it may free the process. Unwatching or freeing drops it. False if the loop cannot watch it. */
 bool qemu_process_watch(QemuProcess *process, Loop *loop, QemuExitCallback callback, void *userdata);
+
+/* Event thread. No more call. Harmless if it is not watched. */
+void qemu_process_unwatch(QemuProcess *process);
 
 /* By the pidfd, so never to a stranger. True also if the process has ended already. */
 bool qemu_process_signal(QemuProcess *process, int signal, GError **error);
