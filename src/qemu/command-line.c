@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/command-line.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/error.h"
+#include "qemu/program.h"
+
+#define EMULATOR_PREFIX "qemu-system-"
+#define MONITOR_ID      "vmherald-monitor"
+
+/* Takes value over. */
+static void add(GPtrArray *line, const char *option, char *value)
+{
+	g_ptr_array_add(line, g_strdup(option));
+	if (value)
+		g_ptr_array_add(line, value);
+}
+
+/* QEMU's option syntax ends a value at a comma, and writes a comma in a value as two. */
+static char *double_commas(const char *value)
+{
+	g_auto(GStrv) parts = g_strsplit(value, ",", -1);
+
+	return g_strjoinv(",,", parts);
+}
+
+static char *option_value(JsonNode *node)
+{
+	if (json_node_get_value_type(node) == G_TYPE_BOOLEAN)
+		return g_strdup(json_node_get_boolean(node) ? "on" : "off");
+	if (json_node_get_value_type(node) == G_TYPE_STRING)
+		return double_commas(json_node_get_string(node));
+	return definition_entry_to_json(node);
+}
+
+static void add_machine(GPtrArray *line, const Definition *definition)
+{
+	g_autofree char *type = NULL;
+	JsonObjectIter iter;
+	const char *name;
+	JsonNode *value;
+	GString *options;
+
+	if (!definition->machine)
+		return;
+
+	type = double_commas(json_object_get_string_member(definition->machine, "type"));
+	options = g_string_new(NULL);
+	g_string_append_printf(options, "type=%s", type);
+	json_object_iter_init_ordered(&iter, definition->machine);
+	while (json_object_iter_next_ordered(&iter, &name, &value)) {
+		g_autofree char *written = option_value(value);
+
+		if (strcmp(name, "type") != 0)
+			g_string_append_printf(options, ",%s=%s", name, written);
+	}
+	add(line, "-machine", g_string_free(options, FALSE));
+}
+
+/* The emulators whose machines take -cpu max: all that the host or TCG can do. */
+static bool knows_cpu_max(const char *emulator)
+{
+	static const char *const architectures[] = {
+		"x86_64", "i386", "aarch64", "arm", "s390x", "riscv64", "riscv32",
+	};
+	g_autofree char *name = g_path_get_basename(emulator);
+	size_t i;
+
+	if (!g_str_has_prefix(name, EMULATOR_PREFIX))
+		return false;
+
+	/* Distributions append to the architecture: qemu-system-x86_64-microvm. */
+	for (i = 0; i < G_N_ELEMENTS(architectures); i++) {
+		const char *rest = name + strlen(EMULATOR_PREFIX);
+		size_t length = strlen(architectures[i]);
+
+		if (strncmp(rest, architectures[i], length) == 0 &&
+		    (rest[length] == '\0' || rest[length] == '-'))
+			return true;
+	}
+	return false;
+}
+
+static void add_cpu(GPtrArray *line, const Definition *definition, const char *emulator)
+{
+	const char *machine = definition->machine ?
+		json_object_get_string_member(definition->machine, "type") : "";
+
+	/* The machine "none" refuses any -cpu model of x86. */
+	if (definition->cpu)
+		add(line, "-cpu", g_strdup(definition->cpu));
+	else if (strcmp(machine, "none") != 0 && knows_cpu_max(emulator))
+		add(line, "-cpu", g_strdup("max"));
+}
+
+/* What QEMU is to do by itself. All other policies are kept by the service, which sees the events. */
+static void add_action(GPtrArray *line, const Definition *definition)
+{
+	bool keep_shut_down = definition->on_shutdown == DEFINITION_POLICY_PRESERVE ||
+			      definition->on_shutdown == DEFINITION_POLICY_PAUSE;
+	bool keep_panicked = definition->on_panic == DEFINITION_POLICY_PRESERVE ||
+			     definition->on_panic == DEFINITION_POLICY_PAUSE;
+
+	add(line, "-action",
+	    g_strdup_printf("reboot=%s,shutdown=%s,panic=%s",
+			    definition->on_reboot == DEFINITION_POLICY_STOP ? "shutdown" : "reset",
+			    keep_shut_down ? "pause" : "poweroff",
+			    keep_panicked ? "pause" : "shutdown"));
+}
+
+static void add_object(GPtrArray *line, const char *option, JsonObject *object)
+{
+	g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
+
+	add(line, option, definition_entry_to_json(node));
+}
+
+static void add_interface(GPtrArray *line, const DefinitionInterface *interface)
+{
+	g_autoptr(JsonObject) device = json_object_new();
+
+	json_object_set_string_member(device, "driver", interface->model);
+	json_object_set_string_member(device, "id", interface->id);
+	if (strcmp(interface->type, "none") != 0) {
+		g_autofree char *netdev_id = g_strconcat("host-", interface->id, NULL);
+		g_autoptr(JsonObject) netdev = json_object_new();
+
+		json_object_set_string_member(netdev, "type", interface->type);
+		json_object_set_string_member(netdev, "id", netdev_id);
+		add_object(line, "-netdev", netdev);
+		json_object_set_string_member(device, "netdev", netdev_id);
+	}
+	json_object_set_string_member(device, "mac", interface->mac);
+	if (interface->bus)
+		json_object_set_string_member(device, "bus", interface->bus);
+	add_object(line, "-device", device);
+}
+
+static void add_entries(GPtrArray *line, const char *option, const GPtrArray *entries)
+{
+	unsigned i;
+
+	for (i = 0; i < entries->len; i++)
+		add(line, option, definition_entry_to_json(g_ptr_array_index(entries, i)));
+}
+
+GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLineContext *context)
+{
+	g_autofree char *name = double_commas(definition->name);
+	GPtrArray *line = g_ptr_array_new();
+	unsigned i;
+
+	add(line, context->emulator, NULL);
+	add(line, "-name", g_strdup_printf("guest=%s,debug-threads=on", name));
+	add(line, "-uuid", g_strdup(definition->uuid));
+	add(line, "-nodefaults", NULL);
+	add(line, "-no-user-config", NULL);
+	add(line, "-display", g_strdup("none"));
+	add(line, "-S", NULL);
+
+	add_machine(line, definition);
+	for (i = 0; definition->accel[i]; i++)
+		add(line, "-accel", g_strdup(definition->accel[i]));
+	add_cpu(line, definition, context->emulator);
+	add(line, "-smp", g_strdup_printf("cpus=%u", definition->cpus));
+	/* A number without a unit would be mebibytes. */
+	add(line, "-m", g_strdup_printf("size=%" G_GUINT64_FORMAT "B", definition->memory));
+	add_action(line, definition);
+
+	for (i = 0; i < definition->interfaces->len; i++)
+		add_interface(line, g_ptr_array_index(definition->interfaces, i));
+	add_entries(line, "-object", definition->objects);
+	add_entries(line, "-blockdev", definition->blockdevs);
+	add_entries(line, "-netdev", definition->netdevs);
+	add_entries(line, "-device", definition->devices);
+
+	add(line, "-chardev", g_strdup_printf("socket,id=" MONITOR_ID ",fd=%d,server=on,wait=off",
+					      context->monitor_fd));
+	add(line, "-mon", g_strdup("chardev=" MONITOR_ID ",mode=control"));
+	add(line, "-pidfile", g_strdup(context->pid_file));
+	for (i = 0; definition->arguments[i]; i++)
+		g_ptr_array_add(line, g_strdup(definition->arguments[i]));
+
+	g_ptr_array_add(line, NULL);
+	return (GStrv) g_ptr_array_free(line, FALSE);
+}
+
+/* QEMU's name for the machine we run on. */
+static const char *architecture(const char *machine)
+{
+	static const struct {
+		const char *prefix, *name;
+	} names[] = {
+		{ "i486", "i386" },    { "i586", "i386" },  { "i686", "i386" },
+		{ "arm", "arm" },      { "ppc64", "ppc64" },
+	};
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(names); i++)
+		if (g_str_has_prefix(machine, names[i].prefix))
+			return names[i].name;
+	return machine;
+}
+
+char *qemu_emulator_find(const char *emulator, GError **error)
+{
+	g_autofree char *name = g_strdup(emulator);
+	g_auto(GStrv) directories = NULL;
+	g_autofree char *looked = NULL;
+	struct utsname host;
+	size_t i;
+
+	if (!name) {
+		uname(&host);
+		name = g_strconcat(EMULATOR_PREFIX, architecture(host.machine), NULL);
+	}
+
+	if (g_path_is_absolute(name)) {
+		if (qemu_program_is_executable(name))
+			return g_steal_pointer(&name);
+		g_set_error(error, CORE_ERROR, CORE_ERROR_START_FAILED,
+			    "the emulator %s is not there or cannot be executed", name);
+		return NULL;
+	}
+
+	directories = qemu_program_directories();
+	for (i = 0; directories[i] && !strchr(name, '/'); i++) {
+		g_autofree char *path = g_build_filename(directories[i], name, NULL);
+
+		if (qemu_program_is_executable(path))
+			return g_steal_pointer(&path);
+	}
+	looked = g_strjoinv(":", directories);
+	g_set_error(error, CORE_ERROR, CORE_ERROR_START_FAILED,
+		    "the emulator %s was not found in %s", name, looked);
+	return NULL;
+}
