@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/json-text.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/*
+ * The check is a lexer, not a parser: it goes over the tokens once, counts brackets and judges each
+ * token by the letter of RFC 8259. Whether the tokens stand in a sensible order is left to
+ * json-glib, which is good at that. What json-glib takes or does in silence, and we refuse:
+ *
+ *   comments, 'x', var x = , NaN, 0x10     not JSON, although its scanner reads them
+ *   {} {}                                  the first value would be lost
+ *   99999999999999999999, 1e400            would become -1 and infinity
+ *   "a\u0000b"                             would become "a"
+ *   "\ud800"                               half a character; a result that is no UTF-8
+ */
+
+/* Long enough for any number that a double or an integer is printed as, short for the stack. */
+#define NUMBER_MAX 127
+
+typedef struct Lexer {
+	const char *text;
+	const char *at;
+	const char *end;
+	unsigned depth;
+	unsigned values;
+	bool has_root;
+} Lexer;
+
+G_GNUC_PRINTF(4, 5)
+static bool fail(const char *text, const char *at, GError **error, const char *format, ...)
+{
+	g_autofree char *what = NULL;
+	const char *line_start = text;
+	unsigned line = 1;
+	va_list args;
+
+	va_start(args, format);
+	what = g_strdup_vprintf(format, args);
+	va_end(args);
+
+	/* Counted here and not on the way, so that good text does not pay for it. */
+	for (const char *p = text; p < at; p++) {
+		if (*p == '\n') {
+			line++;
+			line_start = p + 1;
+		}
+	}
+	g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+		    "line %u, column %zu: %s", line, (size_t)(at - line_start) + 1, what);
+	return false;
+}
+
+static bool hex4(const char *at, const char *end, unsigned *ret_value)
+{
+	unsigned value = 0;
+
+	if (end - at < 4)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		if (!g_ascii_isxdigit(at[i]))
+			return false;
+		value = value << 4 | (unsigned)g_ascii_xdigit_value(at[i]);
+	}
+	*ret_value = value;
+	return true;
+}
+
+/* at is behind the backslash and the u. Moves behind the escape, both halves of it. */
+static bool skip_unicode_escape(Lexer *lexer, GError **error)
+{
+	unsigned high, low;
+
+	if (!hex4(lexer->at, lexer->end, &high))
+		return fail(lexer->text, lexer->at, error, "\\u is not followed by four hex digits");
+	if (high == 0)
+		return fail(lexer->text, lexer->at, error, "a NUL character is not allowed");
+	if (high < 0xd800 || high > 0xdfff) {
+		lexer->at += 4;
+		return true;
+	}
+
+	if (high > 0xdbff || lexer->end - lexer->at < 10 || lexer->at[4] != '\\' ||
+	    lexer->at[5] != 'u' || !hex4(lexer->at + 6, lexer->end, &low) || low < 0xdc00 ||
+	    low > 0xdfff)
+		return fail(lexer->text, lexer->at, error, "half a surrogate pair");
+	lexer->at += 10;
+	return true;
+}
+
+static bool skip_string(Lexer *lexer, GError **error)
+{
+	const char *start = lexer->at++;
+
+	while (lexer->at < lexer->end) {
+		unsigned char c = (unsigned char)*lexer->at++;
+
+		if (c == '"')
+			return true;
+		if (c < 0x20)
+			return fail(lexer->text, lexer->at - 1, error,
+				    "control character 0x%02x in a string", c);
+		if (c != '\\' || lexer->at == lexer->end)
+			continue;
+
+		c = (unsigned char)*lexer->at++;
+		if (c == 'u') {
+			if (!skip_unicode_escape(lexer, error))
+				return false;
+		} else if (!c || !strchr("\"\\/bfnrt", c)) {
+			return fail(lexer->text, lexer->at - 1, error, "unknown escape in a string");
+		}
+	}
+	return fail(lexer->text, start, error, "a string that does not end");
+}
+
+static size_t count_digits(const char *p)
+{
+	size_t n = 0;
+
+	while (g_ascii_isdigit(p[n]))
+		n++;
+	return n;
+}
+
+/* The grammar of RFC 8259, on a NUL-terminated copy of the token. */
+static bool number_is_valid(const char *number, bool *ret_integer)
+{
+	bool integer = true;
+	const char *p = number;
+	size_t digits;
+
+	if (*p == '-')
+		p++;
+	digits = count_digits(p);
+	if (digits == 0 || (digits > 1 && *p == '0'))
+		return false;
+	p += digits;
+	if (*p == '.') {
+		integer = false;
+		digits = count_digits(++p);
+		if (digits == 0)
+			return false;
+		p += digits;
+	}
+	if (*p == 'e' || *p == 'E') {
+		integer = false;
+		p++;
+		if (*p == '+' || *p == '-')
+			p++;
+		digits = count_digits(p);
+		if (digits == 0)
+			return false;
+		p += digits;
+	}
+	if (*p)
+		return false;
+	*ret_integer = integer;
+	return true;
+}
+
+static bool check_number(Lexer *lexer, const char *token, size_t length, GError **error)
+{
+	char number[NUMBER_MAX + 1];
+	bool integer, fits;
+
+	if (length > NUMBER_MAX)
+		return fail(lexer->text, token, error, "a number of more than %d digits", NUMBER_MAX);
+	memcpy(number, token, length);
+	number[length] = '\0';
+	if (!number_is_valid(number, &integer))
+		return fail(lexer->text, token, error, "'%s' is no number", number);
+
+	if (!integer)
+		fits = isfinite(g_ascii_strtod(number, NULL));
+	else if (*number == '-')
+		fits = g_ascii_string_to_signed(number, 10, G_MININT64, G_MAXINT64, NULL, NULL);
+	else
+		fits = g_ascii_string_to_unsigned(number, 10, 0, G_MAXUINT64, NULL, NULL);
+	if (!fits)
+		return fail(lexer->text, token, error, "the number %s is out of range", number);
+	return true;
+}
+
+static bool skip_word(Lexer *lexer, GError **error)
+{
+	const char *token = lexer->at;
+	size_t length;
+
+	while (lexer->at < lexer->end &&
+	       (g_ascii_isalnum(*lexer->at) || strchr("+-.", *lexer->at)))
+		lexer->at++;
+	length = (size_t)(lexer->at - token);
+	if (length == 0)
+		return fail(lexer->text, token, error, "a character that is not JSON");
+
+	if (*token == '-' || g_ascii_isdigit(*token))
+		return check_number(lexer, token, length, error);
+	if ((length == 4 && (memcmp(token, "true", 4) == 0 || memcmp(token, "null", 4) == 0)) ||
+	    (length == 5 && memcmp(token, "false", 5) == 0))
+		return true;
+	return fail(lexer->text, token, error, "a word that is not JSON");
+}
+
+/* The start of an object, array, string, number or word, at any depth. Keys count too, which is
+ * right: each costs memory. */
+static bool begin_value(Lexer *lexer, GError **error)
+{
+	if (lexer->depth == 0 && lexer->has_root)
+		return fail(lexer->text, lexer->at, error, "text after the value");
+	if (lexer->values == JSON_TEXT_VALUES_MAX)
+		return fail(lexer->text, lexer->at, error, "more than %u values",
+			    JSON_TEXT_VALUES_MAX);
+	lexer->has_root = true;
+	lexer->values++;
+	return true;
+}
+
+static bool check_token(Lexer *lexer, unsigned nesting_max, GError **error)
+{
+	switch (*lexer->at) {
+	case ' ':
+	case '\t':
+	case '\r':
+	case '\n':
+		lexer->at++;
+		return true;
+	case ',':
+	case ':':
+		if (lexer->depth == 0)
+			return fail(lexer->text, lexer->at, error, "unexpected '%c'", *lexer->at);
+		lexer->at++;
+		return true;
+	case '{':
+	case '[':
+		if (!begin_value(lexer, error))
+			return false;
+		if (lexer->depth == nesting_max)
+			return fail(lexer->text, lexer->at, error, "nested deeper than %u",
+				    nesting_max);
+		lexer->depth++;
+		lexer->at++;
+		return true;
+	case '}':
+	case ']':
+		if (lexer->depth == 0)
+			return fail(lexer->text, lexer->at, error, "unexpected '%c'", *lexer->at);
+		lexer->depth--;
+		lexer->at++;
+		return true;
+	case '"':
+		return begin_value(lexer, error) && skip_string(lexer, error);
+	default:
+		return begin_value(lexer, error) && skip_word(lexer, error);
+	}
+}
+
+bool json_text_check(const char *text, size_t length, size_t length_max, unsigned nesting_max,
+		     GError **error)
+{
+	Lexer lexer = { .text = text, .at = text, .end = text + length };
+	const char *bad;
+
+	if (length > length_max) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "%zu bytes long, and %zu are allowed", length, length_max);
+		return false;
+	}
+	/* Also finds NUL bytes: with a length given, glib does not take them as part of the text. */
+	if (length > 0 && !g_utf8_validate_len(text, length, &bad))
+		return fail(text, bad, error, *bad ? "invalid UTF-8" : "a NUL byte");
+
+	while (lexer.at < lexer.end) {
+		if (!check_token(&lexer, nesting_max, error))
+			return false;
+	}
+	if (!lexer.has_root)
+		return fail(text, lexer.end, error, "empty");
+	if (lexer.depth > 0)
+		return fail(text, lexer.end, error, "ends inside an object or array");
+	return true;
+}
+
+JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, unsigned nesting_max,
+			  GError **error)
+{
+	g_autoptr(JsonParser) parser = NULL;
+	g_autoptr(GError) json_error = NULL;
+
+	if (!json_text_check(text, length, length_max, nesting_max, error))
+		return NULL;
+
+	/* Immutable: sealed nodes may be read by several threads. */
+	parser = json_parser_new_immutable();
+	if (!json_parser_load_from_data(parser, text, (gssize)length, &json_error)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT, "%s",
+			    json_error->message);
+		return NULL;
+	}
+	return json_parser_steal_root(parser);
+}
+
+char *json_text_from_node(JsonNode *node)
+{
+	return json_to_string(node, FALSE);
+}
