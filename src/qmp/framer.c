@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qmp/framer.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/*
+ *            start          scanned    end          capacity
+ *    | handed out | line \n | line be   | room        |
+ *
+ * scanned is how far a line end has been looked for in vain, so that a long line which comes in a
+ * thousand reads is searched once and not a thousand times.
+ */
+
+#define ROOM      (64u * 1024)
+/* An empty buffer larger than this is given back: one long message must not cost its memory for
+ * the rest of a connection's life. */
+#define KEEP_MAX  (4 * ROOM)
+
+struct QmpFramer {
+	char *data;
+	size_t capacity;
+	size_t start;
+	size_t scanned;
+	size_t end;
+};
+
+QmpFramer *qmp_framer_new(void)
+{
+	return g_new0(QmpFramer, 1);
+}
+
+QmpFramer *qmp_framer_free(QmpFramer *framer)
+{
+	if (!framer)
+		return NULL;
+	g_free(framer->data);
+	g_free(framer);
+	return NULL;
+}
+
+static void clear(QmpFramer *framer)
+{
+	g_clear_pointer(&framer->data, g_free);
+	framer->capacity = 0;
+	framer->start = 0;
+	framer->scanned = 0;
+	framer->end = 0;
+}
+
+char *qmp_framer_reserve(QmpFramer *framer, size_t *ret_room)
+{
+	size_t used = framer->end - framer->start;
+
+	if (used == 0 && framer->capacity > KEEP_MAX)
+		clear(framer);
+	if (framer->start > 0) {
+		memmove(framer->data, framer->data + framer->start, used);
+		framer->scanned -= framer->start;
+		framer->end = used;
+		framer->start = 0;
+	}
+	if (framer->capacity - used < ROOM) {
+		/* Doubled, so that the copying stays in proportion to what came in. */
+		framer->capacity = MIN(2 * framer->capacity, QMP_MESSAGE_MAX + 2 * ROOM);
+		framer->capacity = MAX(framer->capacity, used + ROOM);
+		framer->data = g_realloc(framer->data, framer->capacity);
+	}
+
+	/* Never more than this at once: the next line after an over-long one cannot be in it. */
+	*ret_room = ROOM;
+	return framer->data + framer->end;
+}
+
+/* The line end in front of which the line at start ends, or NULL; remembers how far it looked. */
+static const char *find_line_end(QmpFramer *framer)
+{
+	const char *line_end = NULL;
+
+	if (framer->end > framer->scanned)
+		line_end = memchr(framer->data + framer->scanned, '\n', framer->end - framer->scanned);
+	framer->scanned = line_end ? (size_t)(line_end - framer->data) : framer->end;
+	return line_end;
+}
+
+bool qmp_framer_commit(QmpFramer *framer, size_t length, GError **error)
+{
+	g_assert(length <= framer->capacity - framer->end);
+
+	framer->end += length;
+	find_line_end(framer);
+	/* Only the first line can be too long: it takes many reads, and what was before it has been
+	 * handed out in between. One byte over the bound is allowed for a CR whose LF may be under
+	 * way. */
+	if (framer->scanned - framer->start <= QMP_MESSAGE_MAX)
+		return true;
+	if (framer->scanned - framer->start == QMP_MESSAGE_MAX + 1 &&
+	    framer->data[framer->scanned - 1] == '\r')
+		return true;
+
+	clear(framer);
+	g_set_error(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
+		    "a message of more than %u bytes", QMP_MESSAGE_MAX);
+	return false;
+}
+
+bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_length)
+{
+	const char *line_end;
+
+	while ((line_end = find_line_end(framer))) {
+		const char *line = framer->data + framer->start;
+		size_t length = (size_t)(line_end - line);
+
+		framer->start = framer->scanned = (size_t)(line_end - framer->data) + 1;
+		if (length > 0 && line[length - 1] == '\r')
+			length--;
+		if (length == 0)
+			continue;
+		*ret_line = line;
+		*ret_length = length;
+		return true;
+	}
+	return false;
+}
+
+bool qmp_framer_has_partial(const QmpFramer *framer)
+{
+	return framer->end > framer->start && framer->data[framer->end - 1] != '\n';
+}
