@@ -157,6 +157,11 @@ bool domain_is_persistent(const Domain *domain)
 	return domain->persistent;
 }
 
+bool domain_is_adopted(const Domain *domain)
+{
+	return false;
+}
+
 bool domain_check_persistent(const Domain *domain, GError **error)
 {
 	if (domain->persistent)

@@ -83,6 +83,8 @@ DomainState domain_get_state(const Domain *domain);
 LifecycleReason domain_get_state_reason(const Domain *domain);
 uint64_t domain_get_incarnation(const Domain *domain);
 bool domain_is_persistent(const Domain *domain);
+/* Its QEMU was started by somebody else. In this version never. */
+bool domain_is_adopted(const Domain *domain);
 /* CORE_ERROR_WRONG_STATE if it is transient. */
 bool domain_check_persistent(const Domain *domain, GError **error);
 bool domain_is_autostart(const Domain *domain);

@@ -12,7 +12,8 @@
  *
  * Never blocks: bytes are read when there are some (one read a turn, so that one talkative QEMU
  * does not starve the others) and written when there is room. QEMU takes at most 8 commands in
- * flight (QMP specification); the rest wait here, up to QMP_MONITOR_CALLS_MAX.
+ * flight (QMP specification); the rest wait here, up to QMP_MONITOR_CALLS_MAX and
+ * QMP_MONITOR_BYTES_MAX. Above either a call ends with CORE_ERROR_LIMIT_EXCEEDED.
  *
  * A call that times out has ended for its caller, but QEMU still owes the reply: its place in
  * flight stays taken until the reply comes and is dropped. So a hung QEMU gets no more than 8
@@ -25,9 +26,13 @@
 
 #define QMP_MONITOR_IN_FLIGHT_MAX   8u
 #define QMP_MONITOR_CALLS_MAX       4096u
+/* Commands without a reply, all together in bytes. QEMU reads some 300 KB a second. */
+#define QMP_MONITOR_BYTES_MAX       (16u * 1024 * 1024)
 #define QMP_MONITOR_HANDSHAKE_MS    30000
 /* Messages that are no QMP at all, in a row, after which the connection is given up. */
 #define QMP_MONITOR_GARBAGE_MAX     64u
+/* Events before the handshake is done, all together in bytes. */
+#define QMP_MONITOR_EARLY_MAX       (1024u * 1024)
 
 typedef struct QmpMonitor QmpMonitor;
 
@@ -47,22 +52,27 @@ typedef struct QmpMonitorHandler {
 /* The end of a call. Exactly one of result (borrowed; value of "return") and error is set. */
 typedef void (*QmpReplyCallback)(JsonNode *result, const GError *error, void *userdata);
 
-/* Takes over fd, a connected stream socket (made non-blocking here). handshake_ms: how long the
- * greeting and the reply to qmp_capabilities may take together, -1 for QMP_MONITOR_HANDSHAKE_MS. */
+/* Takes over fd, a connected stream socket (made non-blocking here). handler is static.
+ * handshake_ms: how long the greeting and the reply to qmp_capabilities may take together, -1 for
+ * QMP_MONITOR_HANDSHAKE_MS. Never fails: if fd is not usable, closed() says so. loop must outlive
+ * the monitor. */
 QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonitorHandler *handler,
 			    void *userdata);
 
-/* Closes the connection. Pending calls end with CORE_ERROR_MONITOR_LOST before this returns;
- * closed() is not called. NULL-safe, returns NULL. */
+/* Closes the connection. Pending calls end with CORE_ERROR_MONITOR_LOST before this returns, also
+ * those that their callbacks make; closed() is not called. NULL-safe, returns NULL. */
 QmpMonitor *qmp_monitor_free(QmpMonitor *monitor);
 
 /* Sends command with arguments (taken over; NULL for none). callback (may be NULL) is called
  * exactly once and never before this returns. timeout_ms counts from here, waiting for a place in
- * flight included; -1 for none. Calls made before ready() wait for it. */
+ * flight included; -1 for none. Calls made before ready() wait for it. After closed() every call
+ * ends with CORE_ERROR_MONITOR_LOST. */
 void qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
 			 int timeout_ms, QmpReplyCallback callback, void *userdata);
 
-/* Stops and restarts reading (flow control): what is not read stays with QEMU. Time-outs go on. */
+/* Stops and restarts reading (flow control): what is not read stays with QEMU. Time-outs go on.
+ * While it is off no event, no reply and no closed() is handed on, not even what was read already,
+ * so replies may be late too: turn it on again before you judge by a time-out. */
 void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading);
 
 bool qmp_monitor_is_ready(const QmpMonitor *monitor);

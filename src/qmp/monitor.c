@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qmp/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "qmp/calls.h"
+#include "qmp/framer.h"
+
+/*
+ *    GREETING --"QMP"--> CAPABILITIES --"return"--> READY
+ *        \___________________|_______________________/
+ *                            v
+ *                         CLOSED      (only calls may still be made, and end with an error)
+ *
+ * Every way into this file from the loop is a function on_...(), which holds the monitor with
+ * enter() and leave(); whatever a callback does to the monitor, its memory stays until the outermost
+ * leave(). WARNING: after each callback the monitor may be closed or destroyed. is_over() says so,
+ * and must be asked before anything else is done.
+ */
+
+/* A large command must not cost its memory for the rest of the connection. */
+#define OUT_KEEP_MAX (64u * 1024)
+
+typedef enum State {
+	STATE_GREETING,
+	STATE_CAPABILITIES,
+	STATE_READY,
+	STATE_CLOSED,
+} State;
+
+struct QmpMonitor {
+	Loop *loop;
+	const QmpMonitorHandler *handler;
+	void *userdata;
+
+	int fd;
+	int handle;                     /* -1: not watched */
+	LoopEvents events;              /* what it is watched for */
+	int handshake_timeout;
+	int deadline_timeout;           /* for the earliest deadline of calls */
+	int kick_timeout;               /* enabled: on_kick() is called on the next turn */
+	int64_t armed_deadline;         /* what deadline_timeout is set to */
+
+	State state;
+	bool reading;
+	bool destroyed;
+	unsigned depth;                 /* of callbacks on the stack */
+	int write_errno;                /* writing failed; the reader closes when it has read all */
+
+	QmpFramer *framer;
+	QmpCalls *calls;
+	GString *out;
+	size_t out_done;                /* bytes of out that are written */
+
+	QmpMessage *greeting;           /* until ready() */
+	uint64_t handshake_id;
+	int handshake_ms;
+	GQueue early;                   /* events until ready() */
+	size_t early_bytes;
+
+	unsigned garbage_in_a_row;
+	uint64_t n_garbage;
+	uint64_t n_unknown_ids;
+};
+
+static bool is_over(const QmpMonitor *monitor)
+{
+	return monitor->destroyed || monitor->state == STATE_CLOSED;
+}
+
+static void message_free(void *message)
+{
+	qmp_message_free(message);
+}
+
+static void enter(QmpMonitor *monitor)
+{
+	monitor->depth++;
+}
+
+/* The monitor may be gone after this. */
+static void leave(QmpMonitor *monitor)
+{
+	if (--monitor->depth > 0 || !monitor->destroyed)
+		return;
+	qmp_calls_free(monitor->calls);
+	qmp_framer_free(monitor->framer);
+	g_string_free(monitor->out, TRUE);
+	qmp_message_free(monitor->greeting);
+	g_queue_clear_full(&monitor->early, message_free);
+	g_free(monitor);
+}
+
+static void kick(QmpMonitor *monitor)
+{
+	loop_update_timeout(monitor->loop, monitor->kick_timeout, 0);
+}
+
+static LoopEvents wanted_events(const QmpMonitor *monitor)
+{
+	LoopEvents events = 0;
+
+	if (monitor->reading)
+		events |= LOOP_READABLE;
+	if (monitor->out->len > monitor->out_done)
+		events |= LOOP_WRITABLE;
+	return events;
+}
+
+static void update_handle(QmpMonitor *monitor)
+{
+	LoopEvents events = wanted_events(monitor);
+
+	if (monitor->handle < 0 || monitor->events == events)
+		return;
+	monitor->events = events;
+	loop_update_handle(monitor->loop, monitor->handle, events);
+}
+
+static void update_deadline(QmpMonitor *monitor)
+{
+	int64_t deadline = qmp_calls_get_deadline(monitor->calls);
+	int64_t wait_ms;
+
+	if (deadline == monitor->armed_deadline)
+		return;
+	monitor->armed_deadline = deadline;
+	if (deadline == INT64_MAX) {
+		loop_update_timeout(monitor->loop, monitor->deadline_timeout, LOOP_DISABLED);
+		return;
+	}
+	wait_ms = (deadline - g_get_monotonic_time() + 999) / 1000;
+	loop_update_timeout(monitor->loop, monitor->deadline_timeout,
+			    (int)CLAMP(wait_ms, 0, G_MAXINT));
+}
+
+/* After any change to the calls. */
+static void update_calls(QmpMonitor *monitor)
+{
+	if (monitor->state == STATE_READY && !monitor->write_errno) {
+		qmp_calls_send(monitor->calls, monitor->out);
+		update_handle(monitor);
+	}
+	update_deadline(monitor);
+}
+
+static void drop_output(QmpMonitor *monitor)
+{
+	monitor->out_done = 0;
+	g_string_truncate(monitor->out, 0);
+	if (monitor->out->allocated_len <= OUT_KEEP_MAX)
+		return;
+	g_string_free(monitor->out, TRUE);
+	monitor->out = g_string_new(NULL);
+}
+
+/* Lets go of the socket. From here on nothing comes from it, as the handle is removed. */
+static void disconnect(QmpMonitor *monitor)
+{
+	if (monitor->handle >= 0)
+		loop_remove_handle(monitor->loop, monitor->handle);
+	monitor->handle = -1;
+	close(monitor->fd);
+	monitor->fd = -1;
+	loop_update_timeout(monitor->loop, monitor->handshake_timeout, LOOP_DISABLED);
+	drop_output(monitor);
+}
+
+static void close_connection(QmpMonitor *monitor, CoreError code, const char *reason)
+{
+	g_autoptr(GError) error = g_error_new_literal(CORE_ERROR, (int)code, reason);
+
+	g_assert(!is_over(monitor) && monitor->depth > 0);
+
+	monitor->state = STATE_CLOSED;
+	disconnect(monitor);
+	qmp_calls_fail_all(monitor->calls, CORE_ERROR_MONITOR_LOST, reason);
+	update_deadline(monitor);
+	/* A callback may free the monitor; then the calls behind it have ended in there. */
+	qmp_calls_run_ended(monitor->calls, false);
+	if (!monitor->destroyed && monitor->handler->closed)
+		monitor->handler->closed(monitor, error, monitor->userdata);
+}
+
+G_GNUC_PRINTF(2, 3)
+static void close_lost(QmpMonitor *monitor, const char *format, ...)
+{
+	g_autofree char *reason = NULL;
+	va_list args;
+
+	va_start(args, format);
+	reason = g_strdup_vprintf(format, args);
+	va_end(args);
+	close_connection(monitor, CORE_ERROR_MONITOR_LOST, reason);
+}
+
+static void handle_garbage(QmpMonitor *monitor, const char *reason)
+{
+	/* Once: whoever sends one such line may send a million. */
+	if (monitor->n_garbage++ == 0)
+		g_info("Skipped a message on a monitor that is no QMP: %s", reason);
+	if (++monitor->garbage_in_a_row >= QMP_MONITOR_GARBAGE_MAX)
+		close_lost(monitor, "%u messages in a row that are no QMP, the last one: %s",
+			   monitor->garbage_in_a_row, reason);
+}
+
+/* Takes message over. */
+static void handle_greeting(QmpMonitor *monitor, QmpMessage *message)
+{
+	if (monitor->state != STATE_GREETING) {
+		qmp_message_free(message);
+		handle_garbage(monitor, "a second greeting");
+		return;
+	}
+	monitor->greeting = message;
+	monitor->state = STATE_CAPABILITIES;
+	monitor->handshake_id = qmp_calls_new_id(monitor->calls);
+	g_string_append_printf(monitor->out,
+			       "{\"execute\":\"qmp_capabilities\",\"id\":%" G_GUINT64_FORMAT "}\r\n",
+			       monitor->handshake_id);
+	update_handle(monitor);
+}
+
+static void handle_handshake_reply(QmpMonitor *monitor, const QmpMessage *message)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(QmpMessage) greeting = NULL;
+
+	if (message->kind == QMP_MESSAGE_ERROR) {
+		qmp_message_set_error(message, &error);
+		close_lost(monitor, "handshake failed: %s", error->message);
+		return;
+	}
+
+	loop_update_timeout(monitor->loop, monitor->handshake_timeout, LOOP_DISABLED);
+	monitor->state = STATE_READY;
+	greeting = g_steal_pointer(&monitor->greeting);
+	update_calls(monitor);
+	if (monitor->handler->ready)
+		monitor->handler->ready(monitor, greeting->body, monitor->userdata);
+}
+
+static void handle_reply(QmpMonitor *monitor, const QmpMessage *message)
+{
+	g_autoptr(GError) error = NULL;
+	QmpCall *call = NULL;
+
+	if (monitor->state == STATE_CAPABILITIES && message->has_id &&
+	    message->id == monitor->handshake_id) {
+		handle_handshake_reply(monitor, message);
+		return;
+	}
+	if (!message->has_id || !qmp_calls_take_reply(monitor->calls, message->id, &call)) {
+		monitor->n_unknown_ids++;
+		g_debug("Dropped a reply with an unknown id%s%s", message->text ? ": " : "",
+			message->text ?: "");
+		return;
+	}
+
+	update_calls(monitor);
+	if (!call) {
+		g_debug("Dropped a reply that came after its time-out");
+		return;
+	}
+	if (message->kind == QMP_MESSAGE_ERROR)
+		qmp_message_set_error(message, &error);
+	qmp_calls_end(monitor->calls, call, error ? NULL : message->body, error);
+}
+
+/* Takes event over. */
+static void hand_on_event(QmpMonitor *monitor, QmpMessage *event)
+{
+	if (monitor->handler->event)
+		monitor->handler->event(monitor, event, monitor->userdata);
+	else
+		qmp_message_free(event);
+}
+
+/* Takes event over. */
+static void handle_event(QmpMonitor *monitor, QmpMessage *event, size_t length)
+{
+	if (monitor->state == STATE_READY) {
+		hand_on_event(monitor, event);
+		return;
+	}
+	g_queue_push_tail(&monitor->early, event);
+	monitor->early_bytes += length;
+	if (monitor->early_bytes > QMP_MONITOR_EARLY_MAX)
+		close_lost(monitor, "more than %u bytes of events before the end of the handshake",
+			   QMP_MONITOR_EARLY_MAX);
+}
+
+static void handle_line(QmpMonitor *monitor, const char *line, size_t length)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(QmpMessage) message = qmp_message_parse(line, length, &error);
+
+	if (!message) {
+		handle_garbage(monitor, error->message);
+		return;
+	}
+	if (message->kind != QMP_MESSAGE_GREETING || monitor->state == STATE_GREETING)
+		monitor->garbage_in_a_row = 0;
+
+	switch (message->kind) {
+	case QMP_MESSAGE_GREETING:
+		handle_greeting(monitor, g_steal_pointer(&message));
+		return;
+	case QMP_MESSAGE_REPLY:
+	case QMP_MESSAGE_ERROR:
+		handle_reply(monitor, message);
+		return;
+	case QMP_MESSAGE_EVENT:
+		handle_event(monitor, g_steal_pointer(&message), length);
+		return;
+	}
+	g_assert_not_reached();
+}
+
+/* Hands on what has been read, until a callback says stop. */
+static void dispatch(QmpMonitor *monitor)
+{
+	const char *line;
+	size_t length;
+
+	/* WARNING: one message a round, and everything is asked afresh: a callback may have closed or
+	 * freed the monitor, stopped the reading, or run the loop and so dispatched what follows. Do
+	 * not keep a line or a count across a callback. */
+	while (!is_over(monitor) && monitor->reading) {
+		if (monitor->state == STATE_READY && monitor->early.length > 0)
+			hand_on_event(monitor, g_queue_pop_head(&monitor->early));
+		else if (qmp_framer_next(monitor->framer, &line, &length))
+			handle_line(monitor, line, length);
+		else
+			return;
+	}
+}
+
+static const char *partial_text(const QmpMonitor *monitor)
+{
+	return qmp_framer_has_partial(monitor->framer) ? ", in the middle of a message" : "";
+}
+
+static void take_bytes(QmpMonitor *monitor, size_t n)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (qmp_framer_commit(monitor->framer, n, &error))
+		dispatch(monitor);
+	else
+		close_lost(monitor, "%s", error->message);
+}
+
+/* One read; the loop comes again if there is more, after the other monitors had their turn. */
+static void read_some(QmpMonitor *monitor, bool hung_up)
+{
+	size_t room;
+	char *at;
+	ssize_t n;
+
+	/* First what was left when the reading was stopped: a reader that takes one event at a time
+	 * must not pile up the others here. */
+	dispatch(monitor);
+	if (is_over(monitor) || !monitor->reading)
+		return;
+
+	at = qmp_framer_reserve(monitor->framer, &room);
+	n = recv(monitor->fd, at, room, 0);
+	if (n > 0) {
+		take_bytes(monitor, (size_t)n);
+		return;
+	}
+	if (n == 0) {
+		close_lost(monitor, "QEMU closed the monitor%s", partial_text(monitor));
+		return;
+	}
+	if (errno == EINTR)
+		return;
+	if (errno == ECONNRESET) {
+		/* Comes after all data: QEMU was gone before it had read our last command. */
+		close_lost(monitor, "QEMU closed the monitor (connection reset)%s",
+			   partial_text(monitor));
+		return;
+	}
+	if (errno != EAGAIN) {
+		close_lost(monitor, "cannot read from the monitor: %s", g_strerror(errno));
+		return;
+	}
+	if (monitor->write_errno)
+		close_lost(monitor, "cannot write to the monitor: %s",
+			   g_strerror(monitor->write_errno));
+	else if (hung_up)
+		close_lost(monitor, "the monitor hung up%s", partial_text(monitor));
+}
+
+static void write_some(QmpMonitor *monitor)
+{
+	ssize_t n = send(monitor->fd, monitor->out->str + monitor->out_done,
+			 monitor->out->len - monitor->out_done, MSG_NOSIGNAL);
+
+	if (n < 0) {
+		if (errno == EAGAIN || errno == EINTR)
+			return;
+		/* QEMU is gone, but its last words (SHUTDOWN) may be waiting for us: do not close
+		 * before they are read. The kick sees to it that we get there. */
+		monitor->write_errno = errno;
+		drop_output(monitor);
+		kick(monitor);
+		return;
+	}
+	monitor->out_done += (size_t)n;
+	if (monitor->out_done == monitor->out->len)
+		drop_output(monitor);
+}
+
+static void on_socket(int handle, int fd, LoopEvents events, void *userdata)
+{
+	QmpMonitor *monitor = userdata;
+	bool hung_up = events & (LOOP_HANGUP | LOOP_ERROR);
+
+	enter(monitor);
+	if (hung_up && !monitor->reading) {
+		/* A hang-up is reported on every turn, asked for or not. Until somebody wants to
+		 * read what came before it, we do not watch. */
+		loop_remove_handle(monitor->loop, monitor->handle);
+		monitor->handle = -1;
+		leave(monitor);
+		return;
+	}
+	if ((events & LOOP_WRITABLE) && monitor->out->len > monitor->out_done) {
+		write_some(monitor);
+		update_handle(monitor);
+	}
+	if (monitor->reading && (hung_up || (events & LOOP_READABLE)))
+		read_some(monitor, hung_up);
+	leave(monitor);
+}
+
+static bool watch(QmpMonitor *monitor)
+{
+	monitor->events = wanted_events(monitor);
+	monitor->handle = loop_add_handle(monitor->loop, monitor->fd, monitor->events, on_socket,
+					  monitor, NULL);
+	return monitor->handle >= 0;
+}
+
+/* What must not happen from inside the caller's function. */
+static void on_kick(int timeout, void *userdata)
+{
+	QmpMonitor *monitor = userdata;
+
+	loop_update_timeout(monitor->loop, timeout, LOOP_DISABLED);
+	enter(monitor);
+	qmp_calls_run_ended(monitor->calls, false);
+	if (!monitor->destroyed && qmp_calls_has_ended(monitor->calls))
+		kick(monitor);
+	dispatch(monitor);
+	if (!is_over(monitor) && monitor->reading && monitor->handle < 0 && !watch(monitor))
+		close_lost(monitor, "the monitor cannot be watched");
+	if (!is_over(monitor) && monitor->reading && monitor->write_errno) {
+		read_some(monitor, false);
+		if (!is_over(monitor))
+			kick(monitor);
+	}
+	leave(monitor);
+}
+
+static void on_deadline(int timeout, void *userdata)
+{
+	QmpMonitor *monitor = userdata;
+
+	enter(monitor);
+	/* Forgotten, so that a timer that came a little early is set again. */
+	monitor->armed_deadline = -1;
+	qmp_calls_expire(monitor->calls, g_get_monotonic_time());
+	update_deadline(monitor);
+	qmp_calls_run_ended(monitor->calls, false);
+	leave(monitor);
+}
+
+static void on_handshake_timeout(int timeout, void *userdata)
+{
+	QmpMonitor *monitor = userdata;
+	bool greeted = monitor->state == STATE_CAPABILITIES;
+	g_autofree char *reason = NULL;
+
+	reason = g_strdup_printf("%s within %d ms",
+				 greeted ? "qmp_capabilities: no reply" : "no greeting",
+				 monitor->handshake_ms);
+	enter(monitor);
+	close_connection(monitor, CORE_ERROR_MONITOR_TIMEOUT, reason);
+	leave(monitor);
+}
+
+QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonitorHandler *handler,
+			    void *userdata)
+{
+	QmpMonitor *monitor = g_new0(QmpMonitor, 1);
+
+	g_assert(fd >= 0);
+
+	monitor->loop = loop;
+	monitor->handler = handler;
+	monitor->userdata = userdata;
+	monitor->fd = fd;
+	monitor->handle = -1;
+	monitor->reading = true;
+	monitor->handshake_ms = handshake_ms >= 0 ? handshake_ms : QMP_MONITOR_HANDSHAKE_MS;
+	monitor->armed_deadline = INT64_MAX;
+	monitor->framer = qmp_framer_new();
+	monitor->calls = qmp_calls_new();
+	monitor->out = g_string_new(NULL);
+	g_queue_init(&monitor->early);
+
+	monitor->handshake_timeout = loop_add_timeout(loop, monitor->handshake_ms,
+						      on_handshake_timeout, monitor, NULL);
+	monitor->deadline_timeout = loop_add_timeout(loop, LOOP_DISABLED, on_deadline, monitor, NULL);
+	monitor->kick_timeout = loop_add_timeout(loop, LOOP_DISABLED, on_kick, monitor, NULL);
+
+	/* Fails only for what is no open descriptor, which the first read will tell as well. */
+	g_unix_set_fd_nonblocking(fd, TRUE, NULL);
+	if (!watch(monitor))
+		kick(monitor);
+	return monitor;
+}
+
+QmpMonitor *qmp_monitor_free(QmpMonitor *monitor)
+{
+	/* Once more, from the callback of a call that ends in here. */
+	if (!monitor || monitor->destroyed)
+		return NULL;
+
+	enter(monitor);
+	monitor->destroyed = true;
+	if (monitor->state != STATE_CLOSED)
+		disconnect(monitor);
+	monitor->state = STATE_CLOSED;
+	loop_remove_timeout(monitor->loop, monitor->handshake_timeout);
+	loop_remove_timeout(monitor->loop, monitor->deadline_timeout);
+	loop_remove_timeout(monitor->loop, monitor->kick_timeout);
+	qmp_calls_fail_all(monitor->calls, CORE_ERROR_MONITOR_LOST, "the monitor was closed");
+	qmp_calls_run_ended(monitor->calls, true);
+	/* WARNING: if a callback is on the stack, the memory stays until it has returned. */
+	leave(monitor);
+	return NULL;
+}
+
+void qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
+			 int timeout_ms, QmpReplyCallback callback, void *userdata)
+{
+	g_assert(command);
+
+	qmp_calls_add(monitor->calls, g_get_monotonic_time(), command, arguments, timeout_ms, callback,
+		      userdata);
+	if (is_over(monitor))
+		qmp_calls_fail_all(monitor->calls, CORE_ERROR_MONITOR_LOST, "the monitor is closed");
+	/* While the monitor is being freed the list is run by qmp_monitor_free(). */
+	if (monitor->destroyed)
+		return;
+	if (qmp_calls_has_ended(monitor->calls))
+		kick(monitor);
+	update_calls(monitor);
+}
+
+void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading)
+{
+	if (is_over(monitor) || monitor->reading == reading)
+		return;
+	monitor->reading = reading;
+	update_handle(monitor);
+	/* Hands on what was read before, and watches again after a hang-up. */
+	if (reading)
+		kick(monitor);
+}
+
+bool qmp_monitor_is_ready(const QmpMonitor *monitor)
+{
+	return monitor->state == STATE_READY;
+}
+
+unsigned qmp_monitor_get_pending(const QmpMonitor *monitor)
+{
+	return qmp_calls_get_pending(monitor->calls);
+}
+
+uint64_t qmp_monitor_get_garbage(const QmpMonitor *monitor)
+{
+	return monitor->n_garbage;
+}
+
+uint64_t qmp_monitor_get_unknown_ids(const QmpMonitor *monitor)
+{
+	return monitor->n_unknown_ids;
+}
