@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verbs that talk to QEMU through the service: devices, and plain QMP. */
+#include <glib/gi18n.h>
+#include <stdio.h>
+
+#include "ctl/bus.h"
+#include "ctl/input.h"
+#include "ctl/output.h"
+#include "ctl/verbs.h"
+
+static struct {
+	char *blockdev;
+	char *netdev;
+	char *object;
+} attach;
+static char *detach_timeout;
+static char *qmp_timeout;
+
+const GOptionEntry attach_options[] = {
+	{ "blockdev", 0, 0, G_OPTION_ARG_FILENAME, &attach.blockdev,
+	  N_("Block node to add first"), N_("JSON") },
+	{ "netdev", 0, 0, G_OPTION_ARG_FILENAME, &attach.netdev,
+	  N_("Network backend to add first"), N_("JSON") },
+	{ "object", 0, 0, G_OPTION_ARG_FILENAME, &attach.object,
+	  N_("Object to add first"), N_("JSON") },
+	{},
+};
+
+const GOptionEntry detach_options[] = {
+	{ "timeout", 0, 0, G_OPTION_ARG_FILENAME, &detach_timeout,
+	  N_("How long the guest may take"), N_("SECONDS") },
+	{},
+};
+
+const GOptionEntry qmp_options[] = {
+	{ "timeout", 0, 0, G_OPTION_ARG_FILENAME, &qmp_timeout,
+	  N_("How long QEMU may take"), N_("SECONDS") },
+	{},
+};
+
+CtlExit attach_run(Ctl *ctl, char **arguments)
+{
+	const BusOption options[] = {
+		{ "blockdev", .text = attach.blockdev },
+		{ "netdev", .text = attach.netdev },
+		{ "object", .text = attach.object },
+		{},
+	};
+	g_autoptr(sd_bus_message) message = NULL;
+	g_autoptr(sd_bus_message) reply = NULL;
+	g_autofree char *device = NULL;
+	const char *id = NULL;
+	CtlExit code;
+
+	code = input_json_or_file(arguments[1], &device);
+	if (code == CTL_OK)
+		code = input_check_object(arguments[1], device, NULL);
+	for (const BusOption *option = options; code == CTL_OK && option->key; option++) {
+		g_autofree char *what = g_strconcat("--", option->key, NULL);
+
+		if (option->text)
+			code = input_check_object(what, option->text, NULL);
+	}
+	if (code == CTL_OK)
+		code = bus_domain_method_new(ctl, arguments[0], "Devices", "AttachDevice", &message);
+	if (code == CTL_OK)
+		code = bus_append(message, "s", device);
+	if (code == CTL_OK)
+		code = bus_append_options(message, options);
+	if (code == CTL_OK)
+		code = bus_call(ctl, message, &reply);
+	if (code == CTL_OK)
+		code = bus_read(reply, "s", &id);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->json) {
+		g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), id);
+
+		output_json(node);
+	} else {
+		g_autofree char *safe = output_safe(id);
+
+		puts(safe);
+	}
+	return CTL_OK;
+}
+
+CtlExit detach_run(Ctl *ctl, char **arguments)
+{
+	uint64_t timeout = BUS_NO_DURATION;
+	const BusOption options[] = { { "timeout", .microseconds = &timeout }, {} };
+	g_autoptr(sd_bus_message) message = NULL;
+	CtlExit code;
+
+	code = input_seconds("--timeout", detach_timeout, &timeout);
+	if (code == CTL_OK)
+		code = bus_domain_method_new(ctl, arguments[0], "Devices", "DetachDevice", &message);
+	if (code == CTL_OK)
+		code = bus_append(message, "s", arguments[1]);
+	if (code == CTL_OK)
+		code = bus_append_options(message, options);
+	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+}
+
+CtlExit qmp_run(Ctl *ctl, char **arguments)
+{
+	uint64_t timeout = BUS_NO_DURATION;
+	const BusOption options[] = { { "timeout", .microseconds = &timeout }, {} };
+	const char *qmp_arguments = arguments[2] ? arguments[2] : "{}";
+	g_autoptr(sd_bus_message) message = NULL;
+	g_autoptr(sd_bus_message) reply = NULL;
+	const char *result = NULL;
+	CtlExit code;
+
+	code = input_seconds("--timeout", qmp_timeout, &timeout);
+	if (code == CTL_OK)
+		code = input_check_object(arguments[1], qmp_arguments, NULL);
+	if (code == CTL_OK)
+		code = bus_domain_method_new(ctl, arguments[0], "Monitor", "Execute", &message);
+	if (code == CTL_OK)
+		code = bus_append(message, "ss", arguments[1], qmp_arguments);
+	if (code == CTL_OK)
+		code = bus_append_options(message, options);
+	if (code == CTL_OK)
+		code = bus_call(ctl, message, &reply);
+	if (code == CTL_OK)
+		code = bus_read(reply, "s", &result);
+	if (code == CTL_OK)
+		output_json_text(result);
+	return code;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/verbs.h"
+
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <string.h>
+
+static const Verb verbs[] = {
+	{ "list", "", N_("List domains and their states"), NULL,
+	  list_options, 0, 0, NULL, list_run },
+	{ "show", N_("DOMAIN"), N_("Show all that is known about a domain"), NULL,
+	  NULL, 1, 1, NULL, show_run },
+	{ "definition", N_("DOMAIN"), N_("Print the definition of a domain"), NULL,
+	  NULL, 1, 1, NULL, definition_run },
+	{ "validate", N_("FILE"), N_("Check a definition and list its problems"), NULL,
+	  NULL, 1, 1, NULL, validate_run },
+	{ "define", N_("FILE"), N_("Make or change a persistent domain"),
+	  N_("Where the uuid is known already, the new definition holds from the next start."),
+	  NULL, 1, 1, NULL, define_run },
+	{ "undefine", N_("DOMAIN"), N_("Forget a persistent domain"), NULL,
+	  NULL, 1, 1, "Undefine", method_with_options_run },
+	{ "create", N_("FILE|NAME"), N_("Make a domain and start it at once"),
+	  N_("The domain is gone when it stops, unless --define is given. With a FILE (its name has a\n"
+	     "slash or ends in .json, or is - for the standard input) the definition is read from it;\n"
+	     "with a NAME it is made from the options below."),
+	  create_options, 1, 1, NULL, create_run },
+	{ "start", N_("DOMAIN"), N_("Start a domain"), NULL,
+	  start_options, 1, 1, NULL, start_run },
+	{ "shutdown", N_("DOMAIN"), N_("Ask the guest to shut down, and wait for it"), NULL,
+	  shutdown_options, 1, 1, NULL, shutdown_run },
+	{ "reboot", N_("DOMAIN"), N_("Ask the guest to reboot"), NULL,
+	  NULL, 1, 1, "Reboot", method_with_options_run },
+	{ "reset", N_("DOMAIN"), N_("Reset the machine without asking the guest"), NULL,
+	  NULL, 1, 1, "Reset", method_run },
+	{ "destroy", N_("DOMAIN"), N_("Stop a domain without asking the guest"), NULL,
+	  destroy_options, 1, 1, NULL, destroy_run },
+	{ "suspend", N_("DOMAIN"), N_("Pause a domain"), NULL,
+	  NULL, 1, 1, "Suspend", method_run },
+	{ "resume", N_("DOMAIN"), N_("Let a paused domain go on"), NULL,
+	  NULL, 1, 1, "Resume", method_run },
+	{ "wakeup", N_("DOMAIN"), N_("Wake a guest that sleeps"), NULL,
+	  NULL, 1, 1, "Wakeup", method_run },
+	{ "nmi", N_("DOMAIN"), N_("Send the guest a non-maskable interrupt"), NULL,
+	  NULL, 1, 1, "InjectNMI", method_run },
+	{ "autostart", N_("DOMAIN [on|off]"), N_("Show or set whether a domain starts by itself"), NULL,
+	  NULL, 1, 2, NULL, autostart_run },
+	{ "attach", N_("DOMAIN JSON|FILE"), N_("Plug a device into a running domain"),
+	  N_("The device is a QAPI object as QEMU's -device takes it; so are the objects of the options,\n"
+	     "which go in first and are taken back should the device be refused. Prints the device's id."),
+	  attach_options, 2, 2, NULL, attach_run },
+	{ "detach", N_("DOMAIN ID"), N_("Unplug a device; answers when the guest has let go of it"), NULL,
+	  detach_options, 2, 2, NULL, detach_run },
+	{ "qmp", N_("DOMAIN COMMAND [JSON]"), N_("Run a QMP command and print its result"), NULL,
+	  qmp_options, 2, 3, NULL, qmp_run },
+	{ "events", N_("[DOMAIN]"), N_("Print events as they come"),
+	  N_("One line for each: time, domain, interface and member, arguments, details. TYPE is a\n"
+	     "member (DeviceAdded), an interface and member (Devices.DeviceAdded), an interface with\n"
+	     "all its members (Devices.*) or a lifecycle event (started)."),
+	  events_options, 0, 1, NULL, events_run },
+	{ "wait", N_("DOMAIN EVENT"), N_("Wait until something happens to a domain"),
+	  N_("EVENT is as TYPE of the verb events. A lifecycle event whose state holds already, such as\n"
+	     "stopped for a domain that is shut off, is not waited for."),
+	  wait_options, 2, 2, NULL, wait_run },
+	{ "reload", "", N_("Let the service read the definitions again"), NULL,
+	  NULL, 0, 0, NULL, reload_run },
+};
+
+const Verb *verbs_find(const char *name)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++) {
+		if (g_str_equal(verbs[i].name, name))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+char *verbs_summary(void)
+{
+	GString *string = g_string_new(_("Verbs:"));
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++) {
+		/* gettext("") is the catalogue's head, not an empty string. */
+		const char *arguments = *verbs[i].arguments ? _(verbs[i].arguments) : "";
+		g_autofree char *left = g_strdup_printf("%s %s", verbs[i].name, arguments);
+		int pad = MAX(30 - (int) g_utf8_strlen(left, -1), 1);
+
+		g_string_append_printf(string, "\n  %s%*s%s", left, pad, "", _(verbs[i].summary));
+	}
+	return g_string_free(string, false);
+}
+
+static void print_options(const GOptionEntry *options)
+{
+	for (; options && options->long_name; options++) {
+		if (options->flags & G_OPTION_FLAG_HIDDEN)
+			continue;
+		/* "=" tells the shell's completion that a value follows. */
+		printf("--%s%s\n", options->long_name,
+		       options->arg == G_OPTION_ARG_NONE ? "" : "=");
+	}
+}
+
+bool verbs_complete(const char *what, const GOptionEntry *global_options)
+{
+	const char *colon = strchr(what, ':');
+	const Verb *verb = colon ? verbs_find(colon + 1) : NULL;
+
+	if (g_str_equal(what, "verbs")) {
+		for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++)
+			puts(verbs[i].name);
+	} else if (g_str_has_prefix(what, "options:")) {
+		if (verb)
+			print_options(verb->options);
+		print_options(global_options);
+	} else if (g_str_has_prefix(what, "arguments:")) {
+		if (verb)
+			puts(verb->arguments);
+	} else {
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A service with the interfaces of vmherald and no virtual machine, on a private bus.
+
+It answers what a test tells it to, records every call, and emits what a test wants. It runs on a
+thread of its own; tests wait for a call to arrive, never for time to pass.
+"""
+
+import os
+import subprocess
+import tempfile
+import threading
+
+import gi
+gi.require_version("Gio", "2.0")
+from gi.repository import Gio, GLib  # noqa: E402
+
+from tap import DEADLINE  # noqa: E402
+
+SERVICE = "org.vmherald.Domains1"
+MANAGER = "/org/vmherald/Domains1"
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir={folder}</listen>
+  <auth>EXTERNAL</auth>
+  <servicedir>{folder}/services</servicedir>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+INTERFACES = """<node>
+<interface name="org.vmherald.Domains1.Manager">
+  <method name="DefineDomain"><arg type="s"/><arg type="a{sv}"/><arg type="o" direction="out"/></method>
+  <method name="CreateDomain"><arg type="s"/><arg type="a{sv}"/><arg type="o" direction="out"/></method>
+  <method name="GetDomain"><arg type="s"/><arg type="o" direction="out"/></method>
+  <method name="ListDomains"><arg type="a{sv}"/><arg type="a(osss)" direction="out"/></method>
+  <method name="ValidateDefinition"><arg type="s"/><arg type="a(ss)" direction="out"/></method>
+  <method name="Reload"/>
+</interface>
+<interface name="org.vmherald.Domains1.Domain">
+  <method name="Start"><arg type="a{sv}"/></method>
+  <method name="Shutdown"><arg type="a{sv}"/></method>
+  <method name="Reboot"><arg type="a{sv}"/></method>
+  <method name="Reset"/>
+  <method name="Destroy"><arg type="a{sv}"/></method>
+  <method name="Suspend"/>
+  <method name="Resume"/>
+  <method name="Wakeup"/>
+  <method name="InjectNMI"/>
+  <method name="Undefine"><arg type="a{sv}"/></method>
+  <method name="GetDefinition"><arg type="a{sv}"/><arg type="s" direction="out"/></method>
+  <method name="SetAutostart"><arg type="b"/></method>
+</interface>
+<interface name="org.vmherald.Domains1.Devices">
+  <method name="AttachDevice"><arg type="s"/><arg type="a{sv}"/><arg type="s" direction="out"/></method>
+  <method name="DetachDevice"><arg type="s"/><arg type="a{sv}"/></method>
+</interface>
+<interface name="org.vmherald.Domains1.Monitor">
+  <method name="Execute"><arg type="s"/><arg type="s"/><arg type="a{sv}"/><arg type="s" direction="out"/></method>
+</interface>
+<interface name="org.freedesktop.DBus.Properties">
+  <method name="Get"><arg type="s"/><arg type="s"/><arg type="v" direction="out"/></method>
+  <method name="GetAll"><arg type="s"/><arg type="a{sv}" direction="out"/></method>
+</interface>
+</node>"""
+
+
+def path_of(uuid):
+    return f"{MANAGER}/domain/_{uuid.replace('-', '_')}"
+
+
+class Failure(Exception):
+    """An error the fake answers with."""
+
+    def __init__(self, name, text):
+        super().__init__(text)
+        self.name = name if "." in name else f"{SERVICE}.Error.{name}"
+        self.text = text
+
+
+class PrivateBus:
+    """A dbus-daemon that knows nothing but what is in its own folder."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="vmherald-ctl-")
+        os.mkdir(os.path.join(self.folder.name, "services"))
+        config = os.path.join(self.folder.name, "bus.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(BUS_CONFIG.format(folder=self.folder.name))
+        self.process = subprocess.Popen(
+            ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1"],
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.address = self.process.stdout.readline().decode("ascii").strip()
+
+    def add_activation(self, name, command):
+        path = os.path.join(self.folder.name, "services", name + ".service")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"[D-BUS Service]\nName={name}\nExec={command}\n")
+        connection = self.connect()
+        connection.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                             "ReloadConfig", None, None, 0, DEADLINE * 1000, None)
+        connection.close_sync()
+
+    def connect(self):
+        flags = (Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT |
+                 Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION)
+        return Gio.DBusConnection.new_for_address_sync(self.address, flags, None, None)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+        self.process.stdout.close()
+        self.folder.cleanup()
+
+
+class FakeService:
+    def __init__(self, bus):
+        self.bus = bus
+        self.condition = threading.Condition()
+        self.calls = []             # (path, interface, member, arguments)
+        self.domains = {}           # uuid -> [name, state]
+        self.properties = {}        # interface -> GLib.Variant("a{sv}")
+        self.answers = {}           # member -> value, Failure or function of the arguments
+        self.held = set()           # members that are not answered yet
+        self.invocations = []
+        self.sequence = 0
+        self.context = GLib.MainContext.new()
+        self.loop = GLib.MainLoop.new(self.context, False)
+        self.connection = None
+        started = threading.Event()
+        self.thread = threading.Thread(target=self._run, args=(started,))
+        self.thread.start()
+        if not started.wait(DEADLINE):
+            raise TimeoutError("the fake service does not start")
+
+    def _run(self, started):
+        self.context.push_thread_default()
+        self._connect()
+        started.set()
+        self.loop.run()
+        if not self.connection.is_closed():
+            self.connection.close_sync()
+        self.context.pop_thread_default()
+
+    def _connect(self):
+        self.connection = self.bus.connect()
+        info = Gio.DBusNodeInfo.new_for_xml(INTERFACES)
+        self.infos = {interface.name: interface for interface in info.interfaces}
+        for name in (SERVICE + ".Manager", "org.freedesktop.DBus.Properties"):
+            self._register(MANAGER, name)
+        for uuid in self.domains:
+            self._register_domain(uuid)
+        self._bus_call("RequestName", GLib.Variant("(su)", (SERVICE, 4)))
+
+    def _bus_call(self, member, arguments):
+        return self.connection.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                         "org.freedesktop.DBus", member, arguments, None, 0,
+                                         DEADLINE * 1000, None)
+
+    def _register(self, path, name):
+        # Properties of an object are ours to answer; GDBus only has them where we do not.
+        self.connection.register_object(path, self.infos[name], self._on_call, None, None)
+
+    def _register_domain(self, uuid):
+        for name in self.infos:
+            if not name.endswith(".Manager"):
+                self._register(path_of(uuid), name)
+
+    def _in_thread(self, function):
+        done = threading.Event()
+
+        def call():
+            function()
+            done.set()
+            return False
+
+        source = GLib.Idle()
+        source.set_callback(lambda *unused: call())
+        source.attach(self.context)
+        if not done.wait(DEADLINE):
+            raise TimeoutError("the fake service does not answer")
+
+    def _on_call(self, connection, sender, path, interface, member, parameters, invocation, *rest):
+        with self.condition:
+            self.calls.append((path, interface, member, parameters.unpack()))
+            hold = member in self.held
+            if hold:
+                self.invocations.append((invocation, path, interface, member, parameters))
+            self.condition.notify_all()
+        if not hold:
+            self._answer(invocation, path, interface, member, parameters)
+
+    def _answer(self, invocation, path, interface, member, parameters):
+        try:
+            value = self._value(path, interface, member, parameters.unpack())
+        except Failure as failure:
+            invocation.return_dbus_error(failure.name, failure.text)
+            return
+        invocation.return_value(value)
+
+    def _find(self, path):
+        for uuid, domain in self.domains.items():
+            if path_of(uuid) == path:
+                return domain
+        raise Failure("org.freedesktop.DBus.Error.UnknownObject", "There is no such object")
+
+    def _value(self, path, interface, member, arguments):
+        answer = self.answers.get(member)
+        if isinstance(answer, Failure):
+            raise answer
+        if callable(answer):
+            answer = answer(*arguments)
+        if answer is not None:
+            return answer
+        if member == "GetDomain":
+            for uuid, (name, _) in self.domains.items():
+                if arguments[0] in (uuid, name):
+                    return GLib.Variant("(o)", (path_of(uuid),))
+            raise Failure("NoSuchDomain", f"There is no domain '{arguments[0]}'")
+        if member == "ListDomains":
+            wanted = arguments[0].get("state")
+            rows = [(path_of(uuid), name, uuid, state) for uuid, (name, state) in self.domains.items()
+                    if wanted in (None, state)]
+            return GLib.Variant("(a(osss))", (rows,))
+        if member == "Get" and arguments[1] == "State":
+            return GLib.Variant("(v)", (GLib.Variant("s", self._find(path)[1]),))
+        if member in ("Get", "GetAll"):
+            values = self.properties.get(arguments[0])
+            if values is None:
+                raise Failure("org.freedesktop.DBus.Error.UnknownInterface", "Unknown interface")
+            if member == "GetAll":
+                return GLib.Variant.new_tuple(values)
+            return GLib.Variant("(v)", (values.lookup_value(arguments[1], None),))
+        return None
+
+    # What tests use
+
+    def add_domain(self, uuid, name, state):
+        self.domains[uuid] = [name, state]
+        self._in_thread(lambda: self._register_domain(uuid))
+
+    def wait_call(self, member, count=1):
+        """Returns the calls of that member once there are so many."""
+        with self.condition:
+            def matching():
+                return [call for call in self.calls if call[2] == member]
+            if not self.condition.wait_for(lambda: len(matching()) >= count, DEADLINE):
+                raise TimeoutError(f"no {member} came, only {self.calls}")
+            return matching()
+
+    def hold(self, member):
+        self.held.add(member)
+
+    def release(self, member):
+        with self.condition:
+            self.held.discard(member)
+            waiting, self.invocations = self.invocations, []
+        self._in_thread(lambda: [self._answer(*invocation) for invocation in waiting])
+
+    def emit_raw(self, path, interface, member, arguments):
+        self.connection.emit_signal(None, path, interface, member, arguments)
+
+    def emit(self, path, interface, member, signature="", arguments=(), details=None,
+             time=1700000000123456, previous=0):
+        """An event: the stamp and the details go to the end."""
+        self.sequence += 1
+        body = GLib.Variant(f"({signature}(ttt)a{{sv}})",
+                            (*arguments, (self.sequence, previous, time), details or {}))
+        self.emit_raw(path, f"{SERVICE}.{interface}", member, body)
+
+    def lifecycle(self, uuid, event, reason="", state="running", **more):
+        self.emit(path_of(uuid), "Domain", "Lifecycle", "sss", (event, reason, state), **more)
+
+    def added(self, uuid, name):
+        properties = {"Name": GLib.Variant("s", name)}
+        self.emit_raw(MANAGER, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
+                      GLib.Variant("(oa{sa{sv}})",
+                                   (path_of(uuid), {SERVICE + ".Domain": properties})))
+
+    def removed(self, uuid, interface="Domain"):
+        self.emit_raw(MANAGER, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
+                      GLib.Variant("(oas)", (path_of(uuid), [f"{SERVICE}.{interface}"])))
+
+    def flush(self):
+        self.connection.flush_sync()
+
+    def go_away(self):
+        """As if killed: the connection ends, with calls unanswered."""
+        self._in_thread(self.connection.close_sync)
+
+    def come_back(self):
+        self._in_thread(self._connect)
+
+    def stop(self):
+        self.loop.quit()
+        self.thread.join(DEADLINE)

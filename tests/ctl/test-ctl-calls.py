@@ -1,0 +1,282 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which calls the verbs make, what they print of the answers, and their exit codes."""
+
+import json
+import os
+import pty
+import subprocess
+import tempfile
+import unittest
+
+from gi.repository import GLib
+
+import tap
+from fake_service import MANAGER, SERVICE, Failure, FakeService, PrivateBus, path_of
+from tap import DEADLINE
+
+UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
+OTHER = "11111111-2222-3333-4444-555555555555"
+PATH = path_of(UUID)
+
+# arguments of vmheraldctl: interface, member, arguments of the call
+SIMPLE = {
+    ("start", "vm"): ("Domain", "Start", ({},)),
+    ("start", "vm", "--paused"): ("Domain", "Start", ({"paused": True},)),
+    ("start", "--paused", UUID): ("Domain", "Start", ({"paused": True},)),
+    ("shutdown", "vm"): ("Domain", "Shutdown", ({},)),
+    ("shutdown", "vm", "--timeout=1.5"): ("Domain", "Shutdown", ({"timeout": 1500000},)),
+    ("shutdown", "--timeout", "0", "vm"): ("Domain", "Shutdown", ({"timeout": 0},)),
+    ("reboot", "vm"): ("Domain", "Reboot", ({},)),
+    ("reset", "vm"): ("Domain", "Reset", ()),
+    ("destroy", "vm"): ("Domain", "Destroy", ({},)),
+    ("destroy", "vm", "--grace=10"): ("Domain", "Destroy", ({"grace": 10000000},)),
+    ("suspend", "vm"): ("Domain", "Suspend", ()),
+    ("resume", "vm"): ("Domain", "Resume", ()),
+    ("wakeup", "vm"): ("Domain", "Wakeup", ()),
+    ("nmi", "vm"): ("Domain", "InjectNMI", ()),
+    ("undefine", "vm"): ("Domain", "Undefine", ({},)),
+    ("autostart", "vm", "on"): ("Domain", "SetAutostart", (True,)),
+    ("autostart", "vm", "off"): ("Domain", "SetAutostart", (False,)),
+    ("detach", "vm", "rng0"): ("Devices", "DetachDevice", ("rng0", {})),
+    ("detach", "vm", "--", "-rng0"): ("Devices", "DetachDevice", ("-rng0", {})),
+    ("detach", "vm", "rng0", "--timeout=2"): ("Devices", "DetachDevice", ("rng0", {"timeout": 2000000})),
+}
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.bus = PrivateBus()
+        self.addCleanup(self.bus.stop)
+        self.fake = FakeService(self.bus)
+        self.addCleanup(self.fake.stop)
+        self.fake.add_domain(UUID, "vm", "running")
+        self.fake.add_domain(OTHER, "täst", "shut-off")
+
+    def run_ctl(self, *arguments, **more):
+        return tap.run(f"--address={self.bus.address}", *arguments, **more)
+
+    def succeed(self, *arguments, **more):
+        outcome = self.run_ctl(*arguments, **more)
+        self.assertEqual((outcome.code, outcome.err), (0, ""))
+        return outcome.out
+
+
+class Calls(Case):
+    def test_simple(self):
+        for arguments, (interface, member, values) in SIMPLE.items():
+            with self.subTest(" ".join(arguments)):
+                self.fake.calls.clear()
+                self.assertEqual(self.succeed(*arguments), "")
+                self.assertEqual(self.fake.calls[-1], (PATH, f"{SERVICE}.{interface}", member, values))
+
+    def test_reload(self):
+        self.succeed("reload")
+        self.assertEqual(self.fake.calls[-1], (MANAGER, SERVICE + ".Manager", "Reload", ()))
+
+    def test_define_from_file_and_standard_input(self):
+        self.fake.answers["DefineDomain"] = GLib.Variant("(o)", (PATH,))
+        text = '{"name": "täst"}'
+        self.assertEqual(self.succeed("define", "-", stdin=text), UUID + "\n")
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            self.assertEqual(json.loads(self.succeed("define", file.name, "--json")),
+                             {"path": PATH, "uuid": UUID})
+        self.assertEqual([call[3] for call in self.fake.calls], [(text, {})] * 2)
+
+    def test_create(self):
+        self.fake.answers["CreateDomain"] = GLib.Variant("(o)", (PATH,))
+        self.assertEqual(self.succeed("create", "vm", "--memory=1G"), UUID + "\n")
+        self.assertEqual(self.fake.calls[-1][2], "CreateDomain")
+        self.assertEqual(json.loads(self.fake.calls[-1][3][0]), {"name": "vm", "memory": "1G"})
+        self.succeed("create", "-", stdin="{}")
+        self.assertEqual(self.fake.calls[-1][2:], ("CreateDomain", ("{}", {})))
+
+    def test_create_persistent(self):
+        self.fake.answers["DefineDomain"] = GLib.Variant("(o)", (PATH,))
+        self.succeed("create", "vm", "--define", "--autostart")
+        self.assertEqual([call[2] for call in self.fake.calls], ["DefineDomain", "Start"])
+        self.fake.answers["Start"] = Failure("StartFailed", "no KVM")
+        outcome = self.run_ctl("create", "vm", "--define")
+        self.assertEqual((outcome.code, outcome.out, outcome.err),
+                         (1, UUID + "\n", "vmheraldctl: no KVM\n"))
+
+    def test_print_makes_no_call(self):
+        self.succeed("create", "vm", "--print")
+        self.assertEqual(self.fake.calls, [])
+
+    def test_validate(self):
+        problems = [("interfaces[0].mac", "no MAC"), ("", "too long")]
+        self.fake.answers["ValidateDefinition"] = GLib.Variant("(a(ss))", (problems,))
+        outcome = self.run_ctl("validate", "-", stdin="{}")
+        self.assertEqual((outcome.code, outcome.out), (1, "interfaces[0].mac\tno MAC\n-\ttoo long\n"))
+        outcome = self.run_ctl("validate", "-", "--json", stdin="{}")
+        self.assertEqual(json.loads(outcome.out), [{"path": "interfaces[0].mac", "problem": "no MAC"},
+                                                   {"path": "", "problem": "too long"}])
+        self.fake.answers["ValidateDefinition"] = GLib.Variant("(a(ss))", ([],))
+        self.assertEqual(self.succeed("validate", "-", stdin="{}"), "")
+        self.assertEqual(json.loads(self.succeed("validate", "-", "--json", stdin="{}")), [])
+
+    def test_definition(self):
+        self.fake.answers["GetDefinition"] = GLib.Variant("(s)", ('{"name":"vm","memory":1}',))
+        self.assertEqual(self.succeed("definition", "vm"), '{\n  "name": "vm",\n  "memory": 1\n}\n')
+
+    def test_attach(self):
+        self.fake.answers["AttachDevice"] = GLib.Variant("(s)", ("rng0",))
+        device, part = '{"driver": "virtio-rng-pci"}', '{"id": "x"}'
+        self.assertEqual(self.succeed("attach", "vm", device), "rng0\n")
+        self.assertEqual(self.fake.calls[-1],
+                         (PATH, SERVICE + ".Devices", "AttachDevice", (device, {})))
+        self.assertEqual(self.succeed("--json", "attach", "vm", "-", "--netdev", part, "--object", part,
+                                      "--blockdev", part, stdin=device), '"rng0"\n')
+        self.assertEqual(self.fake.calls[-1][3],
+                         (device, {"netdev": part, "object": part, "blockdev": part}))
+
+    def test_qmp(self):
+        self.fake.answers["Execute"] = GLib.Variant("(s)", ('{"size":18446744073709551615}',))
+        self.assertEqual(self.succeed("qmp", "vm", "query-x"), '{\n  "size": 18446744073709551615\n}\n')
+        self.assertEqual(self.fake.calls[-1],
+                         (PATH, SERVICE + ".Monitor", "Execute", ("query-x", "{}", {})))
+        self.succeed("qmp", "vm", "query-x", '{"a": 1}', "--timeout=1")
+        self.assertEqual(self.fake.calls[-1][3], ("query-x", '{"a": 1}', {"timeout": 1000000}))
+        # Not JSON: shown all the same, but not to the terminal's ears.
+        self.fake.answers["Execute"] = GLib.Variant("(s)", ("\x1b[31mred\n",))
+        self.assertEqual(self.succeed("qmp", "vm", "query-x"), "\\x1b[31mred\n\n")
+
+    def test_autostart_shown(self):
+        for value, text in ((True, "on\n"), (False, "off\n")):
+            self.fake.properties[SERVICE + ".Domain"] = GLib.Variant("a{sv}",
+                                                                     {"Autostart": GLib.Variant("b", value)})
+            self.assertEqual(self.succeed("autostart", "vm"), text)
+            self.assertIs(json.loads(self.succeed("autostart", "vm", "--json")), value)
+
+
+class Lists(Case):
+    def test_plain(self):
+        self.assertEqual(self.succeed("list"), f"vm\trunning\t{UUID}\ntäst\tshut-off\t{OTHER}\n")
+        self.assertEqual(self.succeed("list", "--state=shut-off"), f"täst\tshut-off\t{OTHER}\n")
+
+    def test_json(self):
+        rows = json.loads(self.succeed("list", "--json"))
+        self.assertEqual(rows[0], {"path": PATH, "name": "vm", "uuid": UUID, "state": "running"})
+        self.assertEqual(len(rows), 2)
+
+    def test_empty(self):
+        self.assertEqual(self.succeed("list", "--state=crashed"), "")
+        self.assertEqual(json.loads(self.succeed("list", "--state=crashed", "--json")), [])
+
+    def on_terminal(self, *arguments, **changes):
+        master, slave = pty.openpty()
+        with subprocess.Popen([tap.PROGRAM, f"--address={self.bus.address}", *arguments], stdout=slave,
+                              stdin=subprocess.DEVNULL, env=tap.environment(**changes)) as process:
+            os.close(slave)
+            text = b""
+            try:
+                while chunk := os.read(master, 4096):
+                    text += chunk
+            except OSError:         # how a terminal says that its other end is closed
+                pass
+            self.assertEqual(process.wait(DEADLINE), 0)
+        os.close(master)
+        return text.decode("utf-8").replace("\r\n", "\n")
+
+    def test_terminal(self):
+        plain = f"NAME  STATE     UUID\nvm    running   {UUID}\ntäst  shut-off  {OTHER}\n"
+        self.assertEqual(self.on_terminal("list", "--no-color"), plain)
+        self.assertEqual(self.on_terminal("list", NO_COLOR="1"), plain)
+        self.assertEqual(self.on_terminal("list", TERM="dumb"), plain)
+        colored = self.on_terminal("list")
+        self.assertIn("\x1b[1mNAME\x1b[0m", colored)
+        self.assertIn("\x1b[32mrunning\x1b[0m", colored)
+
+    def test_hostile_name(self):
+        self.fake.domains[UUID][0] = "a\x1b[2J\tb\n\u202ec"
+        self.assertEqual(self.succeed("list", "--state=running"),
+                         f"a\\x1b[2J\\x09b\\x0a\\u202ec\trunning\t{UUID}\n")
+
+    def test_show(self):
+        self.fake.properties[SERVICE + ".Domain"] = GLib.Variant("a{sv}", {
+            "Name": GLib.Variant("s", "vm"), "Memory": GLib.Variant("t", 512 * 1024 * 1024),
+            "StartedAt": GLib.Variant("t", 1700000000123456), "CPUs": GLib.Variant("u", 2),
+            "Persistent": GLib.Variant("b", True), "Title": GLib.Variant("s", "a b")})
+        self.fake.properties[SERVICE + ".Devices"] = GLib.Variant("a{sv}", {
+            "Devices": GLib.Variant("a{sa{sv}}", {"rng0": {"driver": GLib.Variant("s", "virtio-rng-pci"),
+                                                           "bus": GLib.Variant("s", "")}})})
+        lines = self.succeed("show", "vm").splitlines()
+        for line in ("Name\tvm", "Memory\t512 MiB", "StartedAt\t2023-11-14 22:13:20.123", "CPUs\t2",
+                     "Persistent\ttrue", "Title\ta b", 'Devices[rng0]\tdriver=virtio-rng-pci bus=""'):
+            self.assertIn(line, lines)
+        shown = json.loads(self.succeed("show", UUID, "--json"))
+        self.assertEqual(shown["path"], PATH)
+        self.assertEqual(set(shown["interfaces"]), {SERVICE + ".Domain", SERVICE + ".Devices"})
+        self.assertEqual(shown["interfaces"][SERVICE + ".Domain"]["Memory"], 512 * 1024 * 1024)
+
+    def test_values(self):
+        """Every type of the bus comes through."""
+        value = GLib.Variant("(ybnqiuxtdsogavasa{ub})", (
+            1, True, -2, 3, -4, 5, -6, 2**64 - 1, 0.5, "s", "/o", "g", [GLib.Variant("s", "in")], ["x"],
+            {7: True}))
+        self.fake.properties[SERVICE + ".Domain"] = GLib.Variant("a{sv}", {"All": value})
+        shown = json.loads(self.succeed("show", "vm", "--json"))
+        self.assertEqual(shown["interfaces"][SERVICE + ".Domain"]["All"],
+                         [1, True, -2, 3, -4, 5, -6, str(2**64 - 1), 0.5, "s", "/o", "g", ["in"], ["x"],
+                          {"7": True}])
+
+
+class Errors(Case):
+    def fails(self, code, text, *arguments):
+        outcome = self.run_ctl(*arguments)
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (code, "", f"vmheraldctl: {text}\n"))
+
+    def test_of_the_service(self):
+        self.fails(1, "There is no domain 'nobody'", "start", "nobody")
+        self.fake.answers["Start"] = Failure("StartFailed", "QEMU ended:\nbad \x1b[31mdrive")
+        self.fails(1, "QEMU ended:\nbad \\x1b[31mdrive", "start", "vm")
+        self.fake.answers["Start"] = Failure("org.freedesktop.DBus.Error.AccessDenied", "No")
+        self.fails(1, "No", "start", "vm")
+        self.fake.answers["Start"] = Failure("org.freedesktop.DBus.Error.FileNotFound", "gone")
+        self.fails(1, "gone", "start", "vm")
+
+    def test_odd_answer(self):
+        self.fake.answers["GetDomain"] = Failure("org.freedesktop.DBus.Error.UnknownMethod", "old")
+        self.fails(1, "old", "start", "vm")
+
+    def test_service_dies_in_a_call(self):
+        self.fake.hold("Start")
+        process = subprocess.Popen([tap.PROGRAM, f"--address={self.bus.address}", "start", "vm"],
+                                   stderr=subprocess.PIPE, env=tap.environment())
+        self.fake.wait_call("Start")
+        self.fake.go_away()
+        _, text = process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, 4, text)
+        self.fake.come_back()
+
+    def test_no_service(self):
+        self.fake.go_away()
+        outcome = self.run_ctl("list")
+        self.assertEqual(outcome.code, 4)
+        self.assertIn(SERVICE, outcome.err)
+        self.bus.add_activation(SERVICE, "/bin/false")
+        self.assertEqual(self.run_ctl("list").code, 4)
+        self.fake.come_back()
+
+    def test_session_bus_from_environment(self):
+        outcome = tap.run("list", DBUS_SESSION_BUS_ADDRESS=self.bus.address)
+        self.assertEqual(outcome.code, 0, outcome.err)
+        outcome = tap.run("list", "--system", DBUS_SYSTEM_BUS_ADDRESS=self.bus.address)
+        self.assertEqual(outcome.code, 0, outcome.err)
+
+    def test_complete_domains(self):
+        self.assertEqual(self.succeed("--complete", "domains"), "vm\ntäst\n")
+        self.fake.go_away()
+        self.bus.add_activation(SERVICE, "/bin/false")
+        outcome = self.run_ctl("--complete", "domains")
+        self.assertEqual((outcome.out, outcome.err), ("", ""))
+        self.fake.come_back()
+
+
+if __name__ == "__main__":
+    tap.main()

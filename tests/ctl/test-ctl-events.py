@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What "events" shows, of whom, and that it only listens."""
+
+import json
+import os
+import subprocess
+import unittest
+
+from gi.repository import GLib
+
+import tap
+from fake_service import MANAGER, SERVICE, FakeService, PrivateBus, path_of
+from tap import DEADLINE
+
+UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
+OTHER = "11111111-2222-3333-4444-555555555555"
+TIME = "2023-11-14 22:13:20.123"
+
+# As in watch.h.
+HELD_MAX = 4096
+GONE_MAX = 256
+
+
+class Listener:
+    """vmheraldctl events, started and ready."""
+
+    def __init__(self, bus, *arguments):
+        reader, writer = os.pipe()
+        self.process = subprocess.Popen(
+            [tap.PROGRAM, f"--address={bus.address}", "events", f"--ready-fd={writer}", *arguments],
+            pass_fds=[writer], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=tap.environment())
+        os.close(writer)
+        line = os.read(reader, 64)
+        os.close(reader)
+        if line != b"ready\n":
+            raise AssertionError((line, self.process.communicate(timeout=DEADLINE)))
+
+    def finish(self):
+        """The lines, once it has ended by --count."""
+        out, err = self.process.communicate(timeout=DEADLINE)
+        if self.process.returncode != 0:
+            raise AssertionError((self.process.returncode, err))
+        self.err = err.decode("utf-8")
+        return out.decode("utf-8").splitlines()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate(timeout=DEADLINE)
+
+
+class Events(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.bus = PrivateBus()
+        self.addCleanup(self.bus.stop)
+        self.fake = FakeService(self.bus)
+        self.addCleanup(self.fake.stop)
+        self.fake.add_domain(UUID, "vm", "running")
+        self.fake.add_domain(OTHER, "other", "running")
+
+    def listen(self, *arguments):
+        listener = Listener(self.bus, *arguments)
+        self.addCleanup(listener.stop)
+        return listener
+
+    def test_lines(self):
+        cases = [
+            (("Domain", "Lifecycle", "sss", ("started", "booted", "running")),
+             "Domain.Lifecycle started booted running"),
+            (("Domain", "Panicked", "s", ("pause",), {"core": GLib.Variant("t", 7),
+                                                       "text": GLib.Variant("s", "a b\x1b\"c")}),
+             'Domain.Panicked pause core=7 text="a b\\x1b\\"c"'),
+            (("Network", "FilterChanged", "sa{sv}", ("net0", {
+                "main-mac": GLib.Variant("s", "52:54:00:00:00:01"), "promiscuous": GLib.Variant("b", False),
+                "unicast-table": GLib.Variant("as", []), "vlan-table": GLib.Variant("au", range(20))})),
+             "Network.FilterChanged net0 main-mac=52:54:00:00:00:01 promiscuous=false unicast-table=[] "
+             "vlan-table=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, … +4]"),
+            (("Monitor", "Event", "ss", ("NEW", '{"a": 1}')), 'Monitor.Event NEW "{\\"a\\": 1}"'),
+            (("Devices", "DeviceRemoved", "ss", ("", "/machine")), 'Devices.DeviceRemoved "" /machine'),
+            (("Domain", "Nothing"), "Domain.Nothing"),
+            (("Monitor", "Event", "ss", ("LONG", "x" * 2000)), "Monitor.Event LONG " + "x" * 1024 + "…"),
+        ]
+        listener = self.listen(f"--count={len(cases)}")
+        for case, _ in cases:
+            self.fake.emit(path_of(UUID), *case)
+        self.assertEqual(listener.finish(), [f"{TIME} vm {text}" for _, text in cases])
+
+    def test_json(self):
+        listener = self.listen("--json", "--count=3", "--properties")
+        self.fake.lifecycle(UUID, "started", "booted", details={"cause": GLib.Variant("s", "host")},
+                            previous=41)
+        self.fake.emit_raw(path_of(OTHER), "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                           GLib.Variant("(sa{sv}as)", (SERVICE + ".Domain",
+                                                       {"State": GLib.Variant("s", "paused")}, ["PID"])))
+        self.fake.emit(MANAGER, "Manager", "Something", "s", ("x",))
+        first, second, third = [json.loads(line) for line in listener.finish()]
+        self.assertEqual(first, {
+            "time": 1700000000123456, "domain": "vm", "uuid": UUID, "path": path_of(UUID),
+            "interface": SERVICE + ".Domain", "member": "Lifecycle",
+            "arguments": ["started", "booted", "running"], "sequence": 1, "previous": 41,
+            "details": {"cause": "host"}})
+        self.assertEqual(second["arguments"], [SERVICE + ".Domain", {"State": "paused"}, ["PID"]])
+        self.assertEqual((second["domain"], second["sequence"], second["previous"]), ("other", None, None))
+        self.assertGreater(second["time"], 1700000000123456)
+        self.assertEqual((third["domain"], third["uuid"], third["path"]), (None, None, MANAGER))
+
+    def test_one_domain_by_name_and_by_uuid(self):
+        for domain in ("vm", UUID, UUID.upper()):
+            with self.subTest(domain):
+                listener = self.listen(domain, "--count=2")
+                self.fake.lifecycle(OTHER, "started")
+                self.fake.lifecycle(UUID, "suspended")
+                self.fake.lifecycle(OTHER, "resumed")
+                self.fake.lifecycle(UUID, "resumed")
+                self.assertEqual([line.split()[2:5:2] for line in listener.finish()],
+                                 [["vm", "suspended"], ["vm", "resumed"]])
+
+    def test_types(self):
+        cases = {
+            "started": ["started"],
+            "Lifecycle": ["started", "stopped"],
+            "Domain.Lifecycle": ["started", "stopped"],
+            "Domain.*": ["started", "reset", "stopped"],
+            "Devices.*,Reset": ["reset", "added"],
+            "Devices.DeviceAdded,stopped": ["added", "stopped"],
+        }
+        for types, expected in cases.items():
+            with self.subTest(types):
+                listener = self.listen("--json", f"--type={types}", "--type=Lost",
+                                       f"--count={len(expected) + 1}")
+                self.fake.lifecycle(UUID, "started")
+                self.fake.emit(path_of(UUID), "Domain", "Reset", "ss", ("reset", "x"))
+                self.fake.emit(path_of(UUID), "Devices", "DeviceAdded", "sss", ("added", "x", "y"))
+                self.fake.added(UUID, "vm")
+                self.fake.lifecycle(UUID, "stopped")
+                self.fake.emit(path_of(UUID), "Monitor", "Lost", "s", ("end",))
+                self.assertEqual([json.loads(line)["arguments"][0] for line in listener.finish()],
+                                 expected + ["end"])
+
+    def test_properties_with_types(self):
+        listener = self.listen("--json", "--type=started", "--properties", "--count=3")
+        self.fake.emit_raw(path_of(UUID), "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                           GLib.Variant("(sa{sv}as)", (SERVICE + ".Domain", {}, [])))
+        self.fake.lifecycle(UUID, "stopped")
+        self.fake.removed(UUID)
+        self.fake.lifecycle(UUID, "started")
+        self.assertEqual([json.loads(line)["member"] for line in listener.finish()],
+                         ["PropertiesChanged", "InterfacesRemoved", "Lifecycle"])
+
+    def test_passive(self):
+        listener = self.listen("--passive", "--count=4")
+        self.fake.lifecycle(UUID, "started")
+        self.fake.added(UUID, "vm")
+        self.fake.lifecycle(UUID, "suspended")
+        self.fake.removed(UUID)
+        self.fake.lifecycle(UUID, "stopped")
+        self.fake.emit_raw(path_of(OTHER), "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                           GLib.Variant("(sa{sv}as)", (SERVICE + ".Domain",
+                                                       {"Name": GLib.Variant("s", "renamed")}, [])))
+        self.fake.lifecycle(OTHER, "started")
+        self.assertEqual([line.split()[2] for line in listener.finish()], [UUID, "vm", "vm", "renamed"])
+        self.assertEqual(self.fake.calls, [])
+
+    def test_passive_by_name(self):
+        listener = self.listen("vm", "--passive", "--count=1")
+        self.fake.added(OTHER, "other")
+        self.fake.added(UUID, "vm")
+        self.fake.lifecycle(OTHER, "started")
+        self.fake.lifecycle(UUID, "resumed")
+        self.assertIn("vm Domain.Lifecycle resumed", listener.finish()[0])
+        self.assertEqual(self.fake.calls, [])
+
+    def test_names_of_removed_domains_are_bounded(self):
+        listener = self.listen("--passive", "--count=3")
+        uuids = [f"00000000-0000-0000-0000-{n:012x}" for n in range(GONE_MAX + 1)]
+        for uuid in uuids:
+            self.fake.added(uuid, "name-" + uuid[-4:])
+        for uuid in uuids + [uuids[0]]:
+            self.fake.removed(uuid)
+        for uuid in (uuids[0], uuids[1], uuids[-1]):
+            self.fake.lifecycle(uuid, "undefined")
+        self.assertEqual([line.split()[2] for line in listener.finish()],
+                         [uuids[0], "name-0001", f"name-{GONE_MAX:04x}"])
+
+    def test_held_back_until_names_are_known(self):
+        self.fake.hold("ListDomains")
+        listener = self.listen("vm", "--count=2")
+        self.fake.wait_call("ListDomains")
+        self.fake.lifecycle(OTHER, "started")
+        self.fake.lifecycle(UUID, "started")
+        self.fake.lifecycle(UUID, "stopped")
+        self.fake.flush()
+        self.fake.release("ListDomains")
+        self.assertEqual([line.split()[2:5:2] for line in listener.finish()],
+                         [["vm", "started"], ["vm", "stopped"]])
+
+    def test_held_back_is_bounded(self):
+        self.fake.hold("ListDomains")
+        listener = self.listen("--json", f"--count={HELD_MAX + 1}")
+        self.fake.wait_call("ListDomains")
+        for _ in range(HELD_MAX + 1):
+            self.fake.lifecycle(UUID, "started")
+        sequences = [json.loads(line)["sequence"] for line in listener.finish()]
+        self.assertEqual(sequences, list(range(1, HELD_MAX + 2)))
+        self.assertIn("does not tell the names", listener.err)
+        self.fake.release("ListDomains")
+
+    def test_service_starts_later_and_again(self):
+        self.fake.go_away()
+        self.bus.add_activation(SERVICE, "/bin/false")
+        listener = self.listen("--count=3")
+        self.fake.come_back()
+        self.fake.wait_call("ListDomains")
+        self.fake.lifecycle(UUID, "started")
+        # With the line its name is here, so the answer was.
+        self.assertIn(b" vm Domain.Lifecycle started", listener.process.stdout.readline())
+        self.fake.go_away()
+        self.fake.domains[OTHER][0] = "renamed"
+        self.fake.come_back()
+        self.fake.wait_call("ListDomains", 2)
+        self.fake.lifecycle(UUID, "started")
+        self.fake.lifecycle(OTHER, "started")
+        self.assertEqual([line.split()[2] for line in listener.finish()], ["vm", "renamed"])
+
+    def test_service_dies_before_it_tells_names(self):
+        self.fake.hold("ListDomains")
+        listener = self.listen("--count=1")
+        self.fake.wait_call("ListDomains")
+        self.fake.lifecycle(UUID, "started")
+        self.fake.flush()
+        self.fake.go_away()
+        self.assertEqual(listener.finish()[0].split()[2], UUID)
+        self.fake.come_back()
+
+    def test_forged(self):
+        """A signal that someone else sends straight to the listener is not shown."""
+        self.fake.hold("ListDomains")
+        listener = self.listen("--count=1")
+        self.fake.wait_call("ListDomains")
+        forger = self.bus.connect()
+        names = forger.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                 "ListNames", None, None, 0, DEADLINE * 1000, None).unpack()[0]
+        for name in names:
+            if name.startswith(":"):
+                body = GLib.Variant("(sss(ttt)a{sv})", ("stopped", "", "", (1, 0, 0), {}))
+                forger.emit_signal(name, path_of(UUID), SERVICE + ".Domain", "Lifecycle", body)
+        forger.flush_sync()
+        forger.close_sync()
+        self.fake.lifecycle(UUID, "started")
+        self.fake.flush()
+        self.fake.release("ListDomains")
+        self.assertIn(" started ", listener.finish()[0])
+
+    def test_other_shapes(self):
+        """What a newer or broken service sends is shown or told, and does no harm."""
+        listener = self.listen("--json", "--count=3")
+        self.fake.emit_raw(path_of(UUID), SERVICE + ".New", "Plain", None)
+        self.fake.emit_raw(path_of(UUID), SERVICE + ".New", "Deep",
+                           GLib.Variant("(v(ttt)a{sv})", (GLib.Variant("v", GLib.Variant("s", "x")),
+                                                          (2**64 - 1, 2**63, 2**64 - 1), {})))
+        self.fake.emit_raw(MANAGER + "/domain/_short", SERVICE + ".New", "Plain",
+                           GLib.Variant("(as)", ([],)))
+        plain, deep, short = [json.loads(line) for line in listener.finish()]
+        self.assertEqual((plain["arguments"], plain["sequence"], plain["details"]), ([], None, {}))
+        self.assertEqual((deep["arguments"], deep["sequence"]), (["x"], -1))
+        self.assertEqual((short["uuid"], short["arguments"]), (None, [[]]))
+
+    def test_bus_ends(self):
+        listener = self.listen()
+        self.bus.process.terminate()
+        _, err = listener.process.communicate(timeout=DEADLINE)
+        self.assertEqual(listener.process.returncode, 4, err)
+
+    def test_reader_ends(self):
+        listener = self.listen()
+        self.fake.lifecycle(UUID, "started")
+        self.assertIn(b"started", listener.process.stdout.readline())
+        listener.process.stdout.close()
+        self.fake.lifecycle(UUID, "started")
+        self.fake.lifecycle(UUID, "started")
+        # By SIGPIPE, without a word.
+        self.assertEqual(listener.process.wait(DEADLINE), -13)
+        self.assertEqual(listener.process.stderr.read(), b"")
+        listener.process.stderr.close()
+
+
+if __name__ == "__main__":
+    tap.main()
