@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A thin front for meson. Where there is a choice, meson is the place to make it.
+BUILD ?= build
+PREFIX ?= /usr/local
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) --prefix=$(PREFIX)
+
+# Installs what is missing, builds, and shows the life of a domain on a private bus.
+demo: dependencies
+	$(MAKE) all
+	demo/demo $(BUILD)
+
+# Installs what is missing, builds, and runs all tests. The last line is the sum.
+check: test-dependencies
+	$(MAKE) all
+	scripts/run-tests $(BUILD)
+
+install: all
+	meson install -C $(BUILD) --no-rebuild
+
+dependencies:
+	scripts/install-dependencies
+
+test-dependencies:
+	scripts/install-dependencies test
+
+clean:
+	rm -rf build build-asan
+
+help:
+	@echo 'make                 build into $(BUILD)/'
+	@echo 'make demo            install what is missing, build, show it at work'
+	@echo 'make check           install what is missing, build, run all tests'
+	@echo 'make install         install to PREFIX ($(PREFIX)), honours DESTDIR'
+	@echo 'make clean           remove the build folders'
+
+.PHONY: all demo check install dependencies test-dependencies clean help
