@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A folder and a bus for one test script, and a look afterwards at what is left."""
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from processes import FOLDER_VARIABLE, end_process, processes_of, qemus_of, wait_for_end
+
+NAME = "org.vmherald.Domains1"
+SCRIPT_SECONDS = 270.0           # for a whole script; less than meson gives it
+LEAVE_SECONDS = 30.0             # for the service to end once its bus has gone
+
+BUS_CONFIGURATION = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+    "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+    <type>session</type>
+    <keep_umask/>
+    <listen>unix:dir={folder}</listen>
+    <auth>EXTERNAL</auth>
+    <servicedir>{services}</servicedir>
+    <policy context="default">
+        <allow send_destination="*" eavesdrop="true"/>
+        <allow eavesdrop="true"/>
+        <allow own="*"/>
+    </policy>
+    <limit name="reply_timeout">600000</limit>
+</busconfig>
+"""
+
+
+def install(place):
+    """Installs the build below place and returns the folder of its bus service file. The file is
+    the installed one; only the program in it is led through a script that keeps its stderr."""
+    stage = os.path.join(place, "stage")
+    subprocess.run([os.environ.get("VMHERALD_MESON", "meson"), "install", "--no-rebuild", "--quiet",
+                    "-C", os.environ["VMHERALD_BUILD"], "--destdir", stage],
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    for services, _, files in os.walk(stage):
+        if services.endswith("/dbus-1/services") and NAME + ".service" in files:
+            break
+    else:
+        raise RuntimeError("no bus service file was installed")
+    path = os.path.join(services, NAME + ".service")
+    with open(path, encoding="utf-8") as service:
+        text = service.read()
+    program, arguments = re.search(r"^Exec=(\S+)(.*)$", text, re.MULTILINE).groups()
+    wrapper = os.path.join(place, "activated")
+    with open(wrapper, "w", encoding="utf-8") as script:
+        script.write(f"#!/bin/sh\nexec {stage}{program} \"$@\" 2>>{place}/service.log\n")
+    os.chmod(wrapper, 0o755)
+    with open(path, "w", encoding="utf-8") as service:
+        service.write(text.replace(f"Exec={program}{arguments}", f"Exec={wrapper}{arguments}"))
+    # So that the cases find the installed vmheraldctl.
+    programs = [place for place, _, files in os.walk(stage) if "vmheraldctl" in files and
+                place.endswith("/bin")]
+    os.environ["PATH"] = ":".join(programs + [os.environ["PATH"]])
+    return services
+
+
+LOG_IS_BAD = re.compile(r"Sanitizer|runtime error:|CRITICAL|ERROR \*\*|[Aa]ssertion|^==\d+==")
+
+
+class Sandbox:
+    """Above the bus: sets the stage, forwards the TAP of the cases, and sees to it that nothing
+    is left, whatever happened below."""
+
+    def __init__(self):
+        self.count = 0
+        self.failed = False
+        self.folder = tempfile.mkdtemp(prefix="vmherald-test-")
+
+    def tell(self, good, name, lines=()):
+        self.count += 1
+        self.failed = self.failed or not good
+        print(f"{'ok' if good else 'not ok'} {self.count} - {name}", flush=True)
+        for line in lines:
+            print(f"# {line}", flush=True)
+
+    def forward(self, line):
+        verdict, _, name = line.partition("\t")
+        if name:
+            self.tell(verdict == "ok", name)
+        else:
+            print(line, flush=True)
+
+    def prepare(self):
+        for variable, name in (("XDG_RUNTIME_DIR", "runtime"), ("XDG_CONFIG_HOME", "config"),
+                               ("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data"),
+                               ("XDG_CACHE_HOME", "cache"), ("HOME", "home")):
+            os.environ[variable] = os.path.join(self.folder, name)
+            os.mkdir(os.environ[variable], 0o700)
+        # Made by a service manager for its own child, not for the service under test.
+        for variable in ("NOTIFY_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"):
+            os.environ.pop(variable, None)
+        services = install(self.folder)
+        configuration = os.path.join(self.folder, "bus.conf")
+        with open(configuration, "w", encoding="utf-8") as file:
+            file.write(BUS_CONFIGURATION.format(folder=self.folder, services=services))
+        os.mkfifo(os.path.join(self.folder, "tap"))
+        return configuration
+
+    def run_below(self, configuration):
+        tap = os.open(os.path.join(self.folder, "tap"), os.O_RDWR)
+        output_path = os.path.join(self.folder, "runner.log")
+        environment = dict(os.environ, **{FOLDER_VARIABLE: self.folder})
+        with open(output_path, "wb") as output:
+            runner = subprocess.Popen(
+                ["dbus-test-runner", "--keep-env", f"--dbus-config={configuration}",
+                 f"--max-wait={SCRIPT_SECONDS:.0f}", f"--task={sys.executable}",
+                 f"--parameter={os.path.abspath(sys.argv[0])}"],
+                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        pidfd = os.pidfd_open(runner.pid)
+        buffer = b""
+        end = time.monotonic() + SCRIPT_SECONDS + 5
+        ended = False
+        while True:
+            timeout = 0 if ended else max(0, end - time.monotonic())
+            ready = select.select([tap] if ended else [tap, pidfd], [], [], timeout)[0]
+            if tap in ready:
+                buffer += os.read(tap, 65536)
+                *lines, buffer = buffer.split(b"\n")
+                for line in lines:
+                    self.forward(line.decode("utf-8", "replace"))
+            elif ended or not ready:
+                break
+            ended = ended or pidfd in ready
+        if not ended:
+            runner.kill()
+        status = runner.wait()
+        os.close(pidfd)
+        os.close(tap)
+        with open(output_path, encoding="utf-8", errors="replace") as output:
+            lines = output.read().splitlines()
+        if self.count == 0 or (status != 0 and not self.failed):
+            self.tell(False, f"the script ended with status {status}", lines)
+
+    def leave(self):
+        """Ends what is left. A QEMU that a case left is that case's fault, and is told."""
+        left = qemus_of(self.folder)
+        for pid, _ in left:
+            end_process(pid)
+        # The service ends by itself once its bus has gone.
+        deadline = time.monotonic() + LEAVE_SECONDS
+        for pid, comm in processes_of(self.folder):
+            if not wait_for_end(pid, deadline - time.monotonic()):
+                left.append((pid, comm))
+                end_process(pid)
+        self.tell(not left, "nothing is left running", [f"{comm} ({pid})" for pid, comm in left])
+
+        log = []
+        if os.path.exists(os.path.join(self.folder, "service.log")):
+            with open(os.path.join(self.folder, "service.log"), encoding="utf-8",
+                      errors="replace") as file:
+                log = file.read().splitlines()
+        bad = any(LOG_IS_BAD.search(line) for line in log)
+        self.tell(not bad, "the log of the service is clean", log if bad or self.failed else ())
+
+    def run(self):
+        # meson ends a test that takes too long by SIGTERM; the QEMUs are sessions of their own.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        try:
+            try:
+                self.run_below(self.prepare())
+            finally:
+                self.leave()
+                print(f"1..{self.count}", flush=True)
+        finally:
+            if "VMHERALD_TEST_KEEP" in os.environ:
+                print(f"# kept: {self.folder}")
+            else:
+                shutil.rmtree(self.folder, ignore_errors=True)
+        return 1 if self.failed else 0
