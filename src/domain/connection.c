@@ -468,6 +468,15 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	/* The process, not the state, says what is possible: so no operation_begin(). */
 	domain->readopt = operation_new(domain, DOMAIN_OPERATION_MAX, done, userdata);
 
+	/* What runs is what it was started with; the file may have been changed since. A domain does not
+	 * change its name while it runs, so one that was renamed meanwhile goes by its new one. */
+	if (g_str_equal(run->definition->name, domain_get_name(domain))) {
+		if (domain->persistent)
+			domain->next_definition = domain->definition;
+		else
+			definition_unref(domain->definition);
+		domain->definition = definition_ref(run->definition);
+	}
 	domain->incarnation = run->incarnation;
 	domain->started_at = run->started_at;
 	domain->emulator = g_strdup(run->emulator);

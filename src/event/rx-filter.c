@@ -25,6 +25,10 @@ static void read_vlans(RxFilter *filter, JsonObject *object)
 	JsonArray *array = json_read_array(object, "vlan-table");
 	unsigned length = array ? MIN(json_array_get_length(array), RX_FILTER_ENTRIES_MAX) : 0;
 
+	/* A driver that has not negotiated VLAN filtering gets "all", and with it the numbers of all 4096:
+	 * a long way to say nothing. */
+	if (g_str_equal(filter->vlan, "all"))
+		return;
 	filter->vlan_table = g_new0(uint32_t, length);
 	for (unsigned i = 0; i < length; i++) {
 		JsonNode *element = json_array_get_element(array, i);

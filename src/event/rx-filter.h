@@ -27,7 +27,7 @@ typedef struct RxFilter {
 	bool multicast_overflow;
 	GStrv unicast_table;
 	GStrv multicast_table;
-	uint32_t *vlan_table;
+	uint32_t *vlan_table;         /* empty if vlan is "all" */
 	size_t n_vlans;
 } RxFilter;
 
