@@ -411,9 +411,14 @@ static void on_device_del(JsonNode *result, const GError *error, void *userdata)
 {
 	DetachReply *reply = userdata;
 	Operation *operation = find_detach(reply->domain, reply->id);
+	g_autoptr(GError) refused = NULL;
 
+	if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
+		g_set_error(&refused, CORE_ERROR, CORE_ERROR_REMOVAL_REFUSED,
+			    "Device '%s' of domain '%s' cannot be removed: %s", reply->id,
+			    domain_get_name(reply->domain), error->message);
 	if (operation && error)
-		operation_end(operation, NULL, error);
+		operation_end(operation, NULL, refused ? refused : error);
 	domain_unref(reply->domain);
 	g_free(reply->id);
 	g_free(reply);
