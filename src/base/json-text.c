@@ -303,7 +303,125 @@ JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, un
 	return json_parser_steal_root(parser);
 }
 
+static void write_string(GString *out, const char *string)
+{
+	static const char escapes[] = "\"\\\b\f\n\r\t";
+	static const char letters[] = "\"\\bfnrt";
+
+	g_string_append_c(out, '"');
+	for (const char *p = string; *p; p++) {
+		const char *escape = strchr(escapes, *p);
+
+		if (escape)
+			g_string_append_printf(out, "\\%c", letters[escape - escapes]);
+		else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			g_string_append_printf(out, "\\u%04x", (unsigned)*p);
+		else
+			g_string_append_c(out, *p);
+	}
+	g_string_append_c(out, '"');
+}
+
+static void write_double(GString *out, double number)
+{
+	char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+	/* What is no number cannot be said in JSON. */
+	if (!isfinite(number)) {
+		g_string_append(out, "null");
+		return;
+	}
+	g_ascii_dtostr(buffer, sizeof(buffer), number);
+	g_string_append(out, buffer);
+	/* It came in as no integer and must go out as none. */
+	if (!strpbrk(buffer, ".e"))
+		g_string_append(out, ".0");
+}
+
+static void write_value(GString *out, JsonNode *node)
+{
+	switch (json_node_get_value_type(node)) {
+	case G_TYPE_INT64:
+		g_string_append_printf(out, "%" G_GINT64_FORMAT, json_node_get_int(node));
+		return;
+	case G_TYPE_DOUBLE:
+		write_double(out, json_node_get_double(node));
+		return;
+	case G_TYPE_BOOLEAN:
+		g_string_append(out, json_node_get_boolean(node) ? "true" : "false");
+		return;
+	case G_TYPE_STRING:
+		/* An empty GValue: json-glib lets one make such a node. */
+		if (!json_node_get_string(node))
+			g_string_append(out, "null");
+		else
+			write_string(out, json_node_get_string(node));
+		return;
+	default:
+		/* json-glib stores no other types. */
+		g_assert_not_reached();
+	}
+}
+
+static void write_node(GString *out, JsonNode *node);
+
+static void write_array(GString *out, JsonArray *array)
+{
+	unsigned length = json_array_get_length(array);
+
+	g_string_append_c(out, '[');
+	for (unsigned i = 0; i < length; i++) {
+		if (i > 0)
+			g_string_append_c(out, ',');
+		write_node(out, json_array_get_element(array, i));
+	}
+	g_string_append_c(out, ']');
+}
+
+static void write_object(GString *out, JsonObject *object)
+{
+	bool first = true;
+	JsonObjectIter iter;
+	JsonNode *member;
+	const char *key;
+
+	g_string_append_c(out, '{');
+	json_object_iter_init_ordered(&iter, object);
+	while (json_object_iter_next_ordered(&iter, &key, &member)) {
+		if (!first)
+			g_string_append_c(out, ',');
+		first = false;
+		write_string(out, key);
+		g_string_append_c(out, ':');
+		write_node(out, member);
+	}
+	g_string_append_c(out, '}');
+}
+
+/* As deep as the node is nested, which json_text_parse() has bounded. */
+static void write_node(GString *out, JsonNode *node)
+{
+	switch (json_node_get_node_type(node)) {
+	case JSON_NODE_OBJECT:
+		write_object(out, json_node_get_object(node));
+		return;
+	case JSON_NODE_ARRAY:
+		write_array(out, json_node_get_array(node));
+		return;
+	case JSON_NODE_VALUE:
+		write_value(out, node);
+		return;
+	case JSON_NODE_NULL:
+		g_string_append(out, "null");
+		return;
+	}
+}
+
+/* Not json-glib's generator: 1.6 writes 1e57 as 1e+57.0, which is no JSON. */
 char *json_text_from_node(JsonNode *node)
 {
-	return json_to_string(node, FALSE);
+	GString *out = g_string_new(NULL);
+
+	write_node(out, node);
+	return g_string_free(out, FALSE);
 }

@@ -29,5 +29,6 @@ bool json_text_check(const char *text, size_t length, size_t length_max, unsigne
 JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, unsigned nesting_max,
 			  GError **error);
 
-/* One line, no spaces. Integers come out signed. Free with g_free(). Any thread. */
+/* One line, no spaces, keys in their order. Integers come out signed. Free with g_free(). Any
+ * thread. */
 char *json_text_from_node(JsonNode *node);

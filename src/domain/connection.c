@@ -252,6 +252,11 @@ static void on_grace(int timer, void *userdata)
 	Event *event;
 
 	domain_clear_timer(domain, &domain->grace_timer);
+	if (domain->process_exited && domain->reading_held) {
+		/* What it said is not all read yet, because there is no room for it: later. */
+		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
+		return;
+	}
 	if (domain->process_exited) {
 		/* Gone, but something still holds its end of the socket. */
 		domain_drop_monitor(domain);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -233,6 +234,22 @@ static void test_values(void)
 	g_assert_nonnull(strstr(error->message, "more than 1048576 values"));
 }
 
+static void test_write(void)
+{
+	g_autoptr(JsonNode) node = json_node_new(JSON_NODE_VALUE);
+	g_autofree char *text = NULL;
+
+	assert_good("{\"z\": {}, \"a\": [], \"\": [[], [{}]]}", "{\"z\":{},\"a\":[],\"\":[[],[{}]]}");
+	assert_good("[\"\\u0001\\u007f\\b\\f\\n\\r\\t\\\"\\\\/\\u00e4\"]",
+		    "[\"\\u0001\\u007f\\b\\f\\n\\r\\t\\\"\\\\/\xc3\xa4\"]");
+	/* A number with an exponent gets no ".0" behind it. */
+	assert_good("[1e57, 1E-7, -2.0, 0.5]", "[1e+57,9.9999999999999995e-08,-2.0,0.5]");
+
+	json_node_set_double(node, INFINITY);
+	text = json_text_from_node(node);
+	g_assert_cmpstr(text, ==, "null");
+}
+
 static void test_one_line(void)
 {
 	g_autoptr(JsonNode) node = json_node_new(JSON_NODE_VALUE);
@@ -258,6 +275,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/base/json-text/length", test_length);
 	g_test_add_func("/base/json-text/nesting", test_nesting);
 	g_test_add_func("/base/json-text/values", test_values);
+	g_test_add_func("/base/json-text/write", test_write);
 	g_test_add_func("/base/json-text/one-line", test_one_line);
 
 	return g_test_run();
