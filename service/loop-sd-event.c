@@ -151,8 +151,7 @@ static bool run_inner(LoopSdEvent *self, gint64 deadline)
 static bool loop_sd_event_run_once(Loop *loop, int max_wait_ms)
 {
 	LoopSdEvent *self = (LoopSdEvent *)loop;
-	gint64 deadline = max_wait_ms < 0 ? -1 : g_get_monotonic_time() +
-		max_wait_ms * G_GINT64_CONSTANT(1000);
+	gint64 deadline = loop_core_deadline(max_wait_ms);
 
 	loop_core_reap(&self->core);
 	if (sd_event_get_state(self->event) != SD_EVENT_INITIAL)
@@ -209,14 +208,15 @@ static int add_sources(LoopSdEvent *self)
 	if (self->epoll_fd < 0)
 		return -errno;
 
-	r = sd_event_add_io(self->event, &self->epoll_source, self->epoll_fd, EPOLLIN, epoll_cb, self);
+	r = sd_event_add_io(self->event, &self->epoll_source, self->epoll_fd, EPOLLIN, epoll_cb,
+			    self);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_prepare(self->epoll_source, prepare_cb);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time(self->event, &self->timer_source, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US,
-			      timer_cb, self);
+	r = sd_event_add_time(self->event, &self->timer_source, CLOCK_MONOTONIC, 0,
+			      TIMER_ACCURACY_US, timer_cb, self);
 	if (r < 0)
 		return r;
 	return sd_event_source_set_enabled(self->timer_source, SD_EVENT_OFF);

@@ -123,14 +123,18 @@ static void timeout_schedule(LoopCore *core, LoopWatch *watch, gint64 due)
 	watch->slot = g_sequence_insert_sorted(core->schedule, watch, schedule_compare, NULL);
 }
 
+static gint64 interval_us(const LoopWatch *watch)
+{
+	return watch->interval_ms * G_GINT64_CONSTANT(1000);
+}
+
 static void timeout_start(LoopCore *core, LoopWatch *watch, int interval_ms)
 {
 	watch->interval_ms = MAX(interval_ms, LOOP_DISABLED);
 	if (watch->interval_ms == LOOP_DISABLED)
 		timeout_unschedule(watch);
 	else
-		timeout_schedule(core, watch,
-				 g_get_monotonic_time() + watch->interval_ms * G_GINT64_CONSTANT(1000));
+		timeout_schedule(core, watch, g_get_monotonic_time() + interval_us(watch));
 }
 
 int loop_core_add_timeout(Loop *loop, int interval_ms, LoopTimeoutCallback callback, void *userdata,
@@ -202,6 +206,11 @@ gint64 loop_core_next_due(const LoopCore *core)
 	return -1;
 }
 
+gint64 loop_core_deadline(int max_wait_ms)
+{
+	return max_wait_ms < 0 ? -1 : g_get_monotonic_time() + max_wait_ms * G_GINT64_CONSTANT(1000);
+}
+
 int loop_core_wait_ms(gint64 next_due, gint64 deadline)
 {
 	gint64 until = next_due < 0 ? deadline : deadline < 0 ? next_due : MIN(next_due, deadline);
@@ -210,7 +219,7 @@ int loop_core_wait_ms(gint64 next_due, gint64 deadline)
 	if (until < 0)
 		return -1;
 
-	/* Rounded up: woken a fraction of a millisecond early, the loop would spin until it is due. */
+	/* Rounded up: woken a fraction of a millisecond early, the loop would spin until then. */
 	wait_us = until - g_get_monotonic_time();
 	return wait_us <= 0 ? 0 : (int)MIN((wait_us + 999) / 1000, INT_MAX);
 }
@@ -321,9 +330,9 @@ static bool dispatch_timeouts(LoopCore *core)
 
 		/* Before the call, which may set another. It keeps its beat, but does not catch up
 		 * on beats that were missed. */
-		next = watch->due + watch->interval_ms * G_GINT64_CONSTANT(1000);
+		next = watch->due + interval_us(watch);
 		if (next <= now)
-			next = now + watch->interval_ms * G_GINT64_CONSTANT(1000);
+			next = now + interval_us(watch);
 		timeout_schedule(core, watch, next);
 
 		dispatched = true;

@@ -82,6 +82,9 @@ void loop_core_suspend_running(LoopCore *core);
  * g_get_monotonic_time(), 0 for at once, -1 for never. */
 gint64 loop_core_next_due(const LoopCore *core);
 
+/* The end of a loop_run_once() that begins now, as a time of g_get_monotonic_time(), or -1. */
+gint64 loop_core_deadline(int max_wait_ms);
+
 /* How long to wait now, in milliseconds rounded up (-1: for ever), for whichever is earlier:
  * next_due, or deadline (-1: none), both times of g_get_monotonic_time(). */
 int loop_core_wait_ms(gint64 next_due, gint64 deadline);

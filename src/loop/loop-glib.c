@@ -102,8 +102,7 @@ static GSourceFuncs source_funcs = {
 static bool loop_glib_run_once(Loop *loop, int max_wait_ms)
 {
 	LoopGlib *self = (LoopGlib *)loop;
-	gint64 deadline = max_wait_ms < 0 ? -1 : g_get_monotonic_time() +
-		max_wait_ms * G_GINT64_CONSTANT(1000);
+	gint64 deadline = loop_core_deadline(max_wait_ms);
 	gint64 outer_deadline = self->deadline;
 	bool dispatched;
 

@@ -76,8 +76,7 @@ static void collect(LoopPoll *self, int n_ready)
 static bool loop_poll_run_once(Loop *loop, int max_wait_ms)
 {
 	LoopPoll *self = (LoopPoll *)loop;
-	gint64 deadline = max_wait_ms < 0 ? -1 : g_get_monotonic_time() +
-		max_wait_ms * G_GINT64_CONSTANT(1000);
+	gint64 deadline = loop_core_deadline(max_wait_ms);
 
 	for (;;) {
 		int wait_ms, n_ready;
@@ -85,7 +84,7 @@ static bool loop_poll_run_once(Loop *loop, int max_wait_ms)
 		loop_core_reap(&self->core);
 		loop_core_suspend_running(&self->core);
 		wait_ms = loop_core_wait_ms(loop_core_next_due(&self->core), deadline);
-		n_ready = poll((struct pollfd *)(void *)self->polled->data, self->polled->len, wait_ms);
+		n_ready = poll((void *)self->polled->data, self->polled->len, wait_ms);
 		if (n_ready < 0 && errno != EINTR) {
 			g_warning("poll: %s", g_strerror(errno));
 			return false;

@@ -17,6 +17,8 @@
  *  - A callback may add, update and remove any handle or timeout, itself included, and may run
  *    the loop again. After a remove its callback is never called again, not even for an event
  *    that the same turn had already collected.
+ *  - A callback is never entered twice: an inner turn leaves out the handles and timeouts whose
+ *    callbacks are on the stack.
  *  - The free function of a handle or timeout runs exactly once, after the remove, when no
  *    callback of that handle or timeout is on the stack any more; never from within the remove
  *    itself. Freeing the loop runs those still due.
@@ -24,7 +26,8 @@
  *    HANGUP: read what is there before you believe the hang-up.
  *  - A timeout repeats every interval until it is updated or removed. 0 means on every turn of
  *    the loop (after the descriptors that are ready), -1 means disabled.
- *  - Ids are positive and are not used again while the loop lives.
+ *  - Ids are positive and are not used again while the loop lives, short of two thousand million
+ *    of them.
  */
 
 typedef enum LoopEvents {
@@ -62,8 +65,9 @@ struct Loop {
 };
 
 /* Watches fd, which stays the caller's and must outlive the handle. Several handles on one fd are
- * not allowed. events may be 0: then only ERROR and HANGUP are reported. Returns the handle's id,
- * or -1 if the descriptor cannot be watched (then free_func is not called). */
+ * not allowed, nor are files and folders. events may be 0: then only ERROR and HANGUP are
+ * reported. Returns the handle's id, or -1 if the descriptor cannot be watched (then free_func is
+ * not called). */
 int loop_add_handle(Loop *loop, int fd, LoopEvents events, LoopHandleCallback callback,
 		    void *userdata, GDestroyNotify free_func);
 void loop_update_handle(Loop *loop, int handle, LoopEvents events);
