@@ -11,7 +11,9 @@ second time below dbus-test-runner, where the service is activated by the bus as
 The script's cases are told in TAP, and two more: that nothing is left running, and that the log of the
 service is clean.
 
-    VMHERALD_BUILD      build folder to install (set by meson)
+A script can also be run by hand, against build/.
+
+    VMHERALD_BUILD      build folder to install, if it is another one
     VMHERALD_TEST_KEEP  keep the folder, to look into the log of the service"""
 import json
 import os

@@ -13,6 +13,11 @@ import time
 from processes import FOLDER_VARIABLE, end_process, processes_of, qemus_of, wait_for_end
 
 NAME = "org.vmherald.Domains1"
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# meson sets these; without it a script runs against build/ of the source tree it is in.
+DEFAULTS = {"VMHERALD_BUILD": os.path.join(ROOT, "build"), "VMHERALD_MESON": "meson",
+            "VMHERALD_INTROSPECTION": os.path.join(ROOT, "introspection"),
+            "PYTHONDONTWRITEBYTECODE": "1"}
 SCRIPT_SECONDS = 270.0           # for a whole script; less than meson gives it
 LEAVE_SECONDS = 30.0             # for the service to end once its bus has gone
 
@@ -39,7 +44,7 @@ def install(place):
     """Installs the build below place and returns the folder of its bus service file. The file is
     the installed one; only the program in it is led through a script that keeps its stderr."""
     stage = os.path.join(place, "stage")
-    subprocess.run([os.environ.get("VMHERALD_MESON", "meson"), "install", "--no-rebuild", "--quiet",
+    subprocess.run([os.environ["VMHERALD_MESON"], "install", "--no-rebuild", "--quiet",
                     "-C", os.environ["VMHERALD_BUILD"], "--destdir", stage],
                    check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     for services, _, files in os.walk(stage):
@@ -91,6 +96,8 @@ class Sandbox:
             print(line, flush=True)
 
     def prepare(self):
+        for variable, value in DEFAULTS.items():
+            os.environ.setdefault(variable, value)
         for variable, name in (("XDG_RUNTIME_DIR", "runtime"), ("XDG_CONFIG_HOME", "config"),
                                ("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data"),
                                ("XDG_CACHE_HOME", "cache"), ("HOME", "home")):
