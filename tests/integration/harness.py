@@ -22,8 +22,10 @@ import unittest
 
 from gi.repository import Gio, GLib
 
-from client import (DEADLINE, ERROR, NAME, OBJECT_MANAGER, PATH, PROPERTIES, Connection, Domain,
-                    Recorder, folder, options, qtest_socket, wait_until)
+# The scripts import all they need from here.
+from client import (DEADLINE, ERROR, NAME, OBJECT_MANAGER, PATH,  # noqa: F401
+                    PROPERTIES, Connection, Domain, Recorder, folder, options, qtest_socket,
+                    wait_until)
 from processes import FOLDER_VARIABLE, end_process, qemus_of
 from sandbox import Sandbox
 from tap import TapResult
@@ -90,7 +92,7 @@ class ServiceCase(unittest.TestCase):
                     pass         # it was not running, or it was transient and has gone
         # In its own time: a QEMU that the service could not reach ends a little later.
         try:
-            wait_until(lambda: not qemus_of(folder()), "all QEMUs to end")
+            wait_until(lambda: not qemus_of(folder()), "all guests to end")
         except AssertionError:
             for pid, _ in qemus_of(folder()):
                 end_process(pid)

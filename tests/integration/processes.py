@@ -2,14 +2,20 @@
 """Which processes belong to a run, and how to end them for sure.
 
 Guests outlive the service on purpose, so whoever starts a service to try something has to see to
-it that no QEMU is left. A run is known by its folder, which an environment variable names that all its
-processes inherit."""
+it that no QEMU is left. A run is known by its folder, which is named by an environment variable
+that all its processes inherit."""
 import os
 import select
 import signal
+import time
 
 FOLDER_VARIABLE = "VMHERALD_TEST_FOLDER"
 END_SECONDS = 60.0
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def processes_of(place):
@@ -20,18 +26,25 @@ def processes_of(place):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         try:
-            with open(f"/proc/{entry}/environ", "rb") as environ:
-                if mark not in environ.read().split(b"\0"):
-                    continue
-            with open(f"/proc/{entry}/comm", encoding="utf-8", errors="replace") as comm:
-                found.append((int(entry), comm.read().strip()))
+            if mark in read_file(f"/proc/{entry}/environ").split(b"\0"):
+                comm = read_file(f"/proc/{entry}/comm").decode("utf-8", "replace").strip()
+                found.append((int(entry), comm))
         except OSError:
-            continue             # gone, or another user's
+            pass                 # gone, or another user's
     return found
 
 
+def command_line(pid):
+    try:
+        return read_file(f"/proc/{pid}/cmdline").decode("utf-8", "replace").split("\0")
+    except OSError:
+        return []
+
+
 def qemus_of(place):
-    return [process for process in processes_of(place) if process[1].startswith("qemu-system")]
+    """The same, of the QEMUs that run a domain: not those that are asked for their version."""
+    return [(pid, comm) for pid, comm in processes_of(place)
+            if comm.startswith("qemu-system") and "-uuid" in command_line(pid)]
 
 
 def end_process(pid, signal_number=signal.SIGKILL):
@@ -59,3 +72,21 @@ def wait_for_end(pid, seconds):
         return bool(select.select([pidfd], [], [], max(0, seconds))[0])
     finally:
         os.close(pidfd)
+
+
+def end_all(place, seconds):
+    """Ends what is left of a run: guests at once, everything else if it has not ended by itself
+    after that time. Returns in words what had to be ended."""
+    left = []
+
+    def end(pid, comm):
+        left.append(f"{comm} ({pid}): {' '.join(command_line(pid))[:200]}")
+        end_process(pid)
+
+    for pid, comm in qemus_of(place):
+        end(pid, comm)
+    deadline = time.monotonic() + seconds
+    for pid, comm in processes_of(place):
+        if not wait_for_end(pid, deadline - time.monotonic()):
+            end(pid, comm)
+    return left
