@@ -40,7 +40,8 @@ typedef struct StrandItemClass {
 	/* Worker thread. NULL: nothing to compute, the item only keeps its place in the order; if
 	 * the strand is idle its done() is called before strand_push() returns. */
 	StrandStep (*work)(void *item);
-	/* Event thread, after STRAND_WAIT; may call strand_resume() at once. */
+	/* Event thread, after STRAND_WAIT; may call strand_resume() at once. After that the item is
+	 * the worker's: do not touch it. */
 	void (*wait)(Strand *strand, void *item);
 	/* Event thread, in the order of strand_push(). Not called once the strand is closed. */
 	void (*done)(void *item);
@@ -49,12 +50,14 @@ typedef struct StrandItemClass {
 } StrandItemClass;
 
 /* At most max_threads workers; 0 means one per CPU, at least 2 and at most
- * WORKER_POOL_THREADS_MAX. loop must outlive the pool. */
+ * WORKER_POOL_THREADS_MAX. loop must outlive the pool. CORE_ERROR_IO if the descriptor or the
+ * threads cannot be had. */
 #define WORKER_POOL_THREADS_MAX 16
 WorkerPool *worker_pool_new(Loop *loop, unsigned max_threads, GError **error);
 
 /* Waits for the work() calls that are running, then frees all queued items without calling done().
- * Strands may outlive the pool; pushing to them then frees the item at once. NULL-safe. */
+ * Strands may outlive the pool; pushing to them then frees the item at once. Not from within an
+ * item's wait(), done() or free(). NULL-safe, returns NULL. */
 WorkerPool *worker_pool_free(WorkerPool *pool);
 
 Strand *strand_new(WorkerPool *pool);
@@ -62,13 +65,16 @@ Strand *strand_ref(Strand *strand);
 /* The last unref closes the strand. NULL-safe, returns NULL. */
 Strand *strand_unref(Strand *strand);
 
-/* Takes item over. item_class must be static. */
+/* Takes item over; on a closed strand it is freed at once. item_class must be static. A strand is
+ * as long as its user lets it get: see strand_get_length(). */
 void strand_push(Strand *strand, const StrandItemClass *item_class, void *item);
 
-/* Lets the item that said STRAND_WAIT go on. A bug (asserted) if none waits. */
+/* Lets the item that said STRAND_WAIT go on. A bug (asserted) if none waits; on a closed strand
+ * it does nothing. */
 void strand_resume(Strand *strand);
 
-/* Frees what is queued, as soon as no worker is on it; no done() is called from here on. */
+/* Frees what is queued, as soon as neither a worker nor wait() is on it; no done() is called from
+ * here on. */
 void strand_close(Strand *strand);
 
 /* Items pushed and not yet done, the one being worked on included. */

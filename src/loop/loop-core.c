@@ -208,7 +208,10 @@ gint64 loop_core_next_due(const LoopCore *core)
 
 gint64 loop_core_deadline(int max_wait_ms)
 {
-	return max_wait_ms < 0 ? -1 : g_get_monotonic_time() + max_wait_ms * G_GINT64_CONSTANT(1000);
+	if (max_wait_ms < 0)
+		return -1;
+
+	return g_get_monotonic_time() + max_wait_ms * G_GINT64_CONSTANT(1000);
 }
 
 int loop_core_wait_ms(gint64 next_due, gint64 deadline)
