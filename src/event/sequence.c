@@ -53,8 +53,8 @@ static bool check(Sequence *sequence, GError **error)
 	SequenceFile *file = sequence->file;
 
 	if (memcmp(file->magic, FILE_MAGIC, sizeof(FILE_MAGIC)) == 0 &&
-	    memchr(file->boot_id, '\0', sizeof(file->boot_id)) && file->last <= file->reserved &&
-	    file->reserved < UINT64_MAX / 2)
+	    memchr(file->boot_id, '\0', sizeof(file->boot_id)) &&
+	    file->last < UINT64_MAX / 2 && file->reserved < UINT64_MAX / 2)
 		return true;
 	g_set_error(error, CORE_ERROR, CORE_ERROR_IO,
 		    "%s: not a sequence file, or damaged. Clients rely on its number never going "
@@ -101,8 +101,10 @@ Sequence *sequence_open(const char *directory, const char *boot_id, GError **err
 	else if (!check(sequence, error))
 		return NULL;
 
+	/* A disk that was slow for long may have let the numbers run past the reservation. */
 	if (!g_str_equal(sequence->file->boot_id, this_boot) || *this_boot == '\0')
-		atomic_store(&sequence->file->last, sequence->file->reserved);
+		atomic_store(&sequence->file->last,
+			     MAX(sequence->file->last, sequence->file->reserved));
 	g_strlcpy(sequence->file->boot_id, this_boot, sizeof(sequence->file->boot_id));
 	if (!sequence_reserve(sequence, error))
 		return NULL;
@@ -134,8 +136,9 @@ uint64_t sequence_last(const Sequence *sequence)
 
 bool sequence_wants_reserve(const Sequence *sequence)
 {
-	return atomic_load(&sequence->file->reserved) - atomic_load(&sequence->file->last) <
-	       SEQUENCE_RESERVE / 2;
+	/* Not their difference: it has no sign. */
+	return atomic_load(&sequence->file->last) + SEQUENCE_RESERVE / 2 >
+	       atomic_load(&sequence->file->reserved);
 }
 
 bool sequence_reserve(Sequence *sequence, GError **error)
