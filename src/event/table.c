@@ -188,9 +188,18 @@ const EventRow *event_table_rows(size_t *ret_count)
 	return rows;
 }
 
+/* Told as it came, also where it is no object and so no data for a decoder. */
+static char *get_data_text(const QmpMessage *message)
+{
+	JsonNode *data = json_object_get_member(json_node_get_object(message->root), "data");
+
+	return data ? json_text_from_node(data) : g_strdup("{}");
+}
+
 Event *event_decode(const QmpMessage *message)
 {
 	const EventRow *row = event_table_lookup(message->name);
+	g_autofree char *data = NULL;
 	Event *event;
 
 	if (row) {
@@ -204,12 +213,7 @@ Event *event_decode(const QmpMessage *message)
 
 	event = event_new(EVENT_MONITOR_EVENT, message->time);
 	event->monitor_event.name = event_string(event, message->name);
-	if (message->body) {
-		g_autofree char *data = json_text_from_node(message->body);
-
-		event->monitor_event.data = event_string(event, data);
-	} else {
-		event->monitor_event.data = "{}";
-	}
+	data = get_data_text(message);
+	event->monitor_event.data = event_string(event, data);
 	return event;
 }
