@@ -310,8 +310,12 @@ static void on_filter_reply(JsonNode *result, const GError *error, void *userdat
 
 	if (error)
 		g_info("Domain '%s': query-rx-filter: %s", domain_get_name(domain), error->message);
-	if (domain->host && domain->incarnation == query->incarnation)
+	if (domain->host && domain->incarnation == query->incarnation) {
 		filter_watch_answer(domain->filter_watch, query->nic, result);
+		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT) ||
+		    g_error_matches(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED))
+			filter_watch_retry(domain->filter_watch, query->nic);
+	}
 	domain_unref(domain);
 	g_free(query->nic);
 	g_free(query);

@@ -13,6 +13,7 @@ typedef struct Nic {
 	bool again;             /* asked for while querying */
 	bool requested;         /* by the guest, since the last query was sent */
 	bool answering;         /* what `requested` was when the query was sent */
+	bool in_all;            /* its request went into the query for all that is on its way */
 } Nic;
 
 struct FilterWatch {
@@ -22,12 +23,18 @@ struct FilterWatch {
 	GHashTable *filters;    /* name -> RxFilter */
 };
 
+static void clear_timer(Nic *nic)
+{
+	if (nic->timer)
+		loop_remove_timeout(nic->watch->loop, nic->timer);
+	nic->timer = 0;
+}
+
 static void nic_free(void *data)
 {
 	Nic *nic = data;
 
-	if (nic->timer)
-		loop_remove_timeout(nic->watch->loop, nic->timer);
+	clear_timer(nic);
 	g_free(nic->name);
 	g_free(nic);
 }
@@ -59,6 +66,25 @@ GHashTable *filter_watch_get_filters(const FilterWatch *watch)
 	return watch->filters;
 }
 
+/* The query for all of them is also that of each one that waits for its turn. */
+static void take_over_requests(Nic *all)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, all->watch->nics);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		Nic *nic = value;
+
+		if (nic == all || !nic->requested)
+			continue;
+		clear_timer(nic);
+		nic->again = false;
+		nic->requested = false;
+		nic->in_all = true;
+	}
+}
+
 static void send_query(Nic *nic)
 {
 	nic->last_query = g_get_monotonic_time();
@@ -66,17 +92,10 @@ static void send_query(Nic *nic)
 	nic->again = false;
 	nic->answering = nic->requested;
 	nic->requested = false;
+	if (!*nic->name)
+		take_over_requests(nic);
 	nic->watch->owner.query(nic->watch, *nic->name ? nic->name : NULL,
 				nic->watch->owner.userdata);
-}
-
-static void on_timer(int timer, void *userdata)
-{
-	Nic *nic = userdata;
-
-	loop_remove_timeout(nic->watch->loop, timer);
-	nic->timer = 0;
-	send_query(nic);
 }
 
 /* The limit holds for each NIC, however it comes to be queried: by its name or with all of them. */
@@ -95,6 +114,16 @@ static gint64 get_last_query(const Nic *nic)
 	return last;
 }
 
+/* WARNING: it must, or busy NICs that take turns would keep the query for all from its own for ever. */
+static bool waits_for_all(const Nic *nic)
+{
+	const Nic *all = g_hash_table_lookup(nic->watch->nics, "");
+
+	return all && all != nic && all->timer;
+}
+
+static void on_timer(int timer, void *userdata);
+
 static void schedule(Nic *nic)
 {
 	gint64 last = get_last_query(nic);
@@ -106,11 +135,22 @@ static void schedule(Nic *nic)
 		nic->again = true;
 		return;
 	}
+	if (waits_for_all(nic))
+		return;
 	if (last == 0 || due <= 0)
 		send_query(nic);
 	else
 		nic->timer = loop_add_timeout(nic->watch->loop, (int)((due + 999) / 1000), on_timer,
 					      nic, NULL);
+}
+
+/* A query for all may have been sent since the timer was set: so it is asked afresh. */
+static void on_timer(int timer, void *userdata)
+{
+	Nic *nic = userdata;
+
+	clear_timer(nic);
+	schedule(nic);
 }
 
 static Nic *get_nic(FilterWatch *watch, const char *name)
@@ -148,16 +188,23 @@ void filter_watch_forget(FilterWatch *watch, const char *name)
 	g_hash_table_remove(watch->filters, name);
 }
 
+void filter_watch_retry(FilterWatch *watch, const char *name)
+{
+	schedule(get_nic(watch, name ? name : ""));
+}
+
 static void take_filter(FilterWatch *watch, JsonNode *node, bool requested)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(RxFilter) now = rx_filter_parse(node, &error);
 	g_autoptr(RxFilter) before = NULL;
+	const Nic *nic;
 
 	if (!now) {
 		g_message("%s", error->message);
 		return;
 	}
+	nic = g_hash_table_lookup(watch->nics, now->nic);
 	before = g_hash_table_lookup(watch->filters, now->nic);
 	if (before)
 		rx_filter_ref(before);
@@ -165,25 +212,50 @@ static void take_filter(FilterWatch *watch, JsonNode *node, bool requested)
 		return;
 	/* replace, not insert: the key lives in the value. */
 	g_hash_table_replace(watch->filters, now->nic, rx_filter_ref(now));
-	watch->owner.seen(watch, before, now, requested, watch->owner.userdata);
+	watch->owner.seen(watch, before, now, requested || (nic && nic->in_all),
+			  watch->owner.userdata);
+}
+
+/* After the answer to a query for all; a request that was not answered is still one. */
+static void end_taken_over(FilterWatch *watch, bool answered)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, watch->nics);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		Nic *nic = value;
+
+		nic->requested |= nic->in_all && !answered;
+		nic->in_all = false;
+	}
 }
 
 void filter_watch_answer(FilterWatch *watch, const char *name, JsonNode *result)
 {
-	Nic *nic = g_hash_table_lookup(watch->nics, name ? name : "");
-	bool requested = false;
+	const char *key = name ? name : "";
+	bool answered = result && JSON_NODE_HOLDS_ARRAY(result);
+	Nic *nic = g_hash_table_lookup(watch->nics, key);
+	bool requested = nic && nic->answering;
 
 	if (nic) {
-		requested = nic->answering;
 		nic->querying = false;
 		nic->answering = false;
-		if (nic->again)
-			schedule(nic);
+		nic->requested |= requested && !answered;
 	}
-	if (result && JSON_NODE_HOLDS_ARRAY(result)) {
+	if (answered) {
 		JsonArray *array = json_node_get_array(result);
 
 		for (unsigned i = 0; i < json_array_get_length(array); i++)
 			take_filter(watch, json_array_get_element(array, i), requested);
+	}
+	if (!*key)
+		end_taken_over(watch, answered);
+
+	/* Looked up again: the owner was called in between. */
+	nic = g_hash_table_lookup(watch->nics, key);
+	if (nic && nic->again) {
+		nic->again = false;
+		schedule(nic);
 	}
 }

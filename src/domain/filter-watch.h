@@ -11,6 +11,7 @@
  *
  *   event -> request(nic) -> query at once, or when 100 ms have passed since the last one
  *                         -> more requests meanwhile are folded into that one
+ *   a query for all of them is also the one of each that waits for its turn
  *   answer -> armed again, told to the owner
  *
  * Query and arming are one step inside QEMU, so no change can slip between: what happens before the query is in
@@ -42,8 +43,12 @@ void filter_watch_request(FilterWatch *watch, const char *nic);
 /* Read all of them, without a guest having asked: after a connect, after a reset. */
 void filter_watch_query_all(FilterWatch *watch);
 
-/* result: what query-rx-filter returned, NULL if it failed. nic: as in query(). */
+/* result: what query-rx-filter returned, NULL if it failed. nic: as in query(). What the guest asked for
+ * and a query that failed did not bring counts as asked for in the next. */
 void filter_watch_answer(FilterWatch *watch, const char *nic, JsonNode *result);
+
+/* The query failed for a reason that passes; without another one QEMU might be silent for ever. */
+void filter_watch_retry(FilterWatch *watch, const char *nic);
 
 /* A device is gone. */
 void filter_watch_forget(FilterWatch *watch, const char *nic);
