@@ -127,8 +127,12 @@ RunFile *run_file_read(const char *directory, GError **error)
 	int64_t version = 0, incarnation = 0, pid = 0, start_time = 0, started_at = 0;
 	g_autoptr(RunFile) run = NULL;
 
-	if (!node)
+	if (!node) {
+		/* Of a file that can be read, the parser does not know the name. */
+		if (text)
+			g_prefix_error(error, "%s/%s: ", directory, RUN_FILE_NAME);
 		return NULL;
+	}
 	if (!json_read_int(object, "version", &version) || version != RUN_FILE_VERSION ||
 	    !json_read_int(object, "incarnation", &incarnation) ||
 	    !json_read_int(object, "pid", &pid) || !json_read_string(object, "definition", &definition)) {
@@ -139,8 +143,10 @@ RunFile *run_file_read(const char *directory, GError **error)
 
 	run = g_new0(RunFile, 1);
 	run->definition = definition_parse(definition, strlen(definition), error);
-	if (!run->definition)
+	if (!run->definition) {
+		g_prefix_error(error, "%s/%s: definition: ", directory, RUN_FILE_NAME);
 		return NULL;
+	}
 	(void)json_read_bool(object, "persistent", &run->persistent);
 	(void)json_read_bool(object, "started", &run->started);
 	(void)json_read_int(object, "start-time", &start_time);
