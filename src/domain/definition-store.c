@@ -2,6 +2,7 @@
 #include "domain/definition-store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,21 @@ void stored_definition_free(StoredDefinition *stored)
 	g_free(stored);
 }
 
+/* What was made up (uuid, MAC) is not in the text: keep what it is now. */
+static bool is_complete(const char *text, const Definition *definition)
+{
+	if (!strcasestr(text, definition->uuid))
+		return false;
+	for (unsigned i = 0; i < definition->interfaces->len; i++) {
+		const DefinitionInterface *interface =
+			g_ptr_array_index(definition->interfaces, i);
+
+		if (!strcasestr(text, interface->mac))
+			return false;
+	}
+	return true;
+}
+
 static Definition *load_file(const char *directory, const char *file, GError **error)
 {
 	size_t length;
@@ -65,11 +81,25 @@ static Definition *load_file(const char *directory, const char *file, GError **e
 						 error);
 	g_autoptr(Definition) definition = text ? definition_parse(text, length, error) : NULL;
 
-	/* One that was made up (uuid, MAC) is not in the text: keep what it is now. */
-	if (definition && !strcasestr(text, definition->uuid) &&
+	if (definition && !is_complete(text, definition) &&
 	    !write_file(directory, file, definition, error))
 		return NULL;
 	return g_steal_pointer(&definition);
+}
+
+/* The name of the file from now on. If the proper one is taken, or the folder cannot be written, it stays: the
+ * caller finds out that a name is there twice, and who wants to write that it cannot be. */
+static char *give_proper_name(const char *directory, const char *file, const Definition *definition)
+{
+	g_autofree char *proper = file_of(definition->name);
+	g_autofree char *old_path = g_build_filename(directory, file, NULL);
+	g_autofree char *path = g_build_filename(directory, proper, NULL);
+
+	if (g_str_equal(file, proper) ||
+	    renameat2(AT_FDCWD, old_path, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
+		return g_strdup(file);
+	g_message("%s: is called %s from now on, as what it defines", old_path, proper);
+	return g_steal_pointer(&proper);
 }
 
 static int compare_files(const void *a, const void *b)
@@ -119,7 +149,7 @@ GPtrArray *definition_store_load(const char *directory, GPtrArray *problems)
 		}
 		stored = g_new0(StoredDefinition, 1);
 		stored->definition = definition;
-		stored->file = g_strdup(file);
+		stored->file = give_proper_name(directory, file, definition);
 		g_ptr_array_add(result, stored);
 	}
 	return result;

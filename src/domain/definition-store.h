@@ -6,7 +6,7 @@
 /*
  * Definitions on disk: DEFINITIONS/NAME.json, one each, written atomically and durably. The name
  * of a file is for people; what counts is the uuid in it. A file that an administrator put there under another name
- * is read too, and replaced under its proper name when it is written the next time.
+ * gets its proper one when it is read: otherwise the next write would leave two files of one uuid.
  *
  * Everything blocks on the disk: worker thread, or start-up.
  */
@@ -27,5 +27,6 @@ typedef struct StoredDefinition {
 void stored_definition_free(StoredDefinition *stored);
 
 /* All that can be read, in the order of their file names (StoredDefinition). problems gets a line for each
- * file that cannot: "FILE: what is wrong". A file without a uuid gets one, and is written back, so that it keeps it. */
+ * file that cannot: "FILE: what is wrong". A file without a uuid or MAC gets one, and is written back, so that it keeps
+ * it. */
 GPtrArray *definition_store_load(const char *directory, GPtrArray *problems);
