@@ -36,6 +36,11 @@ BUS_CONFIGURATION = """<?xml version="1.0" encoding="UTF-8"?>
         <allow own="*"/>
     </policy>
     <limit name="reply_timeout">600000</limit>
+    <!-- As on an ordinary session bus: so much that the service must look after itself. -->
+    <limit name="max_incoming_bytes">1000000000</limit>
+    <limit name="max_outgoing_bytes">1000000000</limit>
+    <limit name="max_message_size">1000000000</limit>
+    <limit name="max_replies_per_connection">50000</limit>
 </busconfig>
 """
 
