@@ -92,6 +92,49 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 	domain_call(domain, "qom-get", arguments, DOMAIN_CALL_TIMEOUT_MS, on_bus, query);
 }
 
+static void on_removal_written(Domain *domain, const GError *error, void *userdata)
+{
+	if (error)
+		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+}
+
+static void on_orphan_removed(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (error)
+		g_message("Domain '%s': a backend of a removed device stays: %s",
+			  domain_get_name(domain), error->message);
+	domain_unref(domain);
+}
+
+/* Backends whose device went while nobody listened: there was no DEVICE_DELETED to take them along. */
+static void remove_orphans(Domain *domain)
+{
+	bool removed = false;
+	GHashTableIter iter;
+	void *id, *value;
+
+	g_hash_table_iter_init(&iter, domain->backends);
+	while (g_hash_table_iter_next(&iter, &id, &value)) {
+		const Backends *backends = value;
+
+		if (g_hash_table_contains(domain->devices, id))
+			continue;
+		for (unsigned i = BACKEND_MAX; i-- > 0;)
+			if (backends->ids[i])
+				domain_call(domain, backend_rows[i].remove,
+					    make_arguments(backend_rows[i].remove_member,
+							   backends->ids[i]),
+					    BACKEND_TIMEOUT_MS, on_orphan_removed,
+					    domain_ref(domain));
+		g_hash_table_iter_remove(&iter);
+		removed = true;
+	}
+	if (removed)
+		domain_write_run_file(domain, true, on_removal_written, NULL);
+}
+
 /* list: what qom-list says of /machine/peripheral, entries like
  * {"name": "net0", "type": "child<virtio-net-pci>"}. */
 void devices_resync(Domain *domain, JsonNode *list)
@@ -112,6 +155,7 @@ void devices_resync(Domain *domain, JsonNode *list)
 		driver = g_strndup(type + strlen("child<"), strcspn(type + strlen("child<"), ">"));
 		add_device(domain, name, driver);
 	}
+	remove_orphans(domain);
 }
 
 static void tell_added(Domain *domain, const char *id, const char *driver)
@@ -274,17 +318,43 @@ static void attach_step(Attach *attach)
 	domain_call(attach->domain, row->add, arguments, DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
 }
 
+/* An operation on the device of that id which has not been answered yet. */
+static Operation *find_operation(const Domain *domain, DomainOperation kind, const char *id)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++) {
+		Operation *operation = g_ptr_array_index(domain->operations, i);
+
+		if (operation->kind == kind && g_strcmp0(operation->device, id) == 0)
+			return operation;
+	}
+	return NULL;
+}
+
+/* Also by one that is on its way in: QEMU does not list it yet. */
+static bool id_is_taken(const Domain *domain, const char *id)
+{
+	return g_hash_table_contains(domain->devices, id) ||
+	       find_operation(domain, DOMAIN_OPERATION_ATTACH_DEVICE, id);
+}
+
 static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, GError **error)
 {
+	JsonObject *object = json_node_as_object(device);
 	const char *driver, *id;
+	bool has_id;
 
-	if (!json_read_string(json_node_as_object(device), "driver", &driver)) {
+	if (!json_read_string(object, "driver", &driver)) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
 			    "device: must be a JSON object with the string \"driver\"");
 		return false;
 	}
-	if (json_read_string(json_node_as_object(device), "id", &id) &&
-	    g_hash_table_contains(domain->devices, id)) {
+	has_id = json_read_string(object, "id", &id);
+	if (!has_id && json_object_has_member(object, "id")) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "device: \"id\" must be a string; without it one is made up");
+		return false;
+	}
+	if (has_id && id_is_taken(domain, id)) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
 			    "Domain '%s' already has a device with the id '%s'",
 			    domain_get_name(domain), id);
@@ -327,7 +397,7 @@ static char *take_id(Domain *domain, JsonNode **device)
 
 	if (json_read_string(json_node_get_object(*device), "id", &id))
 		return g_strdup(id);
-	for (unsigned i = 0; !made || g_hash_table_contains(domain->devices, made); i++) {
+	for (unsigned i = 0; !made || id_is_taken(domain, made); i++) {
 		g_free(made);
 		made = g_strdup_printf("device%u", i);
 	}
@@ -363,6 +433,7 @@ void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[B
 	attach->driver = g_strdup(json_object_get_string_member(json_node_get_object(device),
 								"driver"));
 	attach->id = take_id(domain, &device);
+	operation->device = g_strdup(attach->id);
 	attach->device = device;
 	memcpy(attach->backends, backends, sizeof(attach->backends));
 	attach->added = g_new0(Backends, 1);
@@ -389,16 +460,9 @@ static void on_detach_timeout(int timer, void *userdata)
 	operation_end(operation, NULL, error);
 }
 
-static Operation *find_detach(Domain *domain, const char *id)
+static Operation *find_detach(const Domain *domain, const char *id)
 {
-	for (unsigned i = 0; i < domain->operations->len; i++) {
-		Operation *operation = g_ptr_array_index(domain->operations, i);
-
-		if (operation->kind == DOMAIN_OPERATION_DETACH_DEVICE &&
-		    g_str_equal(operation->device, id))
-			return operation;
-	}
-	return NULL;
+	return find_operation(domain, DOMAIN_OPERATION_DETACH_DEVICE, id);
 }
 
 /* The operation may have ended before device_del was answered, by DEVICE_DELETED or by its time. */
@@ -546,12 +610,6 @@ static void add_children(Domain *domain, Event *event)
 	if (*children)
 		event_add_detail(event, "children",
 				 g_variant_new_strv((const char *const *)children, -1));
-}
-
-static void on_removal_written(Domain *domain, const GError *error, void *userdata)
-{
-	if (error)
-		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
 }
 
 void devices_commit_removed(Domain *domain, Event *event)

@@ -30,7 +30,7 @@ typedef struct Operation {
 	DomainDone done;
 	void *userdata;
 	int timer;                    /* 0: none */
-	char *device;                 /* detach: its id */
+	char *device;                 /* attach, detach: its id */
 } Operation;
 
 /* What has been seen in this incarnation that explains what comes next. */
