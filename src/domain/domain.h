@@ -136,6 +136,8 @@ void domain_emit_undefined(Domain *domain);
 #define DOMAIN_DETACH_TIMEOUT_MS    30000
 /* Operations and commands not yet ended, of one domain: above it CORE_ERROR_LIMIT_EXCEEDED. */
 #define DOMAIN_PENDING_MAX          2048u
+/* So many calls of domain_destroy() are taken above it. */
+#define DOMAIN_PENDING_RESERVE      64u
 
 void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata);
 /* TERM, then KILL after grace_ms. */

@@ -18,8 +18,12 @@ Operation *operation_new(Domain *domain, DomainOperation kind, DomainDone done, 
 Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
+	unsigned max = DOMAIN_PENDING_MAX;
 
-	if (domain->operations->len >= DOMAIN_PENDING_MAX)
+	/* A hung QEMU that is full of calls must not be safe from being ended. */
+	if (kind == DOMAIN_OPERATION_DESTROY)
+		max += DOMAIN_PENDING_RESERVE;
+	if (domain->operations->len >= max)
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
 			    "Domain '%s' has %u calls pending; wait until some have ended",
 			    domain_get_name(domain), domain->operations->len);

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A QEMU that stands still (SIGSTOP): whoever asks it something waits, and nobody else notices."""
+import os
+import signal
+import statistics
+import time
+
+import harness
+from badcase import BadCase, note
+from harness import NAME, PATH, wait_until
+
+CALLS = 500
+PENDING_MAX = 2048               # calls of one domain
+PENDING_RESERVE = 64             # and so many to end it
+ROUNDS = 100
+# Others may not be slowed down. The machine that runs this may be busy, so only a multiple of the
+# ordinary time fails, and nothing below the time that counts as quick.
+FACTOR = 10
+QUICK = 0.02
+GRACE = 300000                   # microseconds
+
+
+class Hung(BadCase):
+    def setUp(self):
+        super().setUp()
+        self.hung = self.create("hung")
+        self.other = self.create("other")
+        self.pid = self.hung.get("Domain", "PID")
+        self.addCleanup(self.go_on)
+
+    def stop(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        # It has stopped when the kernel says so.
+        def stopped():
+            with open(f"/proc/{self.pid}/stat", encoding="utf-8") as stat:
+                return stat.read().rpartition(")")[2].split()[0] == "T"
+        wait_until(stopped, "QEMU to stand still")
+
+    def go_on(self):
+        try:
+            os.kill(self.pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+    def execute(self, command, domain=None, **values):
+        return (domain or self.hung).send("Monitor", "Execute", "(ssa{sv})", command, "",
+                                          harness.options(**values))
+
+    def flood(self, count=CALLS):
+        pending = [self.execute("query-status") for _ in range(count)]
+        # The service has them all when it answers what came behind them.
+        self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        return pending
+
+    def seconds(self, function):
+        began = time.monotonic()
+        function()
+        return time.monotonic() - began
+
+    def medians(self):
+        """Of what somebody does who has nothing to do with the domain that hangs."""
+        def event():
+            since = len(self.recorder.signals)
+            pending = self.other.send("Domain", "Suspend")
+            self.recorder.wait("Domain.Lifecycle", "suspended", path=self.other.path, since=since)
+            pending.result()
+            self.other.call("Domain", "Resume")
+        things = {
+            "call to QEMU": lambda: self.other.qmp("query-status"),
+            "event": event,
+            "Get": lambda: self.other.get("Domain", "State"),
+            "Get of the hung one": lambda: self.hung.get("Domain", "State"),
+            "GetManagedObjects": self.connection.managed_objects,
+        }
+        return {name: statistics.median(self.seconds(thing) for _ in range(ROUNDS))
+                for name, thing in things.items()}
+
+    def test_others_do_not_notice(self):
+        before = self.medians()
+        self.stop()
+        pending = self.flood()
+        during = self.medians()
+        self.assertFalse(any(p.finished for p in pending))
+        for name, value in during.items():
+            note(f"{name}: {before[name] * 1000:.2f} ms before, {value * 1000:.2f} ms beside a hung "
+                 f"QEMU with {CALLS} calls (x{value / before[name]:.2f})")
+            self.assertLess(value, max(before[name] * FACTOR, QUICK), name)
+        self.go_on()
+        for p in pending:
+            p.result()
+
+    def test_life_of_others(self):
+        """Domains come and go meanwhile."""
+        self.stop()
+        pending = self.flood()
+        for _ in range(5):
+            domain = self.define("passing", arguments=["-device", "qemu-xhci,id=usb"])
+            domain.start()
+            domain.attach({"driver": "usb-tablet"})
+            domain.destroy()
+            domain.undefine()
+        self.assertFalse(any(p.finished for p in pending))
+        self.assertEqual(("running", True), (self.hung.state, self.hung.get("Monitor", "Connected")))
+
+    def test_goes_on(self):
+        """All is answered in the order in which it was asked, with the events in between."""
+        self.stop()
+        since = self.mark()
+        commands = ["stop", "query-status", "cont"] * (CALLS // 3)
+        pending = [self.execute(command) for command in commands]
+        self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        self.assertEqual([], self.stamped(since))
+        self.go_on()
+
+        def all_in_order():
+            # At every moment the answered ones are the first ones.
+            finished = [p.finished for p in pending]
+            self.assertEqual(sorted(finished, reverse=True), finished)
+            return all(finished)
+        wait_until(all_in_order, "all answers")
+        for p, command in zip(pending, commands):
+            text = p.result()
+            if command == "query-status":
+                self.assertIn('"paused"', text)
+        events = self.events(self.hung, since)
+        self.assertEqual([("suspended", "paused"), ("resumed", "unpaused")] * (CALLS // 3), events)
+        self.assertEqual("running", self.hung.state)
+
+    def test_destroy(self):
+        """TERM does not reach it; KILL does, and it is the end of all that waited."""
+        self.stop()
+        pending = self.flood()
+        took = self.seconds(lambda: self.hung.destroy(grace=GRACE))
+        self.assertGreaterEqual(took, GRACE / 1e6)
+        stopped = self.recorder.wait("Domain.Lifecycle", "stopped", "destroyed", path=self.hung.path)
+        self.assertEqual("KILL", stopped.details["signal"])
+        for p in pending:
+            self.assert_fails("MonitorLost", p.result)
+        self.assertNotIn(self.hung.path, self.connection.managed_objects())
+
+    def test_killed(self):
+        self.stop()
+        pending = self.flood()
+        os.kill(self.pid, signal.SIGKILL)
+        self.recorder.wait("Domain.Lifecycle", "stopped", "failed", path=self.hung.path)
+        for p in pending:
+            self.assert_fails("MonitorLost", p.result)
+
+    def test_limit(self):
+        """Above the bound a call is refused at once; but the domain can still be ended."""
+        self.stop()
+        pending = self.flood(PENDING_MAX)
+        self.assertFalse(any(p.finished for p in pending))
+        message = self.assert_fails("LimitExceeded", self.hung.qmp, "query-status")
+        self.assertIn("'hung'", message)
+        self.assertIn(str(PENDING_MAX), message)
+        self.assert_fails("LimitExceeded", self.hung.call, "Domain", "Suspend")
+        self.assert_fails("LimitExceeded", self.hung.attach, {"driver": "virtio-rng-pci"})
+        # Of the others each has its own bound.
+        self.other.qmp("query-status")
+        self.hung.destroy(grace=GRACE)
+        for p in pending:
+            self.assert_fails("MonitorLost", p.result)
+
+    def test_limit_of_destroying(self):
+        """What is let through above the bound has a bound as well."""
+        self.stop()
+        pending = self.flood(PENDING_MAX)
+        more = [self.hung.send("Domain", "Destroy", "(a{sv})", harness.options(grace=60000000))
+                for _ in range(PENDING_MAX)]
+        self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        refused = [p for p in more if p.finished]
+        self.assertEqual(PENDING_RESERVE, len(more) - len(refused))
+        for p in refused:
+            self.assert_fails("LimitExceeded", p.result)
+        os.kill(self.pid, signal.SIGKILL)
+        for p in more:
+            if p not in refused:
+                p.result()
+        for p in pending:
+            self.assert_fails("MonitorLost", p.result)
+
+    def test_timeout(self):
+        """A reply that comes too late is no harm."""
+        self.stop()
+        late = [self.execute("query-status", timeout=1000) for _ in range(20)]
+        for p in late:
+            message = self.assert_fails("MonitorTimeout", p.result)
+            self.assertIn("query-status", message)
+        patient = self.execute("query-version")
+        self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        self.assertFalse(patient.finished)
+        self.go_on()
+        self.assertIn('"qemu"', patient.result())
+        for _ in range(20):
+            self.assertEqual("running", self.hung.qmp("query-status")["status"])
+        self.hung.call("Domain", "Suspend")
+        self.assertEqual("paused", self.hung.state)
+
+    def test_timeout_of_zero(self):
+        self.stop()
+        self.assert_fails("MonitorTimeout", self.execute("query-status", timeout=0).result)
+
+    def test_caller_leaves(self):
+        """Nobody is there any more for the answer; that concerns nobody."""
+        self.stop()
+        caller = harness.Connection()
+        for _ in range(CALLS):
+            caller.send(self.hung.path, f"{NAME}.Monitor", "Execute", "(ssa{sv})", "query-status",
+                        "", {})
+        caller.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        caller.close()
+        self.go_on()
+        self.assertEqual("running", self.hung.qmp("query-status")["status"])
+        self.assert_served()
+
+    def test_service_starts_beside_it(self):
+        """It does not keep a new service from serving the others, and is taken in when it goes on."""
+        self.stop()
+        self.connection.kill_service()
+        self.assertEqual("running", self.other.state)
+        self.assertEqual("unknown", self.hung.state)
+        self.assertEqual(self.pid, self.hung.get("Domain", "PID"))
+        self.assert_fails("WrongState", self.hung.qmp, "query-status")
+        since = self.mark()
+        self.go_on()
+        self.recorder.wait("Monitor.Resynchronized", path=self.hung.path, since=since)
+        self.assertEqual("running", self.hung.state)
+        self.assertEqual("running", self.hung.qmp("query-status")["status"])
+
+
+if __name__ == "__main__":
+    harness.main()
