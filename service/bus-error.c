@@ -45,5 +45,8 @@ int bus_error_from_gerror(sd_bus_error *ret_error, const GError *error)
 
 int bus_reply_gerror(sd_bus_message *call, const GError *error)
 {
-	return sd_bus_reply_method_errorf(call, get_name(error), "%s", error->message);
+	/* A file name in it may be anything; an answer that cannot be sent would be none. */
+	g_autofree char *text = g_utf8_make_valid(error->message, -1);
+
+	return sd_bus_reply_method_errorf(call, get_name(error), "%s", text);
 }

@@ -26,6 +26,7 @@ struct Emitter {
 	void *userdata;
 	bool open;
 	bool draining;
+	unsigned sent;              /* in this turn */
 	GQueue entries;             /* Entry */
 	GHashTable *changed;        /* Domain (with a reference) -> DomainProperty */
 	GPtrArray *manager_changed; /* names of properties */
@@ -143,8 +144,6 @@ static void watch_bus(Emitter *emitter)
 
 static void drain(Emitter *emitter)
 {
-	unsigned budget = EMITTER_TURN_BUDGET;
-
 	/* Sending may make domains read again and so bring new entries: they go to the end of the queue. */
 	if (!emitter->open || emitter->draining)
 		return;
@@ -152,10 +151,12 @@ static void drain(Emitter *emitter)
 	while (!g_queue_is_empty(&emitter->entries) && !is_bus_full(emitter)) {
 		Entry *entry;
 
-		if (budget-- == 0) {
+		/* The first asks for the turn in which the count begins anew. */
+		if (emitter->sent == 0 || emitter->sent >= EMITTER_TURN_BUDGET)
 			want_next_turn(emitter);
+		if (emitter->sent >= EMITTER_TURN_BUDGET)
 			break;
-		}
+		emitter->sent++;
 		entry = g_queue_pop_head(&emitter->entries);
 		send_entry(emitter, entry);
 		entry_free(entry);
@@ -168,6 +169,7 @@ static int on_turn(sd_event_source *source, void *userdata)
 {
 	Emitter *emitter = userdata;
 
+	emitter->sent = 0;
 	drain(emitter);
 	if (emitter->open && g_queue_is_empty(&emitter->entries)) {
 		send_all_changed(emitter);
@@ -228,6 +230,21 @@ void emitter_open(Emitter *emitter)
 {
 	emitter->open = true;
 	want_next_turn(emitter);
+}
+
+void emitter_close(Emitter *emitter)
+{
+	emitter->open = false;
+}
+
+void emitter_flush(Emitter *emitter)
+{
+	Entry *entry;
+
+	while ((entry = g_queue_pop_head(&emitter->entries))) {
+		send_entry(emitter, entry);
+		entry_free(entry);
+	}
 }
 
 void emitter_event(Emitter *emitter, Domain *domain, Event *event)

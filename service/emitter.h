@@ -13,7 +13,7 @@
  *  - changed properties: a set; the newest value wins, and is read when it is sent.
  *
  * The changes of a domain go out before its next event, so that who reacts to the event finds the properties
- * right, and each transition is seen.
+ * right. While nothing waits, each transition is seen in them; what waits is folded into the newest.
  *
  * The threshold bounds memory: while so many messages wait in the bus connection, none is added. The
  * budget bounds time: after so many in one turn, the loop's other work comes first. What waits here is
@@ -34,6 +34,10 @@ Emitter *emitter_free(Emitter *emitter);
 
 /* Nothing is sent before: who listens by the service's name would not get it. */
 void emitter_open(Emitter *emitter);
+/* The name is being given back: what comes now waits for the next emitter_open(). */
+void emitter_close(Emitter *emitter);
+/* Sends all there is, bounds or not: at the end, when nothing can wait any more. */
+void emitter_flush(Emitter *emitter);
 
 /* Takes event over. */
 void emitter_event(Emitter *emitter, Domain *domain, Event *event);

@@ -135,6 +135,7 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		return 0;
 	}
 	service->leaving = true;
+	emitter_close(service->emitter);
 	service->disturbed = false;
 	r = sd_bus_release_name_async(service->bus, &service->name_slot, BUS_NAME, on_released,
 				      service);
@@ -167,7 +168,11 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 
 static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
-	return sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
+	Service *service = userdata;
+
+	/* An attached bus is closed on the way out of the loop, before the callers that wait are answered. */
+	(void)sd_bus_detach_event(service->bus);
+	return sd_event_exit(service->event, EXIT_SUCCESS);
 }
 
 static void on_reloaded(Domain *domain, const GError *error, void *userdata)
@@ -266,7 +271,10 @@ static bool start_driver(Service *service, bool system)
 
 static void teardown(Service *service)
 {
-	/* Callers still waiting are told that the service leaves, so the bus goes last. */
+	/* Callers still waiting are told that the service leaves, and what has got a number goes out; so the bus
+	 * goes last. */
+	if (service->emitter && service->driver)
+		emitter_flush(service->emitter);
 	service->driver = driver_free(service->driver);
 	service->emitter = emitter_free(service->emitter);
 	service->loop = loop_free(service->loop);

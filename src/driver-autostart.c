@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <fcntl.h>
-#include <unistd.h>
-
+#include "base/boot-id.h"
 #include "driver-internal.h"
 
 /*
@@ -40,14 +38,18 @@ static void start_some(Driver *driver)
 	}
 }
 
+/* Whether it is the first time since the boot. The runtime folder may outlive a boot, so the mark names it. */
 static bool mark(Driver *driver)
 {
 	g_autofree char *path = g_build_filename(driver->directories->runtime, "autostarted", NULL);
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	g_autofree char *boot_id = boot_id_read();
+	g_autofree char *marked = NULL;
+	g_autoptr(GError) error = NULL;
 
-	if (fd < 0)
+	if (g_file_get_contents(path, &marked, NULL, NULL) && g_str_equal(marked, boot_id))
 		return false;
-	(void)close(fd);
+	if (!g_file_set_contents_full(path, boot_id, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+		g_warning("Autostart: %s", error->message);
 	return true;
 }
 
@@ -55,7 +57,7 @@ void driver_autostart(Driver *driver, bool again)
 {
 	g_autoptr(GPtrArray) domains = driver_list_domains(driver);
 
-	if (!mark(driver) && !again)
+	if (!again && !mark(driver))
 		return;
 	for (unsigned i = 0; i < domains->len; i++) {
 		Domain *domain = g_ptr_array_index(domains, i);

@@ -39,7 +39,7 @@ struct Job {
 
 	char *text;
 	Definition *definition;
-	bool holding;
+	bool holding, renaming;
 	Domain *domain;             /* a reference */
 	char *old_name;
 	bool paused, autostart;
@@ -57,6 +57,16 @@ static void job_answer(Job *job, Domain *domain, const GError *error)
 		validated(error ? NULL : job->problems, error, job->userdata);
 }
 
+static void job_let_go(Job *job)
+{
+	if (job->holding)
+		registry_release(job->driver->registry, job->definition);
+	if (job->renaming)
+		domain_set_renaming(job->domain, false);
+	job->holding = false;
+	job->renaming = false;
+}
+
 static StrandStep job_work(void *data)
 {
 	Job *job = data;
@@ -66,7 +76,7 @@ static StrandStep job_work(void *data)
 			(void)job->job_class->store(job, &job->error);
 		return STRAND_DONE;
 	}
-	if (job->job_class->compute)
+	if (!job->error && job->job_class->compute)
 		(void)job->job_class->compute(job, &job->error);
 	return STRAND_WAIT;
 }
@@ -85,9 +95,7 @@ static void job_done(void *data)
 {
 	Job *job = data;
 
-	if (job->holding)
-		registry_release(job->driver->registry, job->definition);
-	job->holding = false;
+	job_let_go(job);
 	if (job->error)
 		job_answer(job, NULL, job->error);
 	else
@@ -105,8 +113,7 @@ static void job_free(void *data)
 
 		job_answer(job, NULL, error);
 	}
-	if (job->holding)
-		registry_release(job->driver->registry, job->definition);
+	job_let_go(job);
 	g_clear_error(&job->error);
 	g_clear_pointer(&job->definition, definition_unref);
 	g_clear_pointer(&job->loaded, g_ptr_array_unref);
@@ -147,6 +154,18 @@ static void job_push(Job *job)
 	strand_push(job->driver->store, &job_item_class, job);
 }
 
+/* Measured before it is copied: so many jobs may be waiting. */
+static void take_text(Job *job, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length > DEFINITION_LENGTH_MAX)
+		/* Says that it is too long, and looks no further. */
+		job->definition = definition_parse(text, length, &job->error);
+	else
+		job->text = g_strdup(text);
+}
+
 static bool parse_text(Job *job, GError **error)
 {
 	job->definition = definition_parse(job->text, strlen(job->text), error);
@@ -174,6 +193,10 @@ static bool check_define(Job *job, GError **error)
 			    job->old_name, job->definition->name);
 		return false;
 	}
+	/* Between here and the commit it must not begin to run under its old name. */
+	job->renaming = !g_str_equal(job->old_name, job->definition->name);
+	if (job->renaming)
+		domain_set_renaming(domain, true);
 	return true;
 }
 
@@ -223,7 +246,7 @@ void driver_define(Driver *driver, const char *text, DriverDone done, void *user
 {
 	Job *job = job_new(driver, &define_class, done, userdata);
 
-	job->text = g_strdup(text);
+	take_text(job, text);
 	job_push(job);
 }
 
@@ -269,24 +292,30 @@ void driver_create(Driver *driver, const char *text, bool paused, DriverDone don
 {
 	Job *job = job_new(driver, &create_class, done, userdata);
 
-	job->text = g_strdup(text);
+	take_text(job, text);
 	job->paused = paused;
 	job_push(job);
 }
 
 /* ---- undefine ---- */
 
+/* A job before this one may have undefined it. */
+static bool check_still_there(Job *job, GError **error)
+{
+	if (registry_find_by_uuid(job->driver->registry, domain_get_uuid(job->domain)) ==
+	    job->domain)
+		return true;
+	g_set_error(error, CORE_ERROR, CORE_ERROR_NO_SUCH_DOMAIN,
+		    "There is no domain '%s' any more", domain_get_name(job->domain));
+	return false;
+}
+
 static bool check_undefine(Job *job, GError **error)
 {
-	if (!domain_state_check_operation(domain_get_state(job->domain), DOMAIN_OPERATION_UNDEFINE,
+	if (!check_still_there(job, error) ||
+	    !domain_state_check_operation(domain_get_state(job->domain), DOMAIN_OPERATION_UNDEFINE,
 					  domain_get_name(job->domain), error))
 		return false;
-	if (registry_find_by_uuid(job->driver->registry, domain_get_uuid(job->domain)) !=
-	    job->domain) {
-		g_set_error(error, CORE_ERROR, CORE_ERROR_NO_SUCH_DOMAIN,
-			    "There is no domain '%s' any more", domain_get_name(job->domain));
-		return false;
-	}
 	job->old_name = g_strdup(domain_get_name(job->domain));
 	return true;
 }
@@ -326,7 +355,7 @@ void driver_undefine(Driver *driver, Domain *domain, DriverDone done, void *user
 
 static bool check_autostart(Job *job, GError **error)
 {
-	if (!domain_check_persistent(job->domain, error))
+	if (!check_still_there(job, error) || !domain_check_persistent(job->domain, error))
 		return false;
 	job->definition = definition_with_autostart(domain_get_next_definition(job->domain),
 						    job->autostart);
@@ -401,14 +430,19 @@ static void commit_reload(Job *job)
 	for (unsigned i = 0; i < job->loaded->len; i++) {
 		StoredDefinition *stored = g_ptr_array_index(job->loaded, i);
 
-		g_hash_table_add(files, stored->definition->uuid);
-		take_in(job->driver, stored->definition);
+		/* Of two files with one uuid the first counts, as at the start. */
+		if (g_hash_table_add(files, stored->definition->uuid))
+			take_in(job->driver, stored->definition);
+		else
+			g_warning("Reload: %s/%s: there is another file with the uuid %s",
+				  job->directory, stored->file, stored->definition->uuid);
 	}
 	for (unsigned i = 0; i < domains->len; i++) {
 		Domain *domain = g_ptr_array_index(domains, i);
 
 		/* With a file that cannot be read, nobody knows whose it is: then nothing is taken away. */
 		if (domain_is_persistent(domain) && job->problems->len == 0 &&
+		    !domain_state_is_active(domain_get_state(domain)) &&
 		    !g_hash_table_contains(files, domain_get_uuid(domain)))
 			undefine(job->driver, domain);
 	}
@@ -443,6 +477,6 @@ void driver_validate(Driver *driver, const char *text, DriverValidated done, voi
 	Job *job = job_new(driver, &validate_class, NULL, userdata);
 
 	job->validated = done;
-	job->text = g_strdup(text);
+	take_text(job, text);
 	job_push(job);
 }

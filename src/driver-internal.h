@@ -10,12 +10,13 @@ struct Driver {
 	DriverObserver observer;
 	DomainHost host;
 	Directories *directories;
-	int lock_fd;
+	int runtime_lock, state_lock;
 	WorkerPool *pool;
 	Strand *store;              /* reads and writes of definitions, one after the other */
 	Strand *background;         /* what nobody waits for: emulators, the sequence's reservation */
 	Sequence *sequence;
 	bool reserving;
+	uint64_t sequence_at_start;
 	Registry *registry;
 	GHashTable *last_of_kind;   /* uuid -> uint64_t[EVENT_KIND_MAX], for the stamp */
 	GPtrArray *emulators;

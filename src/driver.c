@@ -29,6 +29,19 @@ static uint64_t take_previous(Driver *driver, Domain *domain, EventKind kind, ui
 	return previous;
 }
 
+/* The last that was told of this domain before its monitor was lost; of none since the start, then the last
+ * of all before that. */
+static uint64_t get_last_before_gap(Driver *driver, Domain *domain)
+{
+	const uint64_t *last = g_hash_table_lookup(driver->last_of_kind, domain_get_uuid(domain));
+	uint64_t newest = driver->sequence_at_start;
+
+	for (unsigned kind = 0; last && kind < EVENT_KIND_MAX; kind++)
+		if (kind != EVENT_MONITOR_LOST)
+			newest = MAX(newest, last[kind]);
+	return newest;
+}
+
 static StrandStep reserve_work(void *data)
 {
 	g_autoptr(GError) error = NULL;
@@ -58,7 +71,7 @@ static void on_event(Domain *domain, Event *event, void *userdata)
 	EventStamp stamp;
 
 	if (event->kind == EVENT_MONITOR_RESYNCHRONIZED)
-		event->resynchronized.last_before = sequence_last(driver->sequence);
+		event->resynchronized.last_before = get_last_before_gap(driver, domain);
 	stamp.sequence = sequence_next(driver->sequence);
 	stamp.previous = take_previous(driver, domain, event->kind, stamp.sequence);
 	event_seal(event, stamp);
@@ -139,7 +152,8 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 
 	driver->loop = loop;
 	driver->observer = *observer;
-	driver->lock_fd = -1;
+	driver->runtime_lock = -1;
+	driver->state_lock = -1;
 	g_queue_init(&driver->autostart);
 	driver->registry = registry_new();
 	driver->last_of_kind = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -147,12 +161,17 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	driver->directories = directories_new(system, error);
 	if (!driver->directories)
 		return NULL;
-	driver->lock_fd = directories_lock(driver->directories, LOCK_TIMEOUT_MS, error);
-	if (driver->lock_fd < 0)
+	driver->runtime_lock = directories_lock(driver->directories->runtime, LOCK_TIMEOUT_MS, error);
+	if (driver->runtime_lock < 0)
+		return NULL;
+	/* Two sessions of one user share their home, but not what is below XDG_RUNTIME_DIR. */
+	driver->state_lock = directories_lock(driver->directories->state, LOCK_TIMEOUT_MS, error);
+	if (driver->state_lock < 0)
 		return NULL;
 	driver->sequence = sequence_open(driver->directories->state, NULL, error);
 	if (!driver->sequence)
 		return NULL;
+	driver->sequence_at_start = sequence_last(driver->sequence);
 	/* The workers exist before any QEMU is connected to: events arrive at once. */
 	driver->pool = worker_pool_new(loop, 0, error);
 	if (!driver->pool)
@@ -193,8 +212,10 @@ Driver *driver_free(Driver *driver)
 	g_ptr_array_unref(driver->emulators);
 	sequence_close(driver->sequence);
 	directories_free(driver->directories);
-	if (driver->lock_fd >= 0)
-		(void)close(driver->lock_fd);
+	if (driver->state_lock >= 0)
+		(void)close(driver->state_lock);
+	if (driver->runtime_lock >= 0)
+		(void)close(driver->runtime_lock);
 	g_free(driver);
 	return NULL;
 }
@@ -256,9 +277,17 @@ static Domain *get_domain_of_run(Driver *driver, const RunFile *run, GError **er
 static void readopt(Driver *driver, const char *directory)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(RunFile) run = run_file_read(directory, &error);
-	Domain *domain = run ? get_domain_of_run(driver, run, &error) : NULL;
+	g_autofree char *file = g_build_filename(directory, RUN_FILE_NAME, NULL);
+	g_autoptr(RunFile) run = NULL;
+	Domain *domain;
 
+	/* Killed before the run file was written, which is before there was a QEMU. */
+	if (!g_file_test(file, G_FILE_TEST_EXISTS)) {
+		(void)directories_remove(directory, NULL);
+		return;
+	}
+	run = run_file_read(directory, &error);
+	domain = run ? get_domain_of_run(driver, run, &error) : NULL;
 	if (!domain) {
 		/* Nothing is guessed and nothing removed: there may be a QEMU that somebody needs. */
 		g_warning("A run that cannot be taken up again: %s", error->message);

@@ -64,9 +64,9 @@ Directories *directories_free(Directories *directories)
 	return NULL;
 }
 
-int directories_lock(const Directories *directories, int timeout_ms, GError **error)
+int directories_lock(const char *directory, int timeout_ms, GError **error)
 {
-	g_autofree char *path = g_build_filename(directories->runtime, "lock", NULL);
+	g_autofree char *path = g_build_filename(directory, "lock", NULL);
 	gint64 deadline = g_get_monotonic_time() + timeout_ms * G_TIME_SPAN_MILLISECOND;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 

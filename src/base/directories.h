@@ -11,8 +11,8 @@
  *
  *   DEFINITIONS/NAME.json          one definition each (domain/definition-store)
  *   STATE/sequence                 the last number given to a signal (event/sequence)
- *   RUNTIME/lock                   held by the one service that uses these directories
- *   RUNTIME/autostarted            autostart has been done since the boot
+ *   STATE/lock, RUNTIME/lock       held by the one service that uses these directories
+ *   RUNTIME/autostarted            the boot id for which autostart has been done
  *   RUNTIME/domains/UUID/          0700, exists while QEMU runs:
  *       monitor                    socket that QEMU listens on
  *       run.json                   pid, incarnation, definition (domain/run-file)
@@ -30,9 +30,9 @@ typedef struct Directories {
 Directories *directories_new(bool system, GError **error);
 Directories *directories_free(Directories *directories);
 
-/* Takes the lock; waits up to timeout_ms for a service that is just leaving. Returns a descriptor to keep
+/* Takes the lock of a directory; waits up to timeout_ms for a service that is just leaving. Returns a descriptor to keep
  * open, or -1 with CORE_ERROR_IO. Blocks: start-up. */
-int directories_lock(const Directories *directories, int timeout_ms, GError **error);
+int directories_lock(const char *directory, int timeout_ms, GError **error);
 
 /* Removes a folder and the files in it; folders in it are removed likewise, links are not followed. What is not
  * there is no error. Blocks: worker. */

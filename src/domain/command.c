@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json-read.h"
@@ -76,11 +77,19 @@ static void on_executed(JsonNode *result, const GError *error, void *userdata)
 {
 	Command *command = userdata;
 	Operation *operation = command_get_operation(command);
+	g_autoptr(GError) too_long = NULL;
 	g_autofree char *text = result ? json_text_from_node(result) : NULL;
 
 	if (result && command->arguments && command->domain->host)
 		devices_added_by_command(command->domain,
 					 json_node_get_object(command->arguments));
+	if (text && strlen(text) > DOMAIN_RESULT_MAX) {
+		g_set_error(&too_long, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
+			    "The result has %zu bytes; at most %u are passed on", strlen(text),
+			    DOMAIN_RESULT_MAX);
+		error = too_long;
+		g_clear_pointer(&text, g_free);
+	}
 	if (operation)
 		operation_end(operation, text, error);
 	command_free(command);
@@ -163,7 +172,8 @@ static void on_ordered(JsonNode *result, const GError *error, void *userdata)
 	Command *command = userdata;
 	Operation *operation = command_get_operation(command);
 
-	if (operation && error)
+	/* With a time to force it, that decides, however deaf QEMU is. */
+	if (operation && error && !operation->forced)
 		operation_end(operation, NULL, error);
 	command_free(command);
 }
@@ -181,7 +191,8 @@ void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *
 
 	if (!operation)
 		return;
-	if (force_after_ms >= 0)
+	operation->forced = force_after_ms >= 0;
+	if (operation->forced)
 		operation_set_timer(operation, force_after_ms, on_shutdown_force);
 	else
 		operation_set_timer(operation, DOMAIN_SHUTDOWN_TIMEOUT_MS, on_shutdown_timeout);
@@ -194,16 +205,24 @@ void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *
  * of exiting when it has (set-action, QEMU 6.0), then reset and let go again. What QEMU tells meanwhile
  * is not passed on, except the RESET.
  *
- *   set-action shutdown=pause, system_powerdown
+ *   set-action shutdown=pause,reboot=reset; system_powerdown
  *   SHUTDOWN (guest), STOP          commit_stop() calls reboot_guest_is_down()
- *   system_reset, set-action shutdown=<as defined>, cont
+ *   system_reset, RESET             lifecycle_commit_reset() calls reboot_was_reset()
+ *   cont, set-action as defined
  */
 
-static void call_set_action(Domain *domain, bool pause, QmpReplyCallback callback, void *userdata)
+/* While a reboot is under way a reset is a reset, whatever the definition says of reboots of the guest. */
+static void call_set_action(Domain *domain, bool rebooting, QmpReplyCallback callback, void *userdata)
 {
+	const Definition *definition = domain->definition;
 	JsonObject *object = json_object_new();
 
-	json_object_set_string_member(object, "shutdown", pause ? "pause" : "poweroff");
+	json_object_set_string_member(object, "shutdown",
+				      rebooting || lifecycle_keeps_after_shutdown(domain)
+					      ? "pause" : "poweroff");
+	json_object_set_string_member(object, "reboot",
+				      rebooting || definition->on_reboot != DEFINITION_POLICY_STOP
+					      ? "reset" : "shutdown");
 	domain_call(domain, "set-action", json_node_init_object(json_node_alloc(), object),
 		    DOMAIN_CALL_TIMEOUT_MS, callback, userdata);
 	json_object_unref(object);
@@ -214,26 +233,39 @@ static void on_action_restored(JsonNode *result, const GError *error, void *user
 	Domain *domain = userdata;
 
 	if (error)
-		g_message("Domain '%s': set-action: %s", domain_get_name(domain), error->message);
+		g_info("Domain '%s': set-action: %s", domain_get_name(domain), error->message);
 	domain_unref(domain);
 }
 
-static void restore_action(Domain *domain)
+void command_restore_action(Domain *domain)
 {
-	call_set_action(domain, domain->definition->on_shutdown == DEFINITION_POLICY_PAUSE ||
-				domain->definition->on_shutdown == DEFINITION_POLICY_PRESERVE,
-			on_action_restored, domain_ref(domain));
+	call_set_action(domain, false, on_action_restored, domain_ref(domain));
 }
 
+static void on_going_again(JsonNode *result, const GError *error, void *userdata)
+{
+	Command *command = userdata;
+
+	if (command->domain->host)
+		command_restore_action(command->domain);
+	on_command(result, error, command);
+}
+
+/* The reply to system_reset only says that it was asked for; RESET says that it was done. */
 static void reset_and_go(Operation *operation)
 {
-	Domain *domain = operation->domain;
+	operation->resetting = true;
+	domain_call(operation->domain, "system_reset", NULL, DOMAIN_CALL_TIMEOUT_MS, on_ordered,
+		    command_new(operation));
+}
 
-	domain_call(domain, "system_reset", NULL, DOMAIN_CALL_TIMEOUT_MS, on_ordered,
-		    command_new(operation));
-	restore_action(domain);
-	domain_call(domain, "cont", NULL, DOMAIN_CALL_TIMEOUT_MS, on_command,
-		    command_new(operation));
+void reboot_was_reset(Domain *domain)
+{
+	if (!domain->reboot || !domain->reboot->resetting)
+		return;
+	domain->reboot->resetting = false;
+	domain_call(domain, "cont", NULL, DOMAIN_CALL_TIMEOUT_MS, on_going_again,
+		    command_new(domain->reboot));
 }
 
 void reboot_guest_is_down(Domain *domain)
@@ -251,7 +283,7 @@ static void on_reboot_timeout(int timer, void *userdata)
 		"The guest of domain '%s' has not shut down within %d s. The option \"timeout\" "
 		"resets it then", domain_get_name(domain), DOMAIN_SHUTDOWN_TIMEOUT_MS / 1000);
 
-	restore_action(domain);
+	command_restore_action(domain);
 	operation_end(operation, NULL, error);
 }
 

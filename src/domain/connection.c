@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -20,7 +21,7 @@
 #define RECONNECT_MAX_MS       5000
 #define RECONNECT_HANDSHAKE_MS 5000
 
-static void reconnect(Domain *domain);
+static void reconnect_later(Domain *domain);
 
 /* ---- calls ---- */
 
@@ -101,7 +102,7 @@ void domain_call(Domain *domain, const char *command, JsonNode *arguments, int t
 
 typedef struct Resync {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	ResyncDone done;
 	char *run_state;
 	GError *error;
@@ -114,7 +115,7 @@ static void resync_step(Resync *resync, const GError *error)
 		resync->error = g_error_copy(error);
 	if (--resync->pending > 0)
 		return;
-	if (resync->domain->host && resync->domain->incarnation == resync->incarnation)
+	if (resync->domain->host && resync->domain->run == resync->run)
 		resync->done(resync->domain, resync->error ? NULL : resync->run_state,
 			     resync->error);
 	g_free(resync->run_state);
@@ -137,7 +138,7 @@ static void on_devices(JsonNode *result, const GError *error, void *userdata)
 {
 	Resync *resync = userdata;
 
-	if (result && resync->domain->host && resync->domain->incarnation == resync->incarnation)
+	if (result && resync->domain->host && resync->domain->run == resync->run)
 		devices_resync(resync->domain, result);
 	resync_step(resync, error);
 }
@@ -148,7 +149,7 @@ void domain_resync(Domain *domain, ResyncDone done)
 	JsonObject *path = json_object_new();
 
 	resync->domain = domain_ref(domain);
-	resync->incarnation = domain->incarnation;
+	resync->run = domain->run;
 	resync->done = done;
 	resync->pending = 2;
 	/* Nobody may have queried since the last event of a NIC, so it might be silent for ever. */
@@ -184,24 +185,45 @@ static LifecycleReason reason_from_run_state(const char *run_state)
 	return LIFECYCLE_REASON_RESYNC;
 }
 
+static void on_quit(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (error)
+		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+	domain_unref(domain);
+}
+
+static void tell_resynchronized(Domain *domain)
+{
+	Event *event = event_new(EVENT_MONITOR_RESYNCHRONIZED, 0);
+
+	event->resynchronized.reason = domain->gap_reason ? domain->gap_reason : "monitor-lost";
+	domain->gap_reason = NULL;
+	domain->lost_told = false;
+	domain_publish(domain, event);
+}
+
 static void on_reconnect_resync(Domain *domain, const char *run_state, const GError *error)
 {
-	Event *event;
+	DomainState state;
 
 	if (!run_state) {
 		g_message("Domain '%s': the state could not be read: %s; connecting again",
 			  domain_get_name(domain), error ? error->message : "no status");
 		domain_drop_monitor(domain);
-		reconnect(domain);
+		reconnect_later(domain);
 		return;
 	}
+	state = domain_state_from_run_state(run_state);
 	set_connected(domain, true);
 	domain->reconnect_delay_ms = 0;
-	(void)domain_enter_state(domain, domain_state_from_run_state(run_state),
-				 reason_from_run_state(run_state));
-	event = event_new(EVENT_MONITOR_RESYNCHRONIZED, 0);
-	event->resynchronized.reason = domain->readopt ? "service-restarted" : "monitor-lost";
-	domain_publish(domain, event);
+	(void)domain_enter_state(domain, state, reason_from_run_state(run_state));
+	tell_resynchronized(domain);
+	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
+	command_restore_action(domain);
+	if (state == DOMAIN_STATE_SHUTTING_DOWN && !lifecycle_keeps_after_shutdown(domain))
+		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_quit, domain_ref(domain));
 	if (domain->readopt)
 		operation_end(domain->readopt, NULL, NULL);
 }
@@ -242,61 +264,11 @@ static void on_event(QmpMonitor *monitor, QmpMessage *event, void *userdata)
 /* The end of the connection, in its place behind everything QEMU said before it. */
 typedef struct Closed {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	GError *error;
 } Closed;
 
-static void on_grace(int timer, void *userdata)
-{
-	Domain *domain = userdata;
-	Event *event;
-
-	domain_clear_timer(domain, &domain->grace_timer);
-	if (domain->process_exited && domain->reading_held) {
-		/* What it said is not all read yet, because there is no room for it: later. */
-		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
-		return;
-	}
-	if (domain->process_exited) {
-		/* Gone, but something still holds its end of the socket. */
-		domain_drop_monitor(domain);
-		domain->monitor_gone = true;
-		run_end_check(domain);
-		return;
-	}
-	if (domain->start) {
-		start_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
-					       "QEMU closed its monitor and goes on running"));
-		return;
-	}
-	/* Told once; a reconnect that fails half-way comes by here again. */
-	if (domain->state != DOMAIN_STATE_UNKNOWN) {
-		(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN,
-					 LIFECYCLE_REASON_MONITOR_LOST);
-		event = event_new(EVENT_MONITOR_LOST, 0);
-		event->monitor_lost.reason = "closed";
-		domain_publish(domain, event);
-	}
-	reconnect(domain);
-}
-
-static void closed_done(void *data)
-{
-	Closed *closed = data;
-	Domain *domain = closed->domain;
-
-	if (!domain->host || domain->incarnation != closed->incarnation)
-		return;
-	g_info("Domain '%s': monitor: %s", domain_get_name(domain), closed->error->message);
-	domain_drop_monitor(domain);
-	domain->monitor_gone = true;
-	if (domain->start && !domain->process_exited)
-		start_fail(domain, g_error_copy(closed->error));
-	if (domain->process_exited)
-		run_end_check(domain);
-	else
-		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
-}
+static void closed_done(void *data);
 
 static void closed_free(void *data)
 {
@@ -309,18 +281,95 @@ static void closed_free(void *data)
 
 static const StrandItemClass closed_class = { NULL, NULL, closed_done, closed_free };
 
-static void on_closed(QmpMonitor *monitor, const GError *error, void *userdata)
+static void push_closed(Domain *domain, GError *error)
 {
-	Domain *domain = userdata;
 	Closed *closed = g_new0(Closed, 1);
 
 	closed->domain = domain_ref(domain);
-	closed->incarnation = domain->incarnation;
-	closed->error = g_error_copy(error);
+	closed->run = domain->run;
+	closed->error = error;
 	strand_push(domain->events, &closed_class, closed);
 }
 
-static const QmpMonitorHandler monitor_handler = { on_ready, on_event, on_closed };
+/* The state is not known any more; told once, since a reconnect that fails half-way comes by here again. */
+static void lose_monitor(Domain *domain, const char *reason)
+{
+	Event *event;
+
+	if (!domain->gap_reason)
+		domain->gap_reason = "monitor-lost";
+	if (domain->state == DOMAIN_STATE_UNKNOWN && domain->lost_told)
+		return;
+	domain->lost_told = true;
+	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
+	event = event_new(EVENT_MONITOR_LOST, 0);
+	event->monitor_lost.reason = reason;
+	domain_publish(domain, event);
+}
+
+static void on_grace(int timer, void *userdata)
+{
+	Domain *domain = userdata;
+
+	domain_clear_timer(domain, &domain->grace_timer);
+	if (domain->process_exited) {
+		/* Gone, but something still holds its end of the socket: cut, and ended in its place in the
+		 * strand. Without a monitor the end is in the strand already. */
+		if (domain->monitor) {
+			domain_drop_monitor(domain);
+			push_closed(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+							"The process has gone"));
+		}
+		return;
+	}
+	if (domain->start) {
+		start_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+					       "QEMU closed its monitor and goes on running"));
+		return;
+	}
+	/* It said that it would end; to give back a large memory takes its time. */
+	if (domain->hints.shutdown_seen || domain->hints.stop_requested) {
+		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
+		return;
+	}
+	lose_monitor(domain, "closed");
+	reconnect_later(domain);
+}
+
+static void closed_done(void *data)
+{
+	Closed *closed = data;
+	Domain *domain = closed->domain;
+
+	if (!domain->host || domain->run != closed->run)
+		return;
+	g_info("Domain '%s': monitor: %s", domain_get_name(domain), closed->error->message);
+	domain_drop_monitor(domain);
+	domain->monitor_gone = true;
+	if (domain->start && !domain->process_exited)
+		start_fail(domain, g_error_copy(closed->error));
+	if (domain->process_exited)
+		run_end_check(domain);
+	else
+		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
+}
+
+static void on_closed(QmpMonitor *monitor, const GError *error, void *userdata)
+{
+	push_closed(userdata, g_error_copy(error));
+}
+
+static void on_garbage(QmpMonitor *monitor, const char *reason, void *userdata)
+{
+	Event *event = event_new(EVENT_EVENTS_LOST, 0);
+
+	event->events_lost.where = "monitor";
+	event->events_lost.count = 1;
+	event_add_detail(event, "reason", g_variant_new_string(reason));
+	domain_publish(userdata, event);
+}
+
+static const QmpMonitorHandler monitor_handler = { on_ready, on_event, on_closed, on_garbage };
 
 void domain_use_monitor(Domain *domain, int fd, int handshake_ms)
 {
@@ -349,13 +398,13 @@ static void on_exit_of_process(QemuProcess *process, const QemuExit *how, void *
 
 	domain->process_exited = true;
 	domain->exit = *how;
-	if (domain->monitor_gone || !domain->monitor) {
-		domain->monitor_gone = true;
+	if (domain->monitor_gone) {
 		run_end_check(domain);
-	} else {
-		/* What it said last is still in the socket; the end of file comes behind it. */
-		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
+		return;
 	}
+	/* What it said last is still in the socket; the end of file comes behind it. */
+	intake_update_reading(domain);
+	domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
 }
 
 void domain_watch_process(Domain *domain, QemuProcess *process)
@@ -381,18 +430,10 @@ void domain_kill(Domain *domain, int signal)
 
 typedef struct Reconnect {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	char *directory;
 	int fd;
 } Reconnect;
-
-static void on_reconnect_timer(int timer, void *userdata)
-{
-	Domain *domain = userdata;
-
-	domain_clear_timer(domain, &domain->reconnect_timer);
-	reconnect(domain);
-}
 
 static StrandStep reconnect_work(void *data)
 {
@@ -407,7 +448,7 @@ static void reconnect_done(void *data)
 	Reconnect *job = data;
 	Domain *domain = job->domain;
 
-	if (!domain->host || domain->incarnation != job->incarnation)
+	if (!domain->host || domain->run != job->run)
 		return;
 	domain->reconnecting = false;
 	if (domain->process_exited || domain->ending || domain->monitor)
@@ -417,10 +458,7 @@ static void reconnect_done(void *data)
 		job->fd = -1;
 		return;
 	}
-	domain->reconnect_delay_ms = CLAMP(domain->reconnect_delay_ms * 2, RECONNECT_FIRST_MS,
-					   RECONNECT_MAX_MS);
-	domain_set_timer(domain, &domain->reconnect_timer, domain->reconnect_delay_ms,
-			 on_reconnect_timer);
+	reconnect_later(domain);
 }
 
 static void reconnect_free(void *data)
@@ -445,10 +483,27 @@ static void reconnect(Domain *domain)
 	domain->reconnecting = true;
 	job = g_new0(Reconnect, 1);
 	job->domain = domain_ref(domain);
-	job->incarnation = domain->incarnation;
+	job->run = domain->run;
 	job->directory = g_strdup(domain->directory);
 	job->fd = -1;
 	strand_push(domain->work, &reconnect_class, job);
+}
+
+static void on_reconnect_timer(int timer, void *userdata)
+{
+	Domain *domain = userdata;
+
+	domain_clear_timer(domain, &domain->reconnect_timer);
+	reconnect(domain);
+}
+
+/* Each time later, until it has been connected once more. */
+static void reconnect_later(Domain *domain)
+{
+	domain->reconnect_delay_ms = CLAMP(domain->reconnect_delay_ms * 2, RECONNECT_FIRST_MS,
+					   RECONNECT_MAX_MS);
+	domain_set_timer(domain, &domain->reconnect_timer, domain->reconnect_delay_ms,
+			 on_reconnect_timer);
 }
 
 /* ---- found again after a restart of the service ---- */
@@ -460,8 +515,7 @@ static void on_readopt_timeout(int timer, void *userdata)
 {
 	Operation *operation = userdata;
 
-	g_message("Domain '%s': the monitor of the QEMU found running does not answer yet",
-		  domain_get_name(operation->domain));
+	lose_monitor(operation->domain, "no-answer");
 	operation_end(operation, NULL, NULL);
 }
 
@@ -482,6 +536,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 			definition_unref(domain->definition);
 		domain->definition = definition_ref(run->definition);
 	}
+	domain->has_directory = true;
 	domain->incarnation = run->incarnation;
 	domain->started_at = run->started_at;
 	domain->emulator = g_strdup(run->emulator);
@@ -491,7 +546,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
 
 	process = run->start_time > 0 ? qemu_process_adopt(run->pid, run->start_time, &error)
-				      : launch_find_orphan(run, domain->directory);
+				      : launch_find_orphan(domain->directory);
 	if (error)
 		g_warning("Domain '%s': %s", domain_get_name(domain), error->message);
 	if (!process) {
@@ -505,10 +560,12 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 		/* Killed in the middle of a start: what it would have become, nobody asked to the end. */
 		g_message("Domain '%s': cleaning up after a start that was cut off",
 			  domain_get_name(domain));
+		domain->hints.start_cut_off = true;
 		domain_kill(domain, SIGKILL);
 		return;
 	}
 	domain->while_away = false;
+	domain->gap_reason = "service-restarted";
 	operation_set_timer(domain->readopt, READOPT_TIMEOUT_MS, on_readopt_timeout);
 	reconnect(domain);
 }

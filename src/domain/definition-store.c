@@ -30,19 +30,25 @@ bool definition_store_write(const char *directory, const Definition *definition,
 			    const char *old_name, GError **error)
 {
 	g_autofree char *file = file_of(definition->name);
+	g_autofree char *path = g_build_filename(directory, file, NULL);
+	g_autofree char *old_path = NULL;
 
 	if (old_name && !g_str_equal(old_name, definition->name)) {
 		g_autofree char *old_file = file_of(old_name);
-		g_autofree char *old_path = g_build_filename(directory, old_file, NULL);
-		g_autofree char *path = g_build_filename(directory, file, NULL);
 
+		old_path = g_build_filename(directory, old_file, NULL);
 		if (rename(old_path, path) < 0 && errno != ENOENT) {
 			core_error_set_errno(error, errno, "%s: cannot be renamed to %s", old_path,
 					     file);
 			return false;
 		}
 	}
-	return write_file(directory, file, definition, error);
+	if (write_file(directory, file, definition, error))
+		return true;
+	/* What was there before is there again, under the name it had. */
+	if (old_path)
+		(void)rename(path, old_path);
+	return false;
 }
 
 bool definition_store_remove(const char *directory, const char *name, GError **error)

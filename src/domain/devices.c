@@ -37,7 +37,7 @@ static JsonNode *make_arguments(const char *member, const char *value)
 
 typedef struct BusQuery {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	char *id;
 } BusQuery;
 
@@ -47,7 +47,7 @@ static void on_bus(JsonNode *result, const GError *error, void *userdata)
 	Domain *domain = query->domain;
 	DomainDevice *device = NULL;
 
-	if (domain->host && domain->incarnation == query->incarnation)
+	if (domain->host && domain->run == query->run)
 		device = g_hash_table_lookup(domain->devices, query->id);
 	/* The path of the bus; its last part is its name. */
 	if (device && result && JSON_NODE_HOLDS_VALUE(result) &&
@@ -85,7 +85,7 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 
 	query = g_new0(BusQuery, 1);
 	query->domain = domain_ref(domain);
-	query->incarnation = domain->incarnation;
+	query->run = domain->run;
 	query->id = g_strdup(id);
 	arguments = make_arguments("path", device->qom_path);
 	json_object_set_string_member(json_node_get_object(arguments), "property", "parent_bus");
@@ -168,6 +168,8 @@ static void tell_added(Domain *domain, const char *id, const char *driver)
 	event->device_added.driver = event_string(event, driver);
 	event->device_added.qom_path = event_string(event, path);
 	domain_publish(domain, event);
+	/* If it is a NIC, this is what its first change is compared with. */
+	filter_watch_query_all(domain->filter_watch);
 }
 
 /* A client's own device_add succeeded (Monitor.Execute). */
@@ -187,7 +189,7 @@ void devices_added_by_command(Domain *domain, JsonObject *arguments)
 typedef struct Attach {
 	Domain *domain;
 	uint64_t operation;
-	uint64_t incarnation;
+	uint64_t run;
 	char *id, *driver;
 	JsonNode *device;
 	JsonNode *backends[BACKEND_MAX];
@@ -218,7 +220,7 @@ static void attach_finish(Attach *attach)
 
 static bool attach_is_over(const Attach *attach)
 {
-	return !attach->domain->host || attach->domain->incarnation != attach->incarnation ||
+	return !attach->domain->host || attach->domain->run != attach->run ||
 	       !attach->domain->monitor;
 }
 
@@ -285,9 +287,18 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 				      : g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
 						    "The domain stopped while device '%s' was "
 						    "attached", attach->id);
-		/* The step that failed has left nothing to take back. */
-		if (attach->step < BACKEND_MAX)
-			g_clear_pointer(&attach->added->ids[attach->step], g_free);
+		/* A step that was refused has left nothing to take back; one that was not answered may still be
+		 * done, and what takes it back comes behind it. */
+		if (!g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT)) {
+			if (attach->step < BACKEND_MAX)
+				g_clear_pointer(&attach->added->ids[attach->step], g_free);
+		} else if (attach->step < BACKEND_MAX) {
+			attach->step++;
+		} else if (!attach_is_over(attach)) {
+			domain_call(attach->domain, "device_del", make_arguments("id", attach->id),
+				    BACKEND_TIMEOUT_MS, on_undone, attach);
+			return;
+		}
 		attach_undo(attach);
 		return;
 	}
@@ -429,7 +440,7 @@ void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[B
 	attach = g_new0(Attach, 1);
 	attach->operation = operation->id;
 	attach->domain = domain_ref(domain);
-	attach->incarnation = domain->incarnation;
+	attach->run = domain->run;
 	attach->driver = g_strdup(json_object_get_string_member(json_node_get_object(device),
 								"driver"));
 	attach->id = take_id(domain, &device);
@@ -525,6 +536,7 @@ void domain_detach_device(Domain *domain, const char *id, int timeout_ms, Domain
 
 typedef struct Removal {
 	Domain *domain;
+	uint64_t run;
 	Strand *strand;
 	unsigned pending;
 } Removal;
@@ -533,6 +545,8 @@ static void removal_step(Removal *removal)
 {
 	if (--removal->pending > 0)
 		return;
+	if (removal->domain->run == removal->run)
+		removal->domain->removals--;
 	strand_resume(removal->strand);
 	strand_unref(removal->strand);
 	domain_unref(removal->domain);
@@ -561,7 +575,10 @@ bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand)
 		return true;
 	removal = g_new0(Removal, 1);
 	removal->domain = domain_ref(domain);
+	removal->run = domain->run;
 	removal->strand = strand_ref(strand);
+	domain->removals++;
+	intake_update_reading(domain);
 	removal->pending = 1;
 	for (unsigned i = BACKEND_MAX; i-- > 0;) {
 		if (!backends->ids[i])

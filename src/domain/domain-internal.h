@@ -31,16 +31,19 @@ typedef struct Operation {
 	void *userdata;
 	int timer;                    /* 0: none */
 	char *device;                 /* attach, detach: its id */
+	bool forced;                  /* its timer ends it one way or the other */
+	bool resetting;               /* reboot: RESET is what comes next */
 } Operation;
 
-/* What has been seen in this incarnation that explains what comes next. */
+/* What has been seen in this run that explains what comes next. */
 typedef struct RunHints {
 	bool stop_requested;          /* domain_destroy() */
 	bool powerdown_requested;     /* domain_shutdown(), until POWERDOWN has come */
 	bool shutdown_seen;
 	bool shutdown_by_guest;
 	char *shutdown_cause;
-	bool panicked;
+	bool panic_ended;             /* QEMU was told to quit because of a panic */
+	bool start_cut_off;           /* by a kill of the service */
 	bool watchdog_poweroff;
 	bool watchdog_shutdown;       /* until POWERDOWN has come */
 	LifecycleReason pause_reason; /* of the STOP that follows; PAUSED if nothing explains it */
@@ -66,15 +69,18 @@ struct Domain {
 
 	DomainState state;
 	LifecycleReason state_reason;
-	uint64_t incarnation;
+	uint64_t incarnation;         /* counts the starts; clients see it */
+	uint64_t run;                 /* moves on when a run is over: what is still under way is dropped */
+	bool renaming;
 
-	/* ---- of this incarnation; cleared by run-end.c ---- */
+	/* ---- of this run; domain_reset_run() clears it ---- */
 	QemuProcess *process;
 	bool process_exited;
 	QemuExit exit;
 	int64_t started_at;
 	char *emulator;
 	char *directory;
+	bool has_directory;           /* and it is to be removed when the run is over */
 	QmpMonitor *monitor;
 	bool monitor_gone;            /* everything QEMU wrote has been committed */
 	bool connected;
@@ -85,6 +91,9 @@ struct Domain {
 	bool reconnecting;            /* a worker is on it */
 	bool ending;                  /* run-end.c has begun */
 	bool while_away;              /* it ended when nobody looked */
+	bool lost_told;
+	const char *gap_reason;       /* why events may be missing, for Resynchronized */
+	unsigned removals;            /* prepare steps that wait for QEMU */
 	Strand *events;               /* events and replies, in QEMU's order */
 	unsigned unsent;              /* published, not yet on the bus */
 	bool reading_held;
@@ -97,7 +106,7 @@ struct Domain {
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
 
 	/* ---- */
-	Strand *work;                 /* host work of this domain, in order, over all incarnations */
+	Strand *work;                 /* host work of this domain, in order, over all runs */
 	GPtrArray *operations;
 	uint64_t last_operation_id;
 	Operation *readopt;
@@ -118,6 +127,7 @@ void domain_clear_timer(Domain *domain, int *timer);
 /* A timeout that keeps the domain alive and is gone when it has fired. */
 void domain_set_timer(Domain *domain, int *timer, int interval_ms, LoopTimeoutCallback callback);
 void domain_reset_run(Domain *domain);
+void domain_take_next_definition(Domain *domain);
 
 /* operation.c */
 /* Without asking whether the state allows it. */
@@ -169,6 +179,8 @@ void lifecycle_commit_reset(Domain *domain, Event *event);
 void lifecycle_commit_watchdog(Domain *domain, Event *event);
 void lifecycle_commit_panicked(Domain *domain, Event *event);
 void lifecycle_commit_powerdown(Domain *domain, Event *event);
+/* The definition wants QEMU to stay when the guest has shut down. */
+bool lifecycle_keeps_after_shutdown(const Domain *domain);
 /* How the run ended, as an event that is not published yet. */
 Event *lifecycle_make_stopped(Domain *domain);
 /* What the definition says shall happen after that. */
@@ -183,6 +195,9 @@ void devices_added_by_command(Domain *domain, JsonObject *arguments);
 
 /* command.c */
 void reboot_guest_is_down(Domain *domain);
+void reboot_was_reset(Domain *domain);
+/* What QEMU shall do at a shutdown and a reboot, as the definition has it. */
+void command_restore_action(Domain *domain);
 
 /* run-end.c */
 /* Call when the process has exited or the monitor is gone; acts once both are true. */

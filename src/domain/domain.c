@@ -54,12 +54,15 @@ static void clear_run(Domain *domain)
 	domain->hints = (RunHints){ .pause_reason = LIFECYCLE_REASON_PAUSED };
 }
 
-/* Everything of one incarnation, as it is before the first event of the next. */
+/* Everything of one run, as it is before the first event of the next. What is still under way from the
+ * last one, on workers or in the strand, has its number and is dropped. */
 void domain_reset_run(Domain *domain)
 {
 	const FilterWatchOwner owner = { watch_query, watch_seen, domain };
 
 	clear_run(domain);
+	domain->run++;
+	domain->has_directory = false;
 	domain->process_exited = false;
 	domain->exit = (QemuExit){ 0 };
 	domain->started_at = 0;
@@ -69,6 +72,9 @@ void domain_reset_run(Domain *domain)
 	domain->reconnecting = false;
 	domain->ending = false;
 	domain->while_away = false;
+	domain->gap_reason = NULL;
+	domain->lost_told = false;
+	domain->removals = 0;
 	domain->reading_held = false;
 	domain->events = strand_new(domain->host->pool);
 	domain->filter_watch = filter_watch_new(domain->host->loop, &owner);
@@ -299,7 +305,7 @@ void domain_set_timer(Domain *domain, int *timer, int interval_ms, LoopTimeoutCa
 
 typedef struct FilterQuery {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	char *nic;
 } FilterQuery;
 
@@ -310,10 +316,9 @@ static void on_filter_reply(JsonNode *result, const GError *error, void *userdat
 
 	if (error)
 		g_info("Domain '%s': query-rx-filter: %s", domain_get_name(domain), error->message);
-	if (domain->host && domain->incarnation == query->incarnation) {
+	if (domain->host && domain->run == query->run) {
 		filter_watch_answer(domain->filter_watch, query->nic, result);
-		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT) ||
-		    g_error_matches(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED))
+		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED))
 			filter_watch_retry(domain->filter_watch, query->nic);
 	}
 	domain_unref(domain);
@@ -337,11 +342,13 @@ static void watch_query(FilterWatch *watch, const char *nic, void *userdata)
 	}
 	query = g_new0(FilterQuery, 1);
 	query->domain = domain_ref(domain);
-	query->incarnation = domain->incarnation;
+	query->run = domain->run;
 	query->nic = g_strdup(nic);
 	if (domain->monitor) {
-		qmp_monitor_execute(domain->monitor, "query-rx-filter", arguments,
-				    DOMAIN_CALL_TIMEOUT_MS, on_filter_reply, query);
+		/* Without a time-out: an answer given up would be the last state, lost. There is never more than
+		 * one for each NIC, and the end of the monitor ends it. */
+		qmp_monitor_execute(domain->monitor, "query-rx-filter", arguments, -1,
+				    on_filter_reply, query);
 		return;
 	}
 	g_clear_pointer(&arguments, json_node_unref);
@@ -404,6 +411,22 @@ void domain_set_autostart(Domain *domain, bool autostart)
 	*definition = definition_with_autostart(old, autostart);
 	definition_unref(old);
 	domain_changed(domain, DOMAIN_PROPERTY_AUTOSTART);
+}
+
+/* At a start or after a stop. The name stays what it is: a rename is refused while something runs. */
+void domain_take_next_definition(Domain *domain)
+{
+	if (!domain->next_definition)
+		return;
+	g_assert(g_str_equal(domain->next_definition->name, domain_get_name(domain)));
+	definition_unref(domain->definition);
+	domain->definition = g_steal_pointer(&domain->next_definition);
+	domain_changed(domain, DOMAIN_PROPERTY_TITLE | DOMAIN_PROPERTY_HARDWARE);
+}
+
+void domain_set_renaming(Domain *domain, bool renaming)
+{
+	domain->renaming = renaming;
 }
 
 void domain_set_transient(Domain *domain)

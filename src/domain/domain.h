@@ -122,6 +122,8 @@ void domain_event_sent(Domain *domain);
 /* Takes definition over; effective at once if nothing runs, else at the next start. */
 void domain_redefine(Domain *domain, Definition *definition, LifecycleReason reason);
 void domain_set_autostart(Domain *domain, bool autostart);
+/* While the file of its new name is written, it cannot be started. */
+void domain_set_renaming(Domain *domain, bool renaming);
 /* Its definition is gone while it runs. */
 void domain_set_transient(Domain *domain);
 void domain_emit_defined(Domain *domain, LifecycleReason reason);
@@ -150,6 +152,8 @@ void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *
 void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *userdata);
 /* Operations that are one QMP command: reset, suspend, resume, wakeup, inject-nmi. */
 void domain_command(Domain *domain, DomainOperation operation, DomainDone done, void *userdata);
+/* A bus cuts off who sends more than it takes. */
+#define DOMAIN_RESULT_MAX (16u * 1024 * 1024)
 /* Any QMP command. arguments: JSON object or NULL, taken over; the result is JSON. */
 void domain_execute(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
 		    DomainDone done, void *userdata);

@@ -10,7 +10,7 @@
  *       wait <-- class prepare ---------'
  *       (ask QEMU, with a deadline)
  *       strand_resume() ---------------> work
- *       done: same incarnation? commit <-'
+ *       done: same run? commit <-'
  *
  * The strand keeps the order in which QEMU sent its events, and replies take their place in it too
  * (connection.c). Above DOMAIN_QUEUE_MAX the monitor is no longer read: QEMU buffers, nobody else
@@ -19,7 +19,7 @@
 
 typedef struct IntakeItem {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	const EventRow *row;        /* NULL: unknown event */
 	QmpMessage *message;
 	Event *event;
@@ -66,7 +66,7 @@ static void item_wait(Strand *strand, void *data)
 	Domain *domain = item->domain;
 
 	item->prepared = true;
-	if (!domain->host || domain->incarnation != item->incarnation ||
+	if (!domain->host || domain->run != item->run ||
 	    item->event->kind != EVENT_DEVICE_REMOVED ||
 	    devices_prepare_removed(domain, item->event, strand))
 		strand_resume(strand);
@@ -77,7 +77,7 @@ static void item_done(void *data)
 	IntakeItem *item = data;
 	Domain *domain = item->domain;
 
-	if (!domain->host || domain->incarnation != item->incarnation) {
+	if (!domain->host || domain->run != item->run) {
 		g_debug("Event %s of an earlier run, dropped", item->message->name);
 		return;
 	}
@@ -103,7 +103,7 @@ void intake_event(Domain *domain, QmpMessage *message)
 	IntakeItem *item = g_new0(IntakeItem, 1);
 
 	item->domain = domain_ref(domain);
-	item->incarnation = domain->incarnation;
+	item->run = domain->run;
 	item->row = event_table_lookup(message->name);
 	item->message = message;
 	strand_push(domain->events, &item_class, item);
@@ -113,14 +113,20 @@ void intake_event(Domain *domain, QmpMessage *message)
 void intake_update_reading(Domain *domain)
 {
 	unsigned queued;
+	bool hold;
 
 	if (!domain->monitor || !domain->events)
 		return;
 	queued = strand_get_length(domain->events) + domain->unsent;
-	if (!domain->reading_held && queued >= DOMAIN_QUEUE_MAX) {
+	/* WARNING: two things must go on being read. After the exit, what is left is no more than a socket
+	 * holds, and the end of file behind it is what ends the run. And a prepare step that waits for a reply
+	 * would wait for its deadline; what may come meanwhile is bounded by that. */
+	hold = queued >= DOMAIN_QUEUE_MAX && !domain->process_exited && domain->removals == 0;
+	if (!domain->reading_held && hold) {
 		domain->reading_held = true;
 		qmp_monitor_set_reading(domain->monitor, false);
-	} else if (domain->reading_held && queued <= DOMAIN_QUEUE_MAX / 2) {
+	} else if (domain->reading_held &&
+		   (queued <= DOMAIN_QUEUE_MAX / 2 || domain->process_exited || domain->removals > 0)) {
 		domain->reading_held = false;
 		qmp_monitor_set_reading(domain->monitor, true);
 	}

@@ -108,6 +108,50 @@ static bool spawn(RunFile *run, const char *directory, int listening_fd, Launche
 	return write_run_file(run, directory, error);
 }
 
+static bool is_in_command_line(const char *pid, const char *needle)
+{
+	g_autofree char *path = g_build_filename("/proc", pid, "cmdline", NULL);
+	g_autofree char *arguments = NULL;
+	size_t length;
+
+	return g_file_get_contents(path, &arguments, &length, NULL) &&
+	       memmem(arguments, length, needle, strlen(needle)) != NULL;
+}
+
+QemuProcess *launch_find_orphan(const char *directory)
+{
+	g_autofree char *pid_file = g_build_filename(directory, RUN_PID_FILE_NAME, NULL);
+	g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+	const char *name;
+
+	while (proc && (name = g_dir_read_name(proc))) {
+		g_autoptr(QemuProcess) process = NULL;
+
+		if (!g_ascii_isdigit(*name) || !is_in_command_line(name, pid_file))
+			continue;
+		/* Looked at once more with the process in hand: its number may be another's by now. */
+		process = qemu_process_adopt((pid_t)g_ascii_strtoll(name, NULL, 10), 0, NULL);
+		if (process && is_in_command_line(name, pid_file))
+			return g_steal_pointer(&process);
+	}
+	return NULL;
+}
+
+static bool check_no_orphan(const char *directory, GError **error)
+{
+	g_autoptr(QemuProcess) orphan = NULL;
+
+	if (access(directory, F_OK) != 0)
+		return true;
+	orphan = launch_find_orphan(directory);
+	if (!orphan)
+		return true;
+	g_set_error(error, CORE_ERROR, CORE_ERROR_START_FAILED,
+		    "A QEMU of an earlier run is still there (pid %d) and cannot be taken up again; "
+		    "end it first", (int)qemu_process_get_pid(orphan));
+	return false;
+}
+
 static bool launch_in(RunFile *run, const char *directory, Launched *launched, GError **error)
 {
 	int listening_fd;
@@ -139,30 +183,21 @@ bool launch(RunFile *run, const char *directory, Launched *ret_launched, GError 
 {
 	Launched launched = { .monitor_fd = -1 };
 
+	/* WARNING: nothing is touched if a QEMU lives there. Its socket is in this folder and in no other
+	 * place, and its disks are those of this domain. */
+	if (!check_no_orphan(directory, error))
+		return false;
 	if (launch_in(run, directory, &launched, error)) {
 		*ret_launched = launched;
 		return true;
 	}
 	if (launched.monitor_fd >= 0)
 		(void)close(launched.monitor_fd);
-	if (launched.process) {
-		(void)qemu_process_signal(launched.process, SIGKILL, NULL);
-		qemu_process_free(launched.process);
-	}
+	if (launched.process)
+		qemu_process_kill(launched.process);
+	qemu_process_free(launched.process);
 	g_free(launched.emulator);
 	(void)directories_remove(directory, NULL);
 	return false;
 }
 
-QemuProcess *launch_find_orphan(const RunFile *run, const char *directory)
-{
-	g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)run->pid);
-	g_autofree char *pid_file = g_build_filename(directory, RUN_PID_FILE_NAME, NULL);
-	g_autofree char *arguments = NULL;
-	size_t length;
-
-	if (run->pid == 0 || !g_file_get_contents(path, &arguments, &length, NULL) ||
-	    !memmem(arguments, length, pid_file, strlen(pid_file)))
-		return NULL;
-	return qemu_process_adopt(run->pid, 0, NULL);
-}

@@ -25,6 +25,6 @@ bool launch(RunFile *run, const char *directory, Launched *ret_launched, GError 
 /* Connects to the monitor of a QEMU that runs. CORE_ERROR_MONITOR_LOST if that cannot be. */
 int launch_connect(const char *directory, GError **error);
 
-/* Whether process pid was started with its pid file in directory: the answer for a run file that was left without
- * a start time. Returns that process, or NULL. */
-QemuProcess *launch_find_orphan(const RunFile *run, const char *directory);
+/* The process that was started with its pid file in directory, whoever knows of it; NULL if there is none. What a run
+ * file without a pid leaves to be found, and what must not be there when QEMU is started. Reads all of /proc. */
+QemuProcess *launch_find_orphan(const char *directory);

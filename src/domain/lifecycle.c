@@ -54,7 +54,7 @@ void lifecycle_note_cause(Domain *domain, const QmpMessage *message)
 
 /* ---- run state ---- */
 
-static bool is_paused_by_shutdown(const Domain *domain)
+bool lifecycle_keeps_after_shutdown(const Domain *domain)
 {
 	return domain->definition->on_shutdown == DEFINITION_POLICY_PAUSE ||
 	       domain->definition->on_shutdown == DEFINITION_POLICY_PRESERVE;
@@ -62,7 +62,7 @@ static bool is_paused_by_shutdown(const Domain *domain)
 
 static void commit_stop(Domain *domain, Event *event)
 {
-	if (domain->state == DOMAIN_STATE_SHUTTING_DOWN && is_paused_by_shutdown(domain)) {
+	if (domain->state == DOMAIN_STATE_SHUTTING_DOWN && lifecycle_keeps_after_shutdown(domain)) {
 		event->lifecycle.reason = LIFECYCLE_REASON_GUEST_SHUTDOWN;
 		domain_publish_lifecycle(domain, event, DOMAIN_STATE_PAUSED);
 		/* The guest is down and QEMU stays, as the definition wants it. */
@@ -86,7 +86,9 @@ static void commit_stop(Domain *domain, Event *event)
 
 static void commit_resume(Domain *domain, Event *event)
 {
-	if (domain->state != DOMAIN_STATE_PAUSED && domain->state != DOMAIN_STATE_CRASHED) {
+	/* At boot it is ours, and in a reboot the guest never seemed to stop. In any other state vCPUs run
+	 * again, whoever let them. */
+	if (domain->state == DOMAIN_STATE_STARTING || domain->state == DOMAIN_STATE_RUNNING) {
 		event_unref(event);
 		return;
 	}
@@ -145,6 +147,27 @@ void lifecycle_commit(Domain *domain, Event *event)
 	}
 }
 
+/* A reset of a guest that sleeps, has panicked or is down changes QEMU's run state without an event. */
+static void on_reset_status(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+	const char *run_state;
+
+	if (domain->host && json_read_string(json_node_as_object(result), "status", &run_state)) {
+		DomainState state = domain_state_from_run_state(run_state);
+
+		if (state != domain->state && state == DOMAIN_STATE_PAUSED)
+			domain_publish_lifecycle(domain, event_new_lifecycle(0, LIFECYCLE_SUSPENDED,
+									     LIFECYCLE_REASON_RESYNC),
+						 state);
+		else if (state != domain->state && state == DOMAIN_STATE_RUNNING)
+			domain_publish_lifecycle(domain, event_new_lifecycle(0, LIFECYCLE_RESUMED,
+									     LIFECYCLE_REASON_RESYNC),
+						 state);
+	}
+	domain_unref(domain);
+}
+
 void lifecycle_commit_reset(Domain *domain, Event *event)
 {
 	domain_publish(domain, event);
@@ -152,6 +175,11 @@ void lifecycle_commit_reset(Domain *domain, Event *event)
 	filter_watch_query_all(domain->filter_watch);
 	/* With -action shutdown=pause a reset is what brings the guest back: QEMU is paused then. */
 	domain->hints.shutdown_seen = false;
+	reboot_was_reset(domain);
+	if (domain->state == DOMAIN_STATE_PM_SUSPENDED || domain->state == DOMAIN_STATE_CRASHED ||
+	    domain->state == DOMAIN_STATE_SHUTTING_DOWN)
+		domain_call(domain, "query-status", NULL, DOMAIN_CALL_TIMEOUT_MS, on_reset_status,
+			    domain_ref(domain));
 }
 
 void lifecycle_commit_watchdog(Domain *domain, Event *event)
@@ -161,13 +189,28 @@ void lifecycle_commit_watchdog(Domain *domain, Event *event)
 	domain_publish(domain, event);
 }
 
+static bool keeps_after_panic(const Domain *domain)
+{
+	return domain->definition->on_panic == DEFINITION_POLICY_PAUSE ||
+	       domain->definition->on_panic == DEFINITION_POLICY_PRESERVE;
+}
+
+static void on_panic_quit(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (error)
+		g_info("Domain '%s': quit after a panic: %s", domain_get_name(domain), error->message);
+	domain_unref(domain);
+}
+
 void lifecycle_commit_panicked(Domain *domain, Event *event)
 {
 	Event *crashed = event_new_lifecycle(event->time, LIFECYCLE_CRASHED,
 					     LIFECYCLE_REASON_PANICKED);
 	bool runs_on = g_str_equal(event->panicked.action, "run");
+	bool paused = g_str_equal(event->panicked.action, "pause");
 
-	domain->hints.panicked = true;
 	event_add_detail(crashed, "action", g_variant_new_string(event->panicked.action));
 	domain_publish(domain, event);
 	if (runs_on) {
@@ -176,6 +219,12 @@ void lifecycle_commit_panicked(Domain *domain, Event *event)
 		domain_publish(domain, crashed);
 	} else {
 		domain_publish_lifecycle(domain, crashed, DOMAIN_STATE_CRASHED);
+	}
+	/* With -action shutdown=pause QEMU pauses at a panic too, whatever -action panic says. */
+	if (paused && !keeps_after_panic(domain)) {
+		domain->hints.panic_ended = true;
+		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_panic_quit,
+			    domain_ref(domain));
 	}
 }
 
@@ -198,13 +247,17 @@ static LifecycleReason get_stop_reason(const Domain *domain)
 
 	if (hints->stop_requested)
 		return LIFECYCLE_REASON_DESTROYED;
-	if (domain->start)
+	if (domain->start || hints->start_cut_off)
 		return LIFECYCLE_REASON_FAILED;
-	if (g_strcmp0(hints->shutdown_cause, "guest-panic") == 0)
+	if (hints->panic_ended || g_strcmp0(hints->shutdown_cause, "guest-panic") == 0)
 		return LIFECYCLE_REASON_CRASHED;
 	if (hints->shutdown_seen || hints->watchdog_poweroff)
 		return LIFECYCLE_REASON_SHUTDOWN;
+	/* Nobody was listening, and nothing else tells. */
 	if (domain->while_away)
+		return LIFECYCLE_REASON_UNKNOWN;
+	if (domain->state == DOMAIN_STATE_UNKNOWN &&
+	    (!domain->exit.known || (domain->exit.signal == 0 && domain->exit.status == 0)))
 		return LIFECYCLE_REASON_UNKNOWN;
 	return LIFECYCLE_REASON_FAILED;
 }
@@ -238,6 +291,9 @@ static DefinitionPolicy get_policy(const Domain *domain, const Event *stopped)
 {
 	switch (stopped->lifecycle.reason) {
 	case LIFECYCLE_REASON_SHUTDOWN:
+		/* -action reboot=shutdown: on-reboot has said what is to be. */
+		if (g_strcmp0(domain->hints.shutdown_cause, "guest-reset") == 0)
+			return DEFINITION_POLICY_STOP;
 		/* Who ends QEMU itself does not speak of the guest. */
 		return domain->hints.shutdown_by_guest ? domain->definition->on_shutdown
 						       : DEFINITION_POLICY_STOP;

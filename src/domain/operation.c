@@ -27,6 +27,10 @@ Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
 			    "Domain '%s' has %u calls pending; wait until some have ended",
 			    domain_get_name(domain), domain->operations->len);
+	else if (domain->renaming && kind == DOMAIN_OPERATION_START)
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Domain '%s' is being renamed; start it when that is done",
+			    domain_get_name(domain));
 	else
 		(void)domain_state_check_operation(domain->state, kind, domain_get_name(domain),
 						   &error);

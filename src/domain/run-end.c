@@ -14,16 +14,21 @@
 
 typedef struct EndJob {
 	Domain *domain;
-	char *directory;
+	char *directory;            /* NULL: the launch failed and has cleaned up by itself */
 	char *log_tail;
 } EndJob;
 
 static StrandStep end_work(void *data)
 {
 	EndJob *job = data;
-	g_autofree char *log_file = g_build_filename(job->directory, RUN_LOG_FILE_NAME, NULL);
+	g_autofree char *log_file = NULL;
 	g_autoptr(GError) error = NULL;
 
+	if (!job->directory) {
+		job->log_tail = g_strdup("");
+		return STRAND_DONE;
+	}
+	log_file = g_build_filename(job->directory, RUN_LOG_FILE_NAME, NULL);
 	job->log_tail = qemu_log_tail(log_file);
 	if (!directories_remove(job->directory, &error))
 		g_warning("%s", error->message);
@@ -81,11 +86,7 @@ static void end_done(void *data)
 	domain_changed(domain, DOMAIN_PROPERTY_PROCESS | DOMAIN_PROPERTY_DEVICES |
 			       DOMAIN_PROPERTY_FILTERS | DOMAIN_PROPERTY_HARDWARE |
 			       DOMAIN_PROPERTY_QEMU_VERSION | DOMAIN_PROPERTY_CONNECTED);
-	if (domain->next_definition) {
-		definition_unref(domain->definition);
-		domain->definition = g_steal_pointer(&domain->next_definition);
-		domain_changed(domain, DOMAIN_PROPERTY_NAME | DOMAIN_PROPERTY_TITLE);
-	}
+	domain_take_next_definition(domain);
 	domain_publish_lifecycle(domain, stopped, DOMAIN_STATE_SHUT_OFF);
 
 	/* A transient domain that will not come back leaves before anybody is answered: who is answered
@@ -128,6 +129,6 @@ void run_end_check(Domain *domain)
 						   "QEMU ended before it was ready");
 	job = g_new0(EndJob, 1);
 	job->domain = domain_ref(domain);
-	job->directory = g_strdup(domain->directory);
+	job->directory = domain->has_directory ? g_strdup(domain->directory) : NULL;
 	strand_push(domain->work, &end_class, job);
 }

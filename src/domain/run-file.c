@@ -61,7 +61,6 @@ char *run_file_to_json(const RunFile *run)
 
 	json_builder_begin_object(builder);
 	write_int(builder, "version", RUN_FILE_VERSION);
-	write_bool(builder, "persistent", run->persistent);
 	write_int(builder, "incarnation", (int64_t)run->incarnation);
 	write_int(builder, "pid", run->pid);
 	write_int(builder, "start-time", (int64_t)run->start_time);
@@ -107,7 +106,7 @@ static GHashTable *read_backends(JsonObject *object)
 }
 
 /* Killed between the start of QEMU and the second writing: QEMU has left its number itself. The start time is
- * not in that file; qemu_process_adopt() is given 0 then and takes what it finds. */
+ * not in that file; launch_find_orphan() then looks whether that is our QEMU. */
 static pid_t read_pid_file(const char *directory)
 {
 	g_autofree char *text = atomic_file_read(directory, RUN_PID_FILE_NAME, 64, NULL, NULL);
@@ -147,7 +146,6 @@ RunFile *run_file_read(const char *directory, GError **error)
 		g_prefix_error(error, "%s/%s: definition: ", directory, RUN_FILE_NAME);
 		return NULL;
 	}
-	(void)json_read_bool(object, "persistent", &run->persistent);
 	(void)json_read_bool(object, "started", &run->started);
 	(void)json_read_int(object, "start-time", &start_time);
 	(void)json_read_int(object, "started-at", &started_at);

@@ -18,7 +18,6 @@
 
 typedef struct RunFile {
 	Definition *definition;      /* of this run */
-	bool persistent;
 	uint64_t incarnation;
 	pid_t pid;                   /* 0: not known yet */
 	uint64_t start_time;
@@ -42,7 +41,7 @@ bool run_file_write(const char *directory, const char *json, GError **error);
 RunFile *run_file_read(const char *directory, GError **error);
 RunFile *run_file_free(RunFile *run);
 
-/* The folders below RUNTIME/domains that hold a run file, as absolute paths. Blocks. */
+/* The folders of runs below RUNTIME/domains, as absolute paths. Blocks. */
 GPtrArray *run_file_list(const char *domains);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunFile, run_file_free)

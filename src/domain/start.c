@@ -12,9 +12,13 @@
  *   domain_start()      state starting; Lifecycle `starting`
  *   launch (worker)     folder, run file, socket, QEMU, run file with the pid
  *   start_connected()   handshake done: read devices and filters
- *   on_resync()         cont (unless paused)
- *   on_cont()           run file: started (worker)
- *   on_run_file()       state running or paused; Lifecycle `started`; the caller is answered
+ *   on_resync()         run file: started (worker)
+ *   on_run_file()       cont (unless paused)
+ *   on_cont()           state running or paused; Lifecycle `started`; the caller is answered
+ *
+ * The run file comes before `cont`, so that nothing lies between its reply and `started`: what QEMU
+ * tells after the reply finds the domain running. Killed in between, the service finds a domain that
+ * is paused.
  *
  * Whatever fails on the way goes through start_fail(): QEMU is killed, run-end.c cleans up, tells
  * `stopped` with reason failed and answers the caller with QEMU's last lines.
@@ -22,8 +26,8 @@
 
 typedef struct LaunchJob {
 	Domain *domain;
-	uint64_t incarnation;
-	RunFile run;
+	uint64_t run;
+	RunFile file;
 	char *directory;
 	Launched launched;
 	GError *error;
@@ -33,7 +37,7 @@ static StrandStep launch_work(void *data)
 {
 	LaunchJob *job = data;
 
-	(void)launch(&job->run, job->directory, &job->launched, &job->error);
+	(void)launch(&job->file, job->directory, &job->launched, &job->error);
 	return STRAND_DONE;
 }
 
@@ -45,7 +49,7 @@ static void launch_done(void *data)
 	/* The service is leaving: QEMU stays, the next start of the service finds a start cut off. */
 	if (!domain->host)
 		return;
-	g_assert(domain->incarnation == job->incarnation && domain->start);
+	g_assert(domain->run == job->run && domain->start);
 	domain->start->spawning = false;
 	if (job->error) {
 		domain->process_exited = true;
@@ -53,6 +57,7 @@ static void launch_done(void *data)
 		start_fail(domain, g_steal_pointer(&job->error));
 		return;
 	}
+	domain->has_directory = true;
 	domain->emulator = g_steal_pointer(&job->launched.emulator);
 	domain_changed(domain, DOMAIN_PROPERTY_HARDWARE);
 	domain_watch_process(domain, g_steal_pointer(&job->launched.process));
@@ -74,8 +79,8 @@ static void launch_free(void *data)
 		(void)close(job->launched.monitor_fd);
 	qemu_process_free(job->launched.process);
 	g_free(job->launched.emulator);
-	definition_unref(job->run.definition);
-	g_free(job->run.emulator);
+	definition_unref(job->file.definition);
+	g_free(job->file.emulator);
 	g_clear_error(&job->error);
 	g_free(job->directory);
 	domain_unref(job->domain);
@@ -99,12 +104,7 @@ static void begin(Domain *domain, Operation *operation, bool paused)
 {
 	LaunchJob *job = g_new0(LaunchJob, 1);
 
-	if (domain->next_definition) {
-		definition_unref(domain->definition);
-		domain->definition = g_steal_pointer(&domain->next_definition);
-		domain_changed(domain, DOMAIN_PROPERTY_NAME | DOMAIN_PROPERTY_TITLE |
-				       DOMAIN_PROPERTY_HARDWARE);
-	}
+	domain_take_next_definition(domain);
 	domain->incarnation++;
 	domain_changed(domain, DOMAIN_PROPERTY_INCARNATION);
 	domain->start = g_new0(Start, 1);
@@ -117,10 +117,9 @@ static void begin(Domain *domain, Operation *operation, bool paused)
 				 DOMAIN_STATE_STARTING);
 
 	job->domain = domain_ref(domain);
-	job->incarnation = domain->incarnation;
-	job->run.definition = definition_ref(domain->definition);
-	job->run.persistent = domain->persistent;
-	job->run.incarnation = domain->incarnation;
+	job->run = domain->run;
+	job->file.definition = definition_ref(domain->definition);
+	job->file.incarnation = domain->incarnation;
 	job->directory = g_strdup(domain->directory);
 	job->launched.monitor_fd = -1;
 	strand_push(domain->work, &launch_class, job);
@@ -165,26 +164,18 @@ void start_fail(Domain *domain, GError *error)
 
 /* ---- connected ---- */
 
-static void on_run_file(Domain *domain, const GError *error, void *userdata)
+static void finish(Domain *domain)
 {
-	Start *start = domain->start;
-	Operation *operation;
-	Event *event;
-	bool paused;
+	Operation *operation = domain->start->operation;
+	bool paused = domain->start->paused;
 
-	if (!start || start->error)
-		return;
-	if (error) {
-		start_fail(domain, g_error_copy(error));
-		return;
-	}
-	operation = start->operation;
-	paused = start->paused;
-	domain->start = start_free(start, domain);
-
-	event = event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED, LIFECYCLE_REASON_BOOTED);
-	domain_publish_lifecycle(domain, event, paused ? DOMAIN_STATE_PAUSED : DOMAIN_STATE_RUNNING);
-	/* As libvirt tells a start with VIR_DOMAIN_START_PAUSED: first that it runs, then that it is paused. */
+	domain->start = start_free(domain->start, domain);
+	domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
+	domain_publish_lifecycle(domain, event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED,
+							     LIFECYCLE_REASON_BOOTED),
+				 paused ? DOMAIN_STATE_PAUSED : DOMAIN_STATE_RUNNING);
+	/* As libvirt tells a start with VIR_DOMAIN_START_PAUSED: first that it runs, then that it is
+	 * paused. */
 	if (paused)
 		domain_publish_lifecycle(domain, event_new_lifecycle(domain->started_at,
 								     LIFECYCLE_SUSPENDED,
@@ -194,34 +185,44 @@ static void on_run_file(Domain *domain, const GError *error, void *userdata)
 		operation_end(operation, NULL, NULL);
 }
 
+static bool is_starting(const Domain *domain)
+{
+	return domain->host && domain->start && !domain->start->error;
+}
+
 static void on_cont(JsonNode *result, const GError *error, void *userdata)
 {
 	Domain *domain = userdata;
 
-	if (domain->host && domain->start && !domain->start->error) {
-		if (error) {
-			start_fail(domain, g_error_copy(error));
-		} else {
-			domain->started_at = event_now();
-			domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
-			domain_write_run_file(domain, true, on_run_file, NULL);
-		}
-	}
+	if (is_starting(domain) && error)
+		start_fail(domain, g_error_copy(error));
+	else if (is_starting(domain))
+		finish(domain);
 	domain_unref(domain);
+}
+
+static void on_run_file(Domain *domain, const GError *error, void *userdata)
+{
+	if (!is_starting(domain))
+		return;
+	if (error)
+		start_fail(domain, g_error_copy(error));
+	else if (domain->start->paused)
+		finish(domain);
+	else
+		domain_call(domain, "cont", NULL, DOMAIN_START_TIMEOUT_MS, on_cont, domain_ref(domain));
 }
 
 static void on_resync(Domain *domain, const char *run_state, const GError *error)
 {
-	if (!domain->start || domain->start->error)
+	if (!is_starting(domain))
 		return;
 	if (error) {
 		start_fail(domain, g_error_copy(error));
 		return;
 	}
-	if (domain->start->paused)
-		on_cont(NULL, NULL, domain_ref(domain));
-	else
-		domain_call(domain, "cont", NULL, DOMAIN_START_TIMEOUT_MS, on_cont, domain_ref(domain));
+	domain->started_at = event_now();
+	domain_write_run_file(domain, true, on_run_file, NULL);
 }
 
 void start_connected(Domain *domain)
@@ -233,7 +234,7 @@ void start_connected(Domain *domain)
 
 typedef struct WriteJob {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	char *json;
 	char *directory;
 	RunFileWritten done;
@@ -255,7 +256,7 @@ static void write_done(void *data)
 	WriteJob *job = data;
 
 	job->called = true;
-	if (!job->error && job->domain->incarnation != job->incarnation)
+	if (!job->error && job->domain->run != job->run)
 		g_set_error(&job->error, CORE_ERROR, CORE_ERROR_MONITOR_LOST,
 			    "Domain '%s' has stopped", domain_get_name(job->domain));
 	job->done(job->domain, job->error, job->userdata);
@@ -284,7 +285,6 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 {
 	const RunFile run = {
 		.definition = domain->definition,
-		.persistent = domain->persistent,
 		.incarnation = domain->incarnation,
 		.pid = domain_get_pid(domain),
 		.start_time = domain->process ? qemu_process_get_start_time(domain->process) : 0,
@@ -296,7 +296,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 	WriteJob *job = g_new0(WriteJob, 1);
 
 	job->domain = domain_ref(domain);
-	job->incarnation = domain->incarnation;
+	job->run = domain->run;
 	job->json = run_file_to_json(&run);
 	job->directory = g_strdup(domain->directory);
 	job->done = done;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/boot-id.h"
 #include "base/error.h"
 
 #define FILE_MAGIC "vmheraldseq1"
@@ -27,15 +28,6 @@ struct Sequence {
 	int fd;
 	char *path;
 };
-
-static char *read_boot_id(void)
-{
-	g_autofree char *text = NULL;
-
-	if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL, NULL))
-		return g_strdup("");
-	return g_strdup(g_strstrip(text));
-}
 
 static bool extend(Sequence *sequence, uint64_t reserved, GError **error)
 {
@@ -65,7 +57,7 @@ static bool check(Sequence *sequence, GError **error)
 Sequence *sequence_open(const char *directory, const char *boot_id, GError **error)
 {
 	g_autoptr(Sequence) sequence = g_new0(Sequence, 1);
-	g_autofree char *this_boot = boot_id ? g_strdup(boot_id) : read_boot_id();
+	g_autofree char *this_boot = boot_id ? g_strdup(boot_id) : boot_id_read();
 	struct stat st;
 	void *memory;
 

@@ -2,6 +2,7 @@
 #include "event/table.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json-read.h"
 #include "base/json-text.h"
@@ -214,6 +215,11 @@ Event *event_decode(const QmpMessage *message)
 	event = event_new(EVENT_MONITOR_EVENT, message->time);
 	event->monitor_event.name = event_string(event, message->name);
 	data = get_data_text(message);
-	event->monitor_event.data = event_string(event, data);
+	if (strlen(data) <= EVENT_DATA_MAX) {
+		event->monitor_event.data = event_string(event, data);
+	} else {
+		event->monitor_event.data = "{}";
+		event_add_detail(event, "omitted-bytes", g_variant_new_uint64(strlen(data)));
+	}
 	return event;
 }

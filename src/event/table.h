@@ -40,6 +40,10 @@ const EventRow *event_table_lookup(const char *name);
 /* The rows, for tests. */
 const EventRow *event_table_rows(size_t *ret_count);
 
+/* A bus cuts off who sends more than it takes (32 MiB by default on the system bus). Above this, the data of an
+ * event without a row is left out, and the details say how much it was. */
+#define EVENT_DATA_MAX (4u * 1024 * 1024)
+
 /* A QMP event as an Event; without a row, or if the decoder refuses, as EVENT_MONITOR_EVENT. Never NULL.
  * Any thread. */
 Event *event_decode(const QmpMessage *message);

@@ -30,7 +30,6 @@ static const char *const lifecycle_reason_names[] = {
 	[LIFECYCLE_REASON_WATCHDOG] = "watchdog",
 	[LIFECYCLE_REASON_GUEST_SHUTDOWN] = "guest-shutdown",
 	[LIFECYCLE_REASON_UNPAUSED] = "unpaused",
-	[LIFECYCLE_REASON_FINISHED] = "finished",
 	[LIFECYCLE_REASON_GUEST] = "guest",
 	[LIFECYCLE_REASON_HOST] = "host",
 	[LIFECYCLE_REASON_SHUTDOWN] = "shutdown",

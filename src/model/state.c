@@ -41,7 +41,7 @@ NAME_TABLE(domain_operation, DomainOperation, DOMAIN_OPERATION_MAX)
 
 /* From each state: the states that may follow. */
 static const unsigned transitions[DOMAIN_STATE_MAX] = {
-	[DOMAIN_STATE_SHUT_OFF] = BIT(STARTING) | BITS_QEMU,      /* QEMU found again at start-up */
+	[DOMAIN_STATE_SHUT_OFF] = BIT(STARTING) | BIT(UNKNOWN),   /* unknown: QEMU found again */
 	[DOMAIN_STATE_STARTING] = BITS_QEMU | BIT(SHUT_OFF),
 	[DOMAIN_STATE_RUNNING] = BITS_QEMU | BIT(SHUT_OFF),
 	[DOMAIN_STATE_PAUSED] = BITS_QEMU | BIT(SHUT_OFF),

@@ -159,8 +159,8 @@ QemuProcess *qemu_process_adopt(pid_t pid, uint64_t start_time, GError **error)
 
 	/* First the pidfd, then the start time, then once more the pidfd: if that process has not
 	 * ended by now, then what was read in between was about it, and not about a successor. */
-	if (read_start_time(pid, &found, &gone, error) && found == start_time && !has_ended(pidfd))
-		return process_new(pid, pidfd, start_time);
+	if (read_start_time(pid, &found, &gone, error) && (start_time == 0 || found == start_time) && !has_ended(pidfd))
+		return process_new(pid, pidfd, found);
 	close(pidfd);
 	return NULL;
 }
@@ -241,6 +241,11 @@ bool qemu_process_signal(QemuProcess *process, int signal, GError **error)
 	core_error_set_errno(error, errno, "cannot send signal %d to process %d", signal,
 			     (int) process->pid);
 	return false;
+}
+
+void qemu_process_kill(QemuProcess *process)
+{
+	qemu_program_kill(process->pid, process->pidfd);
 }
 
 pid_t qemu_process_get_pid(const QemuProcess *process)

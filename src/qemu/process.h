@@ -36,7 +36,7 @@ typedef void (*QemuExitCallback)(QemuProcess *process, const QemuExit *exit, voi
 QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file, int inherit_fd,
 				int child_fd, GError **error);
 
-/* Finds a process again. NULL with no error set if it is gone (or the number is another's now); NULL
+/* Finds a process again; start_time 0: whatever has that number now. NULL with no error set if it is gone (or the number is another's now); NULL
  * with CORE_ERROR_IO if that cannot be told. */
 QemuProcess *qemu_process_adopt(pid_t pid, uint64_t start_time, GError **error);
 
@@ -49,6 +49,9 @@ void qemu_process_unwatch(QemuProcess *process);
 
 /* By the pidfd, so never to a stranger. True also if the process has ended already. */
 bool qemu_process_signal(QemuProcess *process, int signal, GError **error);
+
+/* KILL, and wait until it is gone: for a child that nobody watches. Blocks. */
+void qemu_process_kill(QemuProcess *process);
 
 pid_t qemu_process_get_pid(const QemuProcess *process);
 uint64_t qemu_process_get_start_time(const QemuProcess *process);

@@ -204,6 +204,10 @@ static void handle_garbage(QmpMonitor *monitor, const char *reason)
 	/* Once: whoever sends one such line may send a million. */
 	if (monitor->n_garbage++ == 0)
 		g_info("Skipped a message on a monitor that is no QMP: %s", reason);
+	if (monitor->handler->garbage && monitor->state == STATE_READY)
+		monitor->handler->garbage(monitor, reason, monitor->userdata);
+	if (monitor->destroyed)
+		return;
 	if (++monitor->garbage_in_a_row >= QMP_MONITOR_GARBAGE_MAX)
 		close_lost(monitor, "%u messages in a row that are no QMP, the last one: %s",
 			   monitor->garbage_in_a_row, reason);

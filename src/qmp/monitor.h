@@ -47,6 +47,8 @@ typedef struct QmpMonitorHandler {
 	 * end of file, reset, garbage, bound reached, handshake failed (CORE_ERROR_MONITOR_LOST)
 	 * or not answered in time (CORE_ERROR_MONITOR_TIMEOUT). */
 	void (*closed)(QmpMonitor *monitor, const GError *error, void *userdata);
+	/* A message was skipped because it is no QMP or beyond a bound: what it said is lost. May be NULL. */
+	void (*garbage)(QmpMonitor *monitor, const char *reason, void *userdata);
 } QmpMonitorHandler;
 
 /* The end of a call. Exactly one of result (borrowed; value of "return") and error is set. */

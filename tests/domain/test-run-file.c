@@ -59,7 +59,6 @@ static RunFile *make_run(void)
 	RunFile *run = g_new0(RunFile, 1);
 
 	run->definition = make_definition();
-	run->persistent = true;
 	run->incarnation = 42;
 	run->pid = 4711;
 	run->start_time = UINT64_C(1234567890123);
@@ -116,7 +115,6 @@ static void test_round_trip(Fixture *fixture, const void *data)
 	back = read_run(fixture);
 	definition_back = definition_to_json(back->definition);
 	g_assert_cmpstr(definition_back, ==, definition);
-	g_assert_true(back->persistent);
 	g_assert_cmpuint(back->incarnation, ==, 42);
 	g_assert_cmpint(back->pid, ==, 4711);
 	g_assert_cmpuint(back->start_time, ==, UINT64_C(1234567890123));
@@ -138,7 +136,6 @@ static void test_least(Fixture *fixture, const void *data)
 
 	write_run(fixture, &run);
 	back = read_run(fixture);
-	g_assert_false(back->persistent);
 	g_assert_false(back->started);
 	g_assert_cmpint(back->pid, ==, 0);
 	g_assert_cmpuint(back->start_time, ==, 0);
@@ -257,13 +254,12 @@ static void test_odd_values(Fixture *fixture, const void *data)
 	g_autoptr(RunFile) back = NULL;
 
 	put(fixture, RUN_FILE_NAME,
-	    "{\"version\":1,\"incarnation\":1,\"pid\":99999999999,\"persistent\":1,\"started\":\"yes\","
+	    "{\"version\":1,\"incarnation\":1,\"pid\":99999999999,\"started\":\"yes\","
 	    "\"start-time\":\"x\",\"started-at\":null,\"emulator\":7,"
 	    "\"backends\":{\"a\":7,\"b\":{\"object\":1,\"netdev\":\"n\"},\"c\":[]},"
 	    "\"definition\":\"{\\\"name\\\":\\\"a\\\"}\",\"later\":{}}", -1);
 	back = read_run(fixture);
 	g_assert_cmpint(back->pid, ==, 0);
-	g_assert_false(back->persistent);
 	g_assert_false(back->started);
 	g_assert_cmpuint(back->start_time, ==, 0);
 	g_assert_cmpstr(back->emulator, ==, "");

@@ -210,7 +210,7 @@ class Detach(Devices):
 
     def test_cannot_be_unplugged(self):
         """QEMU refuses; the device and the domain are what they were."""
-        message = self.refuse("QemuError", [], self.domain.detach, "port0")
+        message = self.refuse("RemovalRefused", [], self.domain.detach, "port0")
         self.assertIn("port0", self.domain.get("Devices", "Devices"))
         self.assertIn("hotplug", message)
 

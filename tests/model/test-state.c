@@ -67,7 +67,7 @@ static void test_names_of_contract(void)
 
 /* Rows: from; columns: to, in the order of DomainState. The drawing in model/state.h, as letters. */
 static const char *const allowed[DOMAIN_STATE_MAX] = {
-	[DOMAIN_STATE_SHUT_OFF] =      "XXXXXXXX",
+	[DOMAIN_STATE_SHUT_OFF] =      "XX.....X",
 	[DOMAIN_STATE_STARTING] =      "XXXXXXXX",
 	[DOMAIN_STATE_RUNNING] =       "X.XXXXXX",
 	[DOMAIN_STATE_PAUSED] =        "X.XXXXXX",
