@@ -98,41 +98,73 @@ static void on_removal_written(Domain *domain, const GError *error, void *userda
 		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
 }
 
-static void on_orphan_removed(JsonNode *result, const GError *error, void *userdata)
-{
-	Domain *domain = userdata;
+/* Backends whose device is gone from the list without a DEVICE_DELETED. */
+typedef struct Orphan {
+	Domain *domain;
+	uint64_t incarnation;
+	char *id;
+	unsigned pending;
+	bool in_use;
+} Orphan;
 
-	if (error)
-		g_message("Domain '%s': a backend of a removed device stays: %s",
-			  domain_get_name(domain), error->message);
+static void orphan_step(Orphan *orphan)
+{
+	Domain *domain = orphan->domain;
+
+	if (--orphan->pending > 0)
+		return;
+	if (!orphan->in_use && domain->host && domain->incarnation == orphan->incarnation &&
+	    g_hash_table_remove(domain->backends, orphan->id))
+		domain_write_run_file(domain, true, on_removal_written, NULL);
 	domain_unref(domain);
+	g_free(orphan->id);
+	g_free(orphan);
 }
 
-/* Backends whose device went while nobody listened: there was no DEVICE_DELETED to take them along. */
+static void on_orphan_removed(JsonNode *result, const GError *error, void *userdata)
+{
+	Orphan *orphan = userdata;
+
+	if (error)
+		g_info("Domain '%s': a backend of device '%s', which is gone: %s",
+		       domain_get_name(orphan->domain), orphan->id, error->message);
+	orphan->in_use |= error != NULL;
+	orphan_step(orphan);
+}
+
+static void remove_orphan(Domain *domain, const char *id, const Backends *backends)
+{
+	Orphan *orphan = g_new0(Orphan, 1);
+
+	orphan->domain = domain_ref(domain);
+	orphan->incarnation = domain->incarnation;
+	orphan->id = g_strdup(id);
+	orphan->pending = 1;
+	for (unsigned i = BACKEND_MAX; i-- > 0;) {
+		if (!backends->ids[i])
+			continue;
+		orphan->pending++;
+		domain_call(domain, backend_rows[i].remove,
+			    make_arguments(backend_rows[i].remove_member, backends->ids[i]),
+			    BACKEND_TIMEOUT_MS, on_orphan_removed, orphan);
+	}
+	orphan_step(orphan);
+}
+
+/* A device may have gone while nobody listened; then its backends are taken out now. Or it is just going:
+ * QEMU takes it from the list before it lets go of them and tells. Then they stay known until it does. */
 static void remove_orphans(Domain *domain)
 {
-	bool removed = false;
-	GHashTableIter iter;
-	void *id, *value;
+	g_autofree void **keys = g_hash_table_get_keys_as_array(domain->backends, NULL);
+	/* Copied, for the table may shrink meanwhile. */
+	g_auto(GStrv) ids = g_strdupv((char **)keys);
 
-	g_hash_table_iter_init(&iter, domain->backends);
-	while (g_hash_table_iter_next(&iter, &id, &value)) {
-		const Backends *backends = value;
+	for (unsigned i = 0; ids[i]; i++) {
+		const Backends *backends = g_hash_table_lookup(domain->backends, ids[i]);
 
-		if (g_hash_table_contains(domain->devices, id))
-			continue;
-		for (unsigned i = BACKEND_MAX; i-- > 0;)
-			if (backends->ids[i])
-				domain_call(domain, backend_rows[i].remove,
-					    make_arguments(backend_rows[i].remove_member,
-							   backends->ids[i]),
-					    BACKEND_TIMEOUT_MS, on_orphan_removed,
-					    domain_ref(domain));
-		g_hash_table_iter_remove(&iter);
-		removed = true;
+		if (backends && !g_hash_table_contains(domain->devices, ids[i]))
+			remove_orphan(domain, ids[i], backends);
 	}
-	if (removed)
-		domain_write_run_file(domain, true, on_removal_written, NULL);
 }
 
 /* list: what qom-list says of /machine/peripheral, entries like
@@ -592,19 +624,11 @@ bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand)
 	return false;
 }
 
-/* True if path lies below a device in the list: /machine/peripheral/ID/... */
-static bool is_child_of_known_device(Domain *domain, const char *path)
+/* True if path lies below a device with an id: /machine/peripheral/ID/... Whether it is in our list does not
+ * matter: a list read afresh no longer has a device that is just going. */
+static bool is_child_of_device(const char *path)
 {
-	g_autofree char *id = NULL;
-	const char *rest;
-
-	if (!g_str_has_prefix(path, PERIPHERAL))
-		return false;
-	rest = path + strlen(PERIPHERAL);
-	if (!strchr(rest, '/'))
-		return false;
-	id = g_strndup(rest, strcspn(rest, "/"));
-	return g_hash_table_contains(domain->devices, id);
+	return g_str_has_prefix(path, PERIPHERAL) && strchr(path + strlen(PERIPHERAL), '/');
 }
 
 static void add_children(Domain *domain, Event *event)
@@ -634,7 +658,7 @@ void devices_commit_removed(Domain *domain, Event *event)
 	const char *id = event->device_removed.id;
 	Operation *detach;
 
-	if (!*id && is_child_of_known_device(domain, event->device_removed.qom_path) &&
+	if (!*id && is_child_of_device(event->device_removed.qom_path) &&
 	    domain->removed_children->len < REMOVED_CHILDREN_MAX) {
 		g_ptr_array_add(domain->removed_children,
 				g_strdup(event->device_removed.qom_path));

@@ -313,11 +313,12 @@ class ByFile(BadCase):
         paths.append(self.write("nul.json", b'{"name": "x"}\0'))
         paths.append(self.write("binary.json", os.urandom(4096)))
         paths.append(self.write("huge.json", document(title="x" * HUGE)))
-        for name in ("folder.json", "dangling.json"):
+        for name in ("folder.json", "dangling.json", "fifo.json"):
             paths.append(os.path.join(self.place, name))
-        os.mkdir(paths[-2])
-        os.symlink("nowhere", paths[-1])
-        self.written += paths[-2:]
+        os.mkdir(paths[-3])
+        os.symlink("nowhere", paths[-2])
+        os.mkfifo(paths[-1])
+        self.written += paths[-3:]
         return paths
 
     def log_since(self, mark=0):

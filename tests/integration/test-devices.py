@@ -210,9 +210,8 @@ class Detach(Devices):
 
     def test_cannot_be_unplugged(self):
         """QEMU refuses; the device and the domain are what they were."""
-        message = self.refuse("RemovalRefused", [], self.domain.detach, "port0")
+        self.refuse("RemovalRefused", ["'port0'", "hotplug"], self.domain.detach, "port0")
         self.assertIn("port0", self.domain.get("Devices", "Devices"))
-        self.assertIn("hotplug", message)
 
     def test_devices_end_with_the_run(self):
         domain = self.define("ends", arguments=PORTS)
@@ -331,7 +330,7 @@ class DetachWithoutGuest(Devices):
         self.assertNotIn("random0", self.objects())
 
     def test_goes_while_nobody_looks(self):
-        """Of that nobody can tell an event; but the list is true, and the backends follow."""
+        """Nobody may be told of that; but the list is true, and the backends follow."""
         self.plug()
         self.ask()
         self.connection.kill_service()
@@ -339,9 +338,10 @@ class DetachWithoutGuest(Devices):
         wait_until(lambda: self.domain.state == "paused", "the domain to be found again")
         self.recorder.wait("Monitor.Resynchronized", "service-restarted", since=self.since)
         self.assertEqual({}, self.devices())
-        self.assertNotIn("random0", self.objects())
+        wait_until(lambda: "random0" not in self.objects(), "the backend to go")
+        # QEMU may have been slower than the service; then the device is told, but not its parts.
         self.mark()
-        self.assertEqual([], self.recorder.find("Devices.DeviceRemoved", since=self.since))
+        self.assertEqual([], self.recorder.find("Devices.DeviceRemoved", "", since=self.since))
         self.plug()
         # That is written down, too.
         self.connection.kill_service()
