@@ -461,7 +461,8 @@ void driver_reload(Driver *driver, DriverDone done, void *userdata)
 
 static bool compute_problems(Job *job, GError **error)
 {
-	job->problems = definition_validate(job->text, strlen(job->text));
+	if (!job->problems)
+		job->problems = definition_validate(job->text, strlen(job->text));
 	return true;
 }
 
@@ -477,6 +478,10 @@ void driver_validate(Driver *driver, const char *text, DriverValidated done, voi
 	Job *job = job_new(driver, &validate_class, NULL, userdata);
 
 	job->validated = done;
-	take_text(job, text);
+	if (strlen(text) > DEFINITION_LENGTH_MAX)
+		/* That is the problem, found without a look. */
+		job->problems = definition_validate(text, strlen(text));
+	else
+		job->text = g_strdup(text);
 	job_push(job);
 }

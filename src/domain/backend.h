@@ -14,6 +14,9 @@ typedef enum BackendKind {
 	BACKEND_MAX,
 } BackendKind;
 
+/* How long QEMU may take to put one in or take it out. */
+#define BACKEND_TIMEOUT_MS 5000
+
 typedef struct BackendRow {
 	const char *name;            /* option of AttachDevice(), key in the run file */
 	const char *add, *remove;    /* QMP commands */

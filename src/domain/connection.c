@@ -25,6 +25,16 @@ static void reconnect_later(Domain *domain);
 
 /* ---- calls ---- */
 
+JsonNode *call_arguments(const char *member, const char *value)
+{
+	JsonObject *object = json_object_new();
+	JsonNode *node = json_node_init_object(json_node_alloc(), object);
+
+	json_object_unref(object);
+	json_object_set_string_member(object, member, value);
+	return node;
+}
+
 typedef struct Call {
 	Domain *domain;
 	Strand *events;
@@ -146,7 +156,6 @@ static void on_devices(JsonNode *result, const GError *error, void *userdata)
 void domain_resync(Domain *domain, ResyncDone done)
 {
 	Resync *resync = g_new0(Resync, 1);
-	JsonObject *path = json_object_new();
 
 	resync->domain = domain_ref(domain);
 	resync->run = domain->run;
@@ -154,10 +163,8 @@ void domain_resync(Domain *domain, ResyncDone done)
 	resync->pending = 2;
 	/* Nobody may have queried since the last event of a NIC, so it might be silent for ever. */
 	filter_watch_query_all(domain->filter_watch);
-	json_object_set_string_member(path, "path", "/machine/peripheral");
-	domain_call(domain, "qom-list", json_node_init_object(json_node_alloc(), path),
+	domain_call(domain, "qom-list", call_arguments("path", "/machine/peripheral"),
 		    DOMAIN_CALL_TIMEOUT_MS, on_devices, resync);
-	json_object_unref(path);
 	domain_call(domain, "query-status", NULL, DOMAIN_CALL_TIMEOUT_MS, on_status, resync);
 }
 

@@ -15,7 +15,8 @@
  *   connection.c  the monitor: connect, reconnect, losing it, reading state afresh
  *   intake.c      from QEMU's event to the commit: the strand
  *   lifecycle.c   the cleaned stream of lifecycle events
- *   devices.c     attach, detach, DEVICE_DELETED
+ *   devices.c     the list; detach; DEVICE_DELETED
+ *   attach.c      the transaction that plugs a device in
  *   command.c     suspend, resume, shutdown, reboot, ...
  *   run-end.c     from the exit of QEMU to `stopped`
  *
@@ -134,6 +135,8 @@ void domain_take_next_definition(Domain *domain);
 Operation *operation_new(Domain *domain, DomainOperation kind, DomainDone done, void *userdata);
 /* NULL (and done called with the error) if there are too many, or the state does not allow it. */
 Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done, void *userdata);
+/* The one of that kind on the device of that id, or NULL. */
+Operation *operation_find_by_device(const Domain *domain, DomainOperation kind, const char *device);
 /* What was begun as id, or NULL if it has been answered meanwhile: by the end of the run, by its time. */
 Operation *operation_find(const Domain *domain, uint64_t id);
 void operation_end(Operation *operation, const char *result, const GError *error);
@@ -145,6 +148,8 @@ void operations_end_all(Domain *domain, const GError *error);
 bool domain_has_operation(const Domain *domain, DomainOperation kind);
 
 /* connection.c */
+/* The arguments of a command: an object with one string in it. */
+JsonNode *call_arguments(const char *member, const char *value);
 /* Like qmp_monitor_execute(), but the reply takes its place among the events that QEMU sent before
  * it. callback is always called, with CORE_ERROR_MONITOR_LOST if there is no monitor. */
 void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
@@ -191,6 +196,8 @@ void devices_commit_removed(Domain *domain, Event *event);
 /* The prepare step of DEVICE_DELETED. True: ready at once; false: resume is called later. */
 bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand);
 void devices_resync(Domain *domain, JsonNode *list);
+/* It is in the list, and told. */
+void devices_tell_added(Domain *domain, const char *id, const char *driver);
 void devices_added_by_command(Domain *domain, JsonObject *arguments);
 
 /* command.c */

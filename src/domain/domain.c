@@ -330,17 +330,9 @@ static void on_filter_reply(JsonNode *result, const GError *error, void *userdat
 static void watch_query(FilterWatch *watch, const char *nic, void *userdata)
 {
 	Domain *domain = userdata;
-	JsonNode *arguments = NULL;
-	FilterQuery *query;
+	JsonNode *arguments = nic ? call_arguments("name", nic) : NULL;
+	FilterQuery *query = g_new0(FilterQuery, 1);
 
-	if (nic) {
-		JsonObject *object = json_object_new();
-
-		json_object_set_string_member(object, "name", nic);
-		arguments = json_node_init_object(json_node_alloc(), object);
-		json_object_unref(object);
-	}
-	query = g_new0(FilterQuery, 1);
 	query->domain = domain_ref(domain);
 	query->run = domain->run;
 	query->nic = g_strdup(nic);

@@ -43,6 +43,17 @@ Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done
 	return operation_new(domain, kind, done, userdata);
 }
 
+Operation *operation_find_by_device(const Domain *domain, DomainOperation kind, const char *device)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++) {
+		Operation *operation = g_ptr_array_index(domain->operations, i);
+
+		if (operation->kind == kind && g_strcmp0(operation->device, device) == 0)
+			return operation;
+	}
+	return NULL;
+}
+
 Operation *operation_find(const Domain *domain, uint64_t id)
 {
 	for (unsigned i = 0; i < domain->operations->len; i++) {

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json-read.h"
+#include "domain/domain-internal.h"
+
+/*
+ * Plugging a device in: one transaction of up to four commands. Its backends go in first, in the order of
+ * backend_rows; if a step fails, what went in before it is taken out again in reverse.
+ */
+
+/* One transaction: backends in, device in; or everything out again, in reverse. */
+typedef struct Attach {
+	Domain *domain;
+	uint64_t operation;
+	uint64_t run;
+	char *id, *driver;
+	JsonNode *device;
+	JsonNode *backends[BACKEND_MAX];
+	unsigned step;                  /* the backend (or, at BACKEND_MAX, the device) that is next */
+	Backends *added;
+	GError *error;
+} Attach;
+
+static void attach_step(Attach *attach);
+static void attach_undo(Attach *attach);
+
+static void attach_finish(Attach *attach)
+{
+	Operation *operation = operation_find(attach->domain, attach->operation);
+
+	if (operation)
+		operation_end(operation, attach->error ? NULL : attach->id, attach->error);
+	for (unsigned i = 0; i < BACKEND_MAX; i++)
+		g_clear_pointer(&attach->backends[i], json_node_unref);
+	g_clear_pointer(&attach->device, json_node_unref);
+	backends_free(attach->added);
+	g_clear_error(&attach->error);
+	g_free(attach->id);
+	g_free(attach->driver);
+	domain_unref(attach->domain);
+	g_free(attach);
+}
+
+static bool attach_is_over(const Attach *attach)
+{
+	return !attach->domain->host || attach->domain->run != attach->run ||
+	       !attach->domain->monitor;
+}
+
+static void on_undone(JsonNode *result, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	if (error)
+		g_message("Domain '%s': taking back a part of device '%s': %s",
+			  domain_get_name(attach->domain), attach->id, error->message);
+	attach_undo(attach);
+}
+
+static void attach_undo(Attach *attach)
+{
+	while (attach->step > 0) {
+		unsigned kind = --attach->step;
+		g_autofree char *id = g_steal_pointer(&attach->added->ids[kind]);
+
+		if (!id || attach_is_over(attach))
+			continue;
+		domain_call(attach->domain, backend_rows[kind].remove,
+			    call_arguments(backend_rows[kind].remove_member, id),
+			    BACKEND_TIMEOUT_MS, on_undone, attach);
+		return;
+	}
+	attach_finish(attach);
+}
+
+static void on_ledger_written(Domain *domain, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	/* The device is in; what is at stake is only whether its backends go with it after a restart. */
+	if (error)
+		g_message("Domain '%s': device '%s': %s", domain_get_name(domain), attach->id,
+			  error->message);
+	attach_finish(attach);
+}
+
+static void attach_commit(Attach *attach)
+{
+	Domain *domain = attach->domain;
+	bool has_backends = false;
+
+	devices_tell_added(domain, attach->id, attach->driver);
+	for (unsigned i = 0; i < BACKEND_MAX; i++)
+		has_backends |= attach->added->ids[i] != NULL;
+	if (!has_backends) {
+		attach_finish(attach);
+		return;
+	}
+	g_hash_table_replace(domain->backends, g_strdup(attach->id),
+			     g_steal_pointer(&attach->added));
+	domain_write_run_file(domain, true, on_ledger_written, attach);
+}
+
+static void on_step(JsonNode *result, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	if (error || attach_is_over(attach)) {
+		attach->error = error ? g_error_copy(error)
+				      : g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+						    "The domain stopped while device '%s' was "
+						    "attached", attach->id);
+		/* A step that was refused has left nothing to take back; one that was not answered may still be
+		 * done, and what takes it back comes behind it. */
+		if (!g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT)) {
+			if (attach->step < BACKEND_MAX)
+				g_clear_pointer(&attach->added->ids[attach->step], g_free);
+		} else if (attach->step < BACKEND_MAX) {
+			attach->step++;
+		} else if (!attach_is_over(attach)) {
+			domain_call(attach->domain, "device_del", call_arguments("id", attach->id),
+				    BACKEND_TIMEOUT_MS, on_undone, attach);
+			return;
+		}
+		attach_undo(attach);
+		return;
+	}
+	if (attach->step == BACKEND_MAX) {
+		attach_commit(attach);
+		return;
+	}
+	attach->step++;
+	attach_step(attach);
+}
+
+static void attach_step(Attach *attach)
+{
+	const BackendRow *row;
+	JsonNode *arguments;
+
+	while (attach->step < BACKEND_MAX && !attach->backends[attach->step])
+		attach->step++;
+	if (attach->step == BACKEND_MAX) {
+		domain_call(attach->domain, "device_add", g_steal_pointer(&attach->device),
+			    DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
+		return;
+	}
+	row = &backend_rows[attach->step];
+	arguments = g_steal_pointer(&attach->backends[attach->step]);
+	attach->added->ids[attach->step] = g_strdup(json_object_get_string_member(
+		json_node_get_object(arguments), row->id_member));
+	domain_call(attach->domain, row->add, arguments, DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
+}
+
+/* Also by one that is on its way in: QEMU does not list it yet. */
+static bool id_is_taken(const Domain *domain, const char *id)
+{
+	return g_hash_table_contains(domain->devices, id) ||
+	       operation_find_by_device(domain, DOMAIN_OPERATION_ATTACH_DEVICE, id);
+}
+
+static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, GError **error)
+{
+	JsonObject *object = json_node_as_object(device);
+	const char *driver, *id;
+	bool has_id;
+
+	if (!json_read_string(object, "driver", &driver)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "device: must be a JSON object with the string \"driver\"");
+		return false;
+	}
+	has_id = json_read_string(object, "id", &id);
+	if (!has_id && json_object_has_member(object, "id")) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "device: \"id\" must be a string; without it one is made up");
+		return false;
+	}
+	if (has_id && id_is_taken(domain, id)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
+			    "Domain '%s' already has a device with the id '%s'",
+			    domain_get_name(domain), id);
+		return false;
+	}
+	for (unsigned i = 0; i < BACKEND_MAX; i++) {
+		if (!backends[i] || json_read_string(json_node_as_object(backends[i]),
+						     backend_rows[i].id_member, &id))
+			continue;
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "%s: must be a JSON object with the string \"%s\"",
+			    backend_rows[i].name, backend_rows[i].id_member);
+		return false;
+	}
+	return true;
+}
+
+static JsonNode *copy_with_id(JsonNode *device, const char *id)
+{
+	JsonObject *object = json_object_new();
+	JsonObjectIter iter;
+	const char *member;
+	JsonNode *value, *copy;
+
+	json_object_iter_init(&iter, json_node_get_object(device));
+	while (json_object_iter_next(&iter, &member, &value))
+		json_object_set_member(object, member, json_node_ref(value));
+	json_object_set_string_member(object, "id", id);
+	copy = json_node_init_object(json_node_alloc(), object);
+	json_object_unref(object);
+	return copy;
+}
+
+/* The node came from a parser and is sealed, so one without an id is replaced. */
+static char *take_id(Domain *domain, JsonNode **device)
+{
+	JsonNode *copy;
+	const char *id;
+	char *made = NULL;
+
+	if (json_read_string(json_node_get_object(*device), "id", &id))
+		return g_strdup(id);
+	for (unsigned i = 0; !made || id_is_taken(domain, made); i++) {
+		g_free(made);
+		made = g_strdup_printf("device%u", i);
+	}
+	copy = copy_with_id(*device, made);
+	json_node_unref(*device);
+	*device = copy;
+	return made;
+}
+
+void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
+			  DomainDone done, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_ATTACH_DEVICE, done,
+					       userdata);
+	Attach *attach;
+
+	if (operation && !check_attach(domain, device, backends, &error)) {
+		operation_end(operation, NULL, error);
+		operation = NULL;
+	}
+	if (!operation) {
+		json_node_unref(device);
+		for (unsigned i = 0; i < BACKEND_MAX; i++)
+			g_clear_pointer(&backends[i], json_node_unref);
+		return;
+	}
+
+	attach = g_new0(Attach, 1);
+	attach->operation = operation->id;
+	attach->domain = domain_ref(domain);
+	attach->run = domain->run;
+	attach->driver = g_strdup(json_object_get_string_member(json_node_get_object(device),
+								"driver"));
+	attach->id = take_id(domain, &device);
+	operation->device = g_strdup(attach->id);
+	attach->device = device;
+	memcpy(attach->backends, backends, sizeof(attach->backends));
+	attach->added = g_new0(Backends, 1);
+	attach_step(attach);
+}
