@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain-fixture.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* The folder of all tests of this program, made anew for each. */
+static char *root;
+
+/* ---- what the observer is told ---- */
+
+static char *describe(Domain *domain, const Event *event)
+{
+	switch (event->kind) {
+	case EVENT_LIFECYCLE:
+		g_assert_cmpint(event->lifecycle.state, ==, domain_get_state(domain));
+		return g_strdup_printf("%s %s %s", lifecycle_event_to_string(event->lifecycle.event),
+				       lifecycle_reason_to_string(event->lifecycle.reason),
+				       domain_state_to_string(event->lifecycle.state));
+	case EVENT_RESET:
+		return g_strdup_printf("Reset %s %s", event->reset.initiator, event->reset.cause);
+	case EVENT_POWERDOWN_REQUESTED:
+		return g_strdup_printf("PowerdownRequested %s", event->powerdown_requested.source);
+	case EVENT_WATCHDOG:
+		return g_strdup_printf("Watchdog %s", event->watchdog.action);
+	case EVENT_PANICKED:
+		return g_strdup_printf("Panicked %s", event->panicked.action);
+	case EVENT_DEVICE_ADDED:
+		return g_strdup_printf("DeviceAdded %s %s %s", event->device_added.id,
+				       event->device_added.driver, event->device_added.qom_path);
+	case EVENT_DEVICE_REMOVED:
+		return g_strdup_printf("DeviceRemoved %s %s", event->device_removed.id,
+				       event->device_removed.qom_path);
+	case EVENT_DEVICE_REMOVAL_FAILED:
+		return g_strdup_printf("DeviceRemovalFailed %s %s %s",
+				       event->device_removal_failed.id,
+				       event->device_removal_failed.reason,
+				       event->device_removal_failed.qom_path);
+	case EVENT_FILTER_CHANGED:
+		return g_strdup_printf("FilterChanged %s %s", event->filter_changed.nic,
+				       event->filter_changed.filter->main_mac);
+	case EVENT_MAC_CHANGED:
+		return g_strdup_printf("MacChanged %s %s %s", event->mac_changed.nic,
+				       event->mac_changed.old_mac, event->mac_changed.new_mac);
+	case EVENT_MONITOR_EVENT:
+		return g_strdup_printf("Event %s %s", event->monitor_event.name,
+				       event->monitor_event.data);
+	case EVENT_MONITOR_LOST:
+		return g_strdup_printf("Lost %s", event->monitor_lost.reason);
+	case EVENT_MONITOR_RESYNCHRONIZED:
+		g_assert_cmpuint(event->resynchronized.last_before, ==, event->stamp.sequence - 1);
+		return g_strdup_printf("Resynchronized %s", event->resynchronized.reason);
+	default:
+		g_assert_not_reached();
+	}
+}
+
+static void check_stamp(DomainFixture *fixture, Domain *domain, const Event *event)
+{
+	char *key = g_strdup_printf("%s %d", domain_get_uuid(domain), (int)event->kind);
+	uint64_t *previous = g_hash_table_lookup(fixture->last_of, key);
+	uint64_t *sequence = g_new(uint64_t, 1);
+
+	g_assert_cmpuint(event->stamp.sequence, ==, fixture->last_sequence + 1);
+	g_assert_cmpuint(event->stamp.previous, ==, previous ? *previous : 0);
+	fixture->last_sequence = *sequence = event->stamp.sequence;
+	g_hash_table_replace(fixture->last_of, key, sequence);
+}
+
+static void on_event(Domain *domain, Event *event, void *userdata)
+{
+	DomainFixture *fixture = userdata;
+	Record *record;
+
+	check_stamp(fixture, domain, event);
+	if (fixture->observe) {
+		fixture->observe(fixture, domain, event);
+		return;
+	}
+	record = g_new0(Record, 1);
+	record->domain = g_strdup(domain_get_name(domain));
+	record->text = describe(domain, event);
+	record->event = event;
+	g_ptr_array_add(fixture->records, record);
+	if (domain == fixture->slow)
+		fixture->unsent++;
+	else
+		domain_event_sent(domain);
+}
+
+static void on_added(Domain *domain, void *userdata)
+{
+	((DomainFixture *)userdata)->n_added++;
+}
+
+static bool is_of(void *key, void *value, void *uuid)
+{
+	return g_str_has_prefix(key, uuid);
+}
+
+static void on_removed(Domain *domain, void *userdata)
+{
+	DomainFixture *fixture = userdata;
+
+	fixture->n_removed++;
+	/* Who is removed and comes again has no previous. */
+	g_hash_table_foreach_remove(fixture->last_of, (GHRFunc)is_of,
+				    (void *)domain_get_uuid(domain));
+}
+
+static void on_changed(Domain *domain, DomainProperty properties, void *userdata)
+{
+	((DomainFixture *)userdata)->changed |= properties;
+}
+
+static void on_emulators_changed(void *userdata)
+{
+}
+
+static void on_started(void *userdata)
+{
+	((DomainFixture *)userdata)->started = true;
+}
+
+static void record_free(void *data)
+{
+	Record *record = data;
+
+	event_unref(record->event);
+	g_free(record->domain);
+	g_free(record->text);
+	g_free(record);
+}
+
+/* ---- the driver ---- */
+
+static bool is_started(void *userdata)
+{
+	return ((DomainFixture *)userdata)->started;
+}
+
+void fixture_open_driver(DomainFixture *fixture)
+{
+	const DriverObserver observer = {
+		.domain_added = on_added,
+		.domain_removed = on_removed,
+		.event = on_event,
+		.changed = on_changed,
+		.emulators_changed = on_emulators_changed,
+		.userdata = fixture,
+	};
+	g_autoptr(GError) error = NULL;
+
+	g_assert_null(fixture->driver);
+	fixture->started = false;
+	g_hash_table_remove_all(fixture->last_of);
+	fixture->driver = driver_new(fixture->loop, true, &observer, &error);
+	g_assert_no_error(error);
+	/* The number never goes back, and has no hole. */
+	g_assert_cmpuint(driver_get_last_sequence(fixture->driver), ==, fixture->last_sequence);
+	driver_start(fixture->driver, on_started, fixture);
+	fixture_wait(fixture, is_started, fixture);
+}
+
+void fixture_close_driver(DomainFixture *fixture)
+{
+	fixture->driver = driver_free(fixture->driver);
+}
+
+static void set_directory(const char *variable, const char *name)
+{
+	g_autofree char *path = g_build_filename(root, name, NULL);
+
+	g_assert_true(g_setenv(variable, path, TRUE));
+}
+
+/* Once: the environment must not be changed when there are threads. */
+static void set_environment(void)
+{
+	root = g_dir_make_tmp("domain-XXXXXX", NULL);
+	g_assert_nonnull(root);
+	set_directory("CONFIGURATION_DIRECTORY", "config");
+	set_directory("STATE_DIRECTORY", "state");
+	set_directory("RUNTIME_DIRECTORY", "runtime");
+	/* No real QEMU is looked for, so none is asked for its version. */
+	set_directory("PATH", "no-programs");
+}
+
+void fixture_set_up(DomainFixture *fixture, const void *data)
+{
+	if (!root)
+		set_environment();
+	fixture->folder = root;
+	fixture->loop = loop_poll_new();
+	fixture->records = g_ptr_array_new_with_free_func(record_free);
+	fixture->last_of = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	fixture_open_driver(fixture);
+}
+
+char *fixture_path(DomainFixture *fixture, Domain *domain, const char *file)
+{
+	return g_build_filename(fixture->folder, "runtime", "domains", domain_get_uuid(domain), file,
+				NULL);
+}
+
+static bool is_all_off(void *userdata)
+{
+	g_autoptr(GPtrArray) domains = driver_list_domains(userdata);
+
+	for (unsigned i = 0; i < domains->len; i++)
+		if (domain_state_is_active(domain_get_state(g_ptr_array_index(domains, i))))
+			return false;
+	return true;
+}
+
+static void end_all(DomainFixture *fixture)
+{
+	g_autoptr(GPtrArray) domains = driver_list_domains(fixture->driver);
+
+	for (unsigned i = 0; i < domains->len; i++) {
+		Domain *domain = g_ptr_array_index(domains, i);
+
+		if (domain == fixture->slow)
+			for (; fixture->unsent > 0; fixture->unsent--)
+				domain_event_sent(domain);
+		if (domain_state_is_active(domain_get_state(domain)))
+			domain_destroy(domain, 0, NULL, NULL);
+	}
+	fixture->slow = NULL;
+	fixture_wait(fixture, is_all_off, fixture->driver);
+}
+
+void fixture_tear_down(DomainFixture *fixture, const void *data)
+{
+	g_autofree char *domains = g_build_filename(fixture->folder, "runtime", "domains", NULL);
+	g_autoptr(GDir) folder = NULL;
+
+	if (fixture->driver)
+		end_all(fixture);
+	fixture_close_driver(fixture);
+	fixture->loop = loop_free(fixture->loop);
+
+	/* No process, no folder. */
+	g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
+	g_assert_cmpint(errno, ==, ECHILD);
+	folder = g_dir_open(domains, 0, NULL);
+	g_assert_nonnull(folder);
+	g_assert_cmpstr(g_dir_read_name(folder), ==, NULL);
+
+	g_assert_true(directories_remove(fixture->folder, NULL));
+	g_ptr_array_unref(fixture->records);
+	event_unref(fixture->last);
+	g_hash_table_unref(fixture->last_of);
+}
+
+/* ---- waiting ---- */
+
+void fixture_wait(DomainFixture *fixture, bool (*condition)(void *userdata), void *userdata)
+{
+	gint64 deadline = g_get_monotonic_time() + FIXTURE_DEADLINE_US;
+
+	while (!condition(userdata)) {
+		if (g_get_monotonic_time() > deadline) {
+			for (unsigned i = 0; i < MIN(fixture->records->len, 50); i++) {
+				const Record *record = g_ptr_array_index(fixture->records, i);
+
+				g_printerr("  %s: %s\n", record->domain, record->text);
+			}
+			g_error("the condition was not reached");
+		}
+		(void)loop_run_once(fixture->loop, 100);
+	}
+}
+
+void fixture_run(DomainFixture *fixture)
+{
+	while (loop_run_once(fixture->loop, 0))
+		;
+}
+
+typedef struct StateWait {
+	Domain *domain;
+	DomainState state;
+} StateWait;
+
+static bool has_state(void *userdata)
+{
+	const StateWait *wait = userdata;
+
+	return domain_get_state(wait->domain) == wait->state;
+}
+
+void fixture_wait_state(DomainFixture *fixture, Domain *domain, DomainState state)
+{
+	StateWait wait = { domain, state };
+
+	fixture_wait(fixture, has_state, &wait);
+}
+
+/* ---- answers ---- */
+
+void on_answer(Domain *domain, const char *result, const GError *error, void *userdata)
+{
+	Answer *answer = userdata;
+
+	/* Exactly once. */
+	g_assert_false(answer->done);
+	answer->done = true;
+	answer->result = g_strdup(result);
+	answer->error = error ? g_error_copy(error) : NULL;
+}
+
+void on_driver_answer(Domain *domain, const GError *error, void *userdata)
+{
+	on_answer(domain, domain ? domain_get_uuid(domain) : NULL, error, userdata);
+}
+
+static bool is_done(void *userdata)
+{
+	return ((Answer *)userdata)->done;
+}
+
+void answer_wait(DomainFixture *fixture, Answer *answer)
+{
+	fixture_wait(fixture, is_done, answer);
+}
+
+void answer_wait_ok(DomainFixture *fixture, Answer *answer)
+{
+	answer_wait(fixture, answer);
+	g_assert_no_error(answer->error);
+}
+
+void answer_wait_error(DomainFixture *fixture, Answer *answer, CoreError code, const char *text)
+{
+	answer_wait(fixture, answer);
+	g_assert_error(answer->error, CORE_ERROR, (int)code);
+	if (!strstr(answer->error->message, text))
+		g_error("'%s' is not in: %s", text, answer->error->message);
+	g_assert_null(answer->result);
+}
+
+void answer_clear(Answer *answer)
+{
+	g_clear_pointer(&answer->result, g_free);
+	g_clear_error(&answer->error);
+	answer->done = false;
+}
+
+/* ---- domains ---- */
+
+char *fixture_document(const char *name, const char *settings, const char *members)
+{
+	const char *program = g_getenv("VMHERALD_FAKE_QEMU");
+
+	g_assert_nonnull(program);
+	return g_strdup_printf("{\"name\":\"%s\",\"emulator\":\"%s\",\"accel\":\"tcg\",\"arguments\":["
+			       "\"-fake\",\"device-del=after;%s\"]%s%s}", name, program,
+			       settings ? settings : "", members ? "," : "", members ? members : "");
+}
+
+Domain *fixture_define(DomainFixture *fixture, const char *name, const char *settings,
+		       const char *members)
+{
+	g_autofree char *document = fixture_document(name, settings, members);
+	g_auto(Answer) answer = { 0 };
+	Domain *domain;
+
+	driver_define(fixture->driver, document, on_driver_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	domain = driver_find_domain_by_uuid(fixture->driver, answer.result);
+	fixture_expect(fixture, domain, "defined added shut-off", NULL);
+	return domain;
+}
+
+void fixture_start(DomainFixture *fixture, Domain *domain)
+{
+	g_auto(Answer) answer = { 0 };
+
+	domain_start(domain, false, on_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_expect(fixture, domain, "starting booted starting", "started booted running", NULL);
+}
+
+Domain *fixture_run_domain(DomainFixture *fixture, const char *name, const char *settings,
+			   const char *members)
+{
+	Domain *domain = fixture_define(fixture, name, settings, members);
+
+	fixture_start(fixture, domain);
+	return domain;
+}
+
+void fixture_destroy(DomainFixture *fixture, Domain *domain)
+{
+	g_auto(Answer) answer = { 0 };
+
+	domain_destroy(domain, DOMAIN_DESTROY_GRACE_MS, on_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+}
+
+JsonNode *fixture_json(const char *text)
+{
+	g_autoptr(GError) error = NULL;
+	JsonNode *node = json_from_string(text, &error);
+
+	g_assert_no_error(error);
+	return node;
+}
+
+char *fixture_execute(DomainFixture *fixture, Domain *domain, const char *command,
+		      const char *arguments)
+{
+	g_auto(Answer) answer = { 0 };
+
+	domain_execute(domain, command, arguments ? fixture_json(arguments) : NULL, 20000, on_answer,
+		       &answer);
+	answer_wait_ok(fixture, &answer);
+	return g_steal_pointer(&answer.result);
+}
+
+void fixture_set(DomainFixture *fixture, Domain *domain, const char *key, const char *value)
+{
+	g_autoptr(JsonObject) object = json_object_new();
+	g_autoptr(JsonNode) node = NULL;
+	g_autofree char *text = NULL;
+
+	json_object_set_string_member(object, key, value);
+	node = json_node_init_object(json_node_alloc(), object);
+	text = json_to_string(node, FALSE);
+	g_free(fixture_execute(fixture, domain, "x-set", text));
+}
+
+void fixture_emit(DomainFixture *fixture, Domain *domain, const char *events)
+{
+	g_autofree char *text = g_strdup_printf("{\"events\":[%s]}", events);
+
+	g_free(fixture_execute(fixture, domain, "x-emit", text));
+}
+
+/* ---- events ---- */
+
+unsigned fixture_count(DomainFixture *fixture, const char *domain)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < fixture->records->len; i++)
+		n += g_str_equal(((Record *)g_ptr_array_index(fixture->records, i))->domain, domain);
+	return n;
+}
+
+typedef struct CountWait {
+	DomainFixture *fixture;
+	const char *domain;
+	unsigned n;
+} CountWait;
+
+static bool has_count(void *userdata)
+{
+	const CountWait *wait = userdata;
+
+	return fixture_count(wait->fixture, wait->domain) >= wait->n;
+}
+
+void fixture_expect(DomainFixture *fixture, Domain *domain, ...)
+{
+	CountWait wait = { fixture, domain_get_name(domain), 0 };
+	g_autoptr(GPtrArray) expected = g_ptr_array_new();
+	unsigned n = 0;
+	const char *text;
+	va_list texts;
+
+	va_start(texts, domain);
+	while ((text = va_arg(texts, const char *)))
+		g_ptr_array_add(expected, (char *)text);
+	va_end(texts);
+
+	wait.n = expected->len;
+	fixture_wait(fixture, has_count, &wait);
+	/* And not one more that is there already. */
+	fixture_run(fixture);
+	for (unsigned i = 0; i < fixture->records->len; i++) {
+		const Record *record = g_ptr_array_index(fixture->records, i);
+
+		if (!g_str_equal(record->domain, wait.domain))
+			continue;
+		if (n >= expected->len)
+			g_error("one event too many: %s", record->text);
+		g_assert_cmpstr(record->text, ==, g_ptr_array_index(expected, n++));
+	}
+	for (unsigned i = 0; i < fixture->records->len;) {
+		const Record *record = g_ptr_array_index(fixture->records, i);
+
+		if (!g_str_equal(record->domain, wait.domain)) {
+			i++;
+			continue;
+		}
+		event_unref(fixture->last);
+		fixture->last = event_ref(record->event);
+		g_ptr_array_remove_index(fixture->records, i);
+	}
+}
+
+const Event *fixture_last(const DomainFixture *fixture)
+{
+	g_assert_nonnull(fixture->last);
+	return fixture->last;
+}
+
+void fixture_forget(DomainFixture *fixture)
+{
+	g_ptr_array_set_size(fixture->records, 0);
+}
+
+char *event_detail(const Event *event, const char *key)
+{
+	g_autoptr(GVariant) value = event->details
+					    ? g_variant_lookup_value(event->details, key, NULL) : NULL;
+
+	return value ? g_variant_print(value, FALSE) : g_strdup("");
+}

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-glib/json-glib.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * A program in the part of QEMU: it understands of a command line what the service needs (the listening
+ * descriptor of the monitor, -pidfile, -device), speaks QMP, and keeps no guest. How it misbehaves is
+ * said by settings, KEY=VALUE with semicolons between them behind "-fake", or later by the command
+ * x-set:
+ *
+ *   start=fail          says something on stderr and exits with status 1
+ *   greeting=none       accepts and is silent; =garbage: talks nonsense
+ *   hang=COMMAND        takes COMMAND (or "all") and never answers
+ *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
+ *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
+ *   powerdown=obey      the guest shuts down when it is asked to
+ *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
+ *   filters=JSON        what query-rx-filter returns (x-set only)
+ *
+ * Commands of its own: x-set {KEY: VALUE}, x-emit {"events": [...]}, x-flood {"count", "first"},
+ * x-lines {"lines": [...]} (raw), x-log (what was commanded so far), x-close (the monitor, and goes on
+ * running), x-exit {"status"}.
+ *
+ * It ends by _exit(): nothing of a sanitizer's or of atexit() shall change its status.
+ */
+
+typedef struct Device {
+	char *id, *driver;
+} Device;
+
+static GHashTable *settings;
+static GPtrArray *commands;      /* "COMMAND ID" */
+static GPtrArray *devices;
+static GString *input, *output;
+static int listener = -1, connection = -1;
+static const char *status = "prelaunch";
+static bool pause_at_shutdown;
+
+static bool is_set(const char *key, const char *value)
+{
+	return g_strcmp0(g_hash_table_lookup(settings, key), value) == 0;
+}
+
+/* ---- output ---- */
+
+static void drop_connection(void)
+{
+	if (connection >= 0)
+		(void)close(connection);
+	connection = -1;
+	g_string_truncate(input, 0);
+	g_string_truncate(output, 0);
+}
+
+static void flush(void)
+{
+	while (connection >= 0 && output->len > 0) {
+		ssize_t n = send(connection, output->str, output->len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			drop_connection();
+		else
+			g_string_erase(output, 0, n);
+	}
+}
+
+/* What it said last is read, however slow the reader is. */
+static _Noreturn void leave(int exit_status)
+{
+	if (connection >= 0)
+		(void)fcntl(connection, F_SETFL, 0);
+	flush();
+	_exit(exit_status);
+}
+
+static void write_line(const char *text)
+{
+	if (connection >= 0)
+		g_string_append_printf(output, "%s\r\n", text);
+}
+
+static void emit(const char *name, const char *data)
+{
+	gint64 now = g_get_real_time();
+	g_autofree char *line = g_strdup_printf(
+		"{\"timestamp\": {\"seconds\": %" G_GINT64_FORMAT ", \"microseconds\": %" G_GINT64_FORMAT
+		"}, \"event\": \"%s\"%s%s}", now / G_USEC_PER_SEC, now % G_USEC_PER_SEC, name,
+		data ? ", \"data\": " : "", data ? data : "");
+
+	write_line(line);
+}
+
+static void reply(gint64 id, const char *result)
+{
+	g_autofree char *line = g_strdup_printf("{\"return\": %s, \"id\": %" G_GINT64_FORMAT "}",
+						result, id);
+
+	write_line(line);
+}
+
+static void refuse(gint64 id, const char *class, const char *text)
+{
+	g_autofree char *line = g_strdup_printf("{\"id\": %" G_GINT64_FORMAT ", \"error\": {\"class\": "
+						"\"%s\", \"desc\": \"%s\"}}", id, class, text);
+
+	write_line(line);
+}
+
+/* ---- the machine ---- */
+
+static const char *get_string(JsonObject *object, const char *member)
+{
+	return object ? json_object_get_string_member_with_default(object, member, "") : "";
+}
+
+static void add_device(JsonObject *object)
+{
+	Device *device = g_new0(Device, 1);
+
+	device->id = g_strdup(get_string(object, "id"));
+	device->driver = g_strdup(get_string(object, "driver"));
+	g_ptr_array_add(devices, device);
+}
+
+static bool remove_device(const char *id)
+{
+	for (unsigned i = 0; i < devices->len; i++)
+		if (g_str_equal(((Device *)g_ptr_array_index(devices, i))->id, id))
+			return g_ptr_array_remove_index(devices, i);
+	return false;
+}
+
+/* As a real one does: first the part, which has no id, then the device. */
+static void emit_deleted(const char *id)
+{
+	g_autofree char *child = g_strdup_printf("{\"path\": \"/machine/peripheral/%s/virtio-backend\"}",
+						 id);
+	g_autofree char *own = g_strdup_printf("{\"device\": \"%s\", \"path\": "
+					       "\"/machine/peripheral/%s\"}", id, id);
+
+	if (!remove_device(id))
+		return;
+	emit("DEVICE_DELETED", child);
+	emit("DEVICE_DELETED", own);
+}
+
+static void list_devices(gint64 id)
+{
+	g_autoptr(GString) text = g_string_new("[{\"name\": \"type\", \"type\": \"string\"}");
+
+	for (unsigned i = 0; i < devices->len; i++) {
+		const Device *device = g_ptr_array_index(devices, i);
+
+		g_string_append_printf(text, ", {\"name\": \"%s\", \"type\": \"child<%s>\"}",
+				       device->id, device->driver);
+	}
+	g_string_append_c(text, ']');
+	reply(id, text->str);
+}
+
+static void guest_shuts_down(void)
+{
+	emit("SHUTDOWN", "{\"guest\": true, \"reason\": \"guest-shutdown\"}");
+	if (!pause_at_shutdown)
+		leave(0);
+	emit("STOP", NULL);
+	status = "shutdown";
+}
+
+/* ---- commands: as QEMU, events before the reply that they are caused by ---- */
+
+static void run_state(gint64 id, JsonObject *arguments)
+{
+	g_autofree char *text = g_strdup_printf("{\"status\": \"%s\", \"singlestep\": false, "
+						"\"running\": %s}", status,
+						g_str_equal(status, "running") ? "true" : "false");
+
+	reply(id, text);
+}
+
+static void cont(gint64 id, JsonObject *arguments)
+{
+	if (!g_str_equal(status, "running"))
+		emit("RESUME", NULL);
+	status = "running";
+	reply(id, "{}");
+}
+
+static void stop(gint64 id, JsonObject *arguments)
+{
+	if (g_str_equal(status, "running"))
+		emit("STOP", NULL);
+	status = "paused";
+	reply(id, "{}");
+}
+
+static void system_reset(gint64 id, JsonObject *arguments)
+{
+	emit("RESET", "{\"guest\": false, \"reason\": \"host-qmp-system-reset\"}");
+	if (g_str_equal(status, "shutdown"))
+		status = "paused";
+	reply(id, "{}");
+}
+
+static void system_powerdown(gint64 id, JsonObject *arguments)
+{
+	emit("POWERDOWN", NULL);
+	reply(id, "{}");
+	if (is_set("powerdown", "obey"))
+		guest_shuts_down();
+}
+
+static void system_wakeup(gint64 id, JsonObject *arguments)
+{
+	emit("WAKEUP", NULL);
+	status = "running";
+	reply(id, "{}");
+}
+
+static void set_action(gint64 id, JsonObject *arguments)
+{
+	pause_at_shutdown = g_str_equal(get_string(arguments, "shutdown"), "pause");
+	reply(id, "{}");
+}
+
+static _Noreturn void quit(gint64 id, JsonObject *arguments)
+{
+	emit("SHUTDOWN", "{\"guest\": false, \"reason\": \"host-qmp-quit\"}");
+	reply(id, "{}");
+	leave(0);
+}
+
+static void accept_it(gint64 id, JsonObject *arguments)
+{
+	reply(id, "{}");
+}
+
+static void device_add(gint64 id, JsonObject *arguments)
+{
+	add_device(arguments);
+	reply(id, "{}");
+}
+
+static void device_del(gint64 id, JsonObject *arguments)
+{
+	const char *device = get_string(arguments, "id");
+
+	if (is_set("device-del", "before"))
+		emit_deleted(device);
+	reply(id, "{}");
+	if (is_set("device-del", "after"))
+		emit_deleted(device);
+}
+
+static void qom_list(gint64 id, JsonObject *arguments)
+{
+	list_devices(id);
+}
+
+static void qom_get(gint64 id, JsonObject *arguments)
+{
+	reply(id, "\"/machine/q35/pcihost/pcie.0\"");
+}
+
+static void query_rx_filter(gint64 id, JsonObject *arguments)
+{
+	const char *filters = g_hash_table_lookup(settings, "filters");
+
+	reply(id, filters ? filters : "[]");
+}
+
+static void x_set(gint64 id, JsonObject *arguments)
+{
+	JsonObjectIter iter;
+	const char *key;
+	JsonNode *value;
+
+	json_object_iter_init(&iter, arguments);
+	while (json_object_iter_next(&iter, &key, &value))
+		g_hash_table_replace(settings, g_strdup(key), g_strdup(json_node_get_string(value)));
+	status = g_hash_table_contains(settings, "status")
+			 ? g_strdup(g_hash_table_lookup(settings, "status")) : status;
+	g_hash_table_remove(settings, "status");
+	reply(id, "{}");
+}
+
+static void x_emit(gint64 id, JsonObject *arguments)
+{
+	JsonArray *events = json_object_get_array_member(arguments, "events");
+
+	for (unsigned i = 0; i < json_array_get_length(events); i++) {
+		JsonNode *event = json_array_get_element(events, i);
+		g_autofree char *text = NULL;
+
+		/* A word is an event without data. */
+		if (JSON_NODE_HOLDS_VALUE(event)) {
+			emit(json_node_get_string(event), NULL);
+			continue;
+		}
+		text = json_to_string(event, FALSE);
+		write_line(text);
+	}
+	reply(id, "{}");
+}
+
+static void x_flood(gint64 id, JsonObject *arguments)
+{
+	gint64 first = json_object_get_int_member(arguments, "first");
+	gint64 count = json_object_get_int_member(arguments, "count");
+
+	for (gint64 i = first; i < first + count; i++)
+		g_string_append_printf(output, "{\"event\": \"X_TEST\", \"data\": {\"n\": "
+				       "%" G_GINT64_FORMAT "}}\r\n", i);
+	reply(id, "{}");
+}
+
+static void x_lines(gint64 id, JsonObject *arguments)
+{
+	JsonArray *lines = json_object_get_array_member(arguments, "lines");
+
+	for (unsigned i = 0; i < json_array_get_length(lines); i++)
+		write_line(json_array_get_string_element(lines, i));
+	reply(id, "{}");
+}
+
+static void x_log(gint64 id, JsonObject *arguments)
+{
+	g_autoptr(GString) text = g_string_new("[");
+
+	for (unsigned i = 0; i < commands->len; i++)
+		g_string_append_printf(text, "%s\"%s\"", i > 0 ? ", " : "",
+				       (char *)g_ptr_array_index(commands, i));
+	g_string_append_c(text, ']');
+	reply(id, text->str);
+}
+
+static void x_close(gint64 id, JsonObject *arguments)
+{
+	reply(id, "{}");
+	flush();
+	drop_connection();
+}
+
+static _Noreturn void x_exit(gint64 id, JsonObject *arguments)
+{
+	leave((int)json_object_get_int_member(arguments, "status"));
+}
+
+static const struct {
+	const char *name;
+	void (*run)(gint64 id, JsonObject *arguments);
+} rows[] = {
+	{ "blockdev-add", accept_it },
+	{ "blockdev-del", accept_it },
+	{ "cont", cont },
+	{ "device_add", device_add },
+	{ "device_del", device_del },
+	{ "inject-nmi", accept_it },
+	{ "netdev_add", accept_it },
+	{ "netdev_del", accept_it },
+	{ "object-add", accept_it },
+	{ "object-del", accept_it },
+	{ "qmp_capabilities", accept_it },
+	{ "qom-get", qom_get },
+	{ "qom-list", qom_list },
+	{ "query-rx-filter", query_rx_filter },
+	{ "query-status", run_state },
+	{ "quit", quit },
+	{ "set-action", set_action },
+	{ "stop", stop },
+	{ "system_powerdown", system_powerdown },
+	{ "system_reset", system_reset },
+	{ "system_wakeup", system_wakeup },
+	{ "x-close", x_close },
+	{ "x-emit", x_emit },
+	{ "x-exit", x_exit },
+	{ "x-flood", x_flood },
+	{ "x-lines", x_lines },
+	{ "x-log", x_log },
+	{ "x-set", x_set },
+};
+
+static void note_command(const char *name, JsonObject *arguments)
+{
+	const char *id = get_string(arguments, "id");
+
+	if (!*id)
+		id = get_string(arguments, "node-name");
+	if (!*id)
+		id = get_string(arguments, "shutdown");
+	if (!g_str_has_prefix(name, "x-") && !g_str_has_prefix(name, "q"))
+		g_ptr_array_add(commands, g_strdup_printf("%s%s%s", name, *id ? " " : "", id));
+}
+
+static void handle(const char *line)
+{
+	g_autoptr(JsonNode) node = json_from_string(line, NULL);
+	JsonObject *command = json_node_get_object(node);
+	const char *name = get_string(command, "execute");
+	JsonObject *arguments = json_object_has_member(command, "arguments")
+					? json_object_get_object_member(command, "arguments") : NULL;
+	gint64 id = json_object_get_int_member(command, "id");
+	g_autofree char *fail_key = g_strconcat("fail:", name, NULL);
+	const char *failure = g_hash_table_lookup(settings, fail_key);
+
+	note_command(name, arguments);
+	if (is_set("hang", "all") || is_set("hang", name))
+		return;
+	if (failure && *failure) {
+		refuse(id, "GenericError", failure);
+		return;
+	}
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+		if (g_str_equal(rows[i].name, name)) {
+			rows[i].run(id, arguments);
+			return;
+		}
+	}
+	refuse(id, "CommandNotFound", "no such command");
+}
+
+/* ---- the loop ---- */
+
+static void greet(void)
+{
+	if (is_set("greeting", "none"))
+		return;
+	for (unsigned i = 0; is_set("greeting", "garbage") && i < 100; i++)
+		write_line("Escape character is '^]'.");
+	write_line("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, "
+		   "\"package\": \"\"}, \"capabilities\": [\"oob\"]}}");
+}
+
+static void on_readable(void)
+{
+	char bytes[65536];
+	ssize_t n = recv(connection, bytes, sizeof(bytes), 0);
+	char *end;
+
+	if (n <= 0) {
+		drop_connection();
+		return;
+	}
+	g_string_append_len(input, bytes, n);
+	while (connection >= 0 && (end = strchr(input->str, '\n'))) {
+		g_autofree char *line = g_strndup(input->str, (size_t)(end - input->str));
+
+		g_string_erase(input, 0, end + 1 - input->str);
+		handle(line);
+	}
+}
+
+static void on_term(void)
+{
+	if (is_set("term", "ignore"))
+		return;
+	if (is_set("term", "exit"))
+		leave(0);
+	emit("SHUTDOWN", "{\"guest\": false, \"reason\": \"host-signal\"}");
+	leave(0);
+}
+
+static _Noreturn void run(int signals)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = signals, .events = POLLIN },
+			{ .fd = connection < 0 ? listener : -1, .events = POLLIN },
+			{ .fd = connection, .events = output->len > 0 ? POLLIN | POLLOUT : POLLIN },
+		};
+		struct signalfd_siginfo info;
+
+		(void)poll(fds, G_N_ELEMENTS(fds), -1);
+		if (fds[0].revents && read(signals, &info, sizeof(info)) == sizeof(info))
+			on_term();
+		if (fds[1].revents) {
+			connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+			if (connection >= 0)
+				greet();
+		}
+		if (fds[2].revents & (POLLIN | POLLHUP | POLLERR))
+			on_readable();
+		flush();
+	}
+}
+
+/* ---- the command line ---- */
+
+static void read_settings(const char *text)
+{
+	g_auto(GStrv) parts = g_strsplit(text, ";", -1);
+
+	for (unsigned i = 0; parts[i]; i++) {
+		g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
+
+		if (pair[0] && pair[1])
+			g_hash_table_replace(settings, g_strdup(pair[0]), g_strdup(pair[1]));
+	}
+}
+
+static void read_option(const char *option, const char *value)
+{
+	g_autoptr(JsonNode) node = NULL;
+
+	if (g_str_equal(option, "-fake")) {
+		read_settings(value);
+	} else if (g_str_equal(option, "-chardev") && strstr(value, "id=vmherald-monitor")) {
+		listener = atoi(strstr(value, "fd=") + strlen("fd="));
+	} else if (g_str_equal(option, "-pidfile")) {
+		g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+
+		(void)g_file_set_contents(value, text, -1, NULL);
+	} else if (g_str_equal(option, "-device")) {
+		node = json_from_string(value, NULL);
+		add_device(json_node_get_object(node));
+	} else if (g_str_equal(option, "-action")) {
+		pause_at_shutdown = strstr(value, "shutdown=pause") != NULL;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	sigset_t set;
+	int signals;
+
+	settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	commands = g_ptr_array_new();
+	devices = g_ptr_array_new();
+	input = g_string_new(NULL);
+	output = g_string_new(NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC);
+
+	for (int i = 1; i + 1 < argc; i++)
+		read_option(argv[i], argv[i + 1]);
+	if (is_set("start", "fail")) {
+		g_printerr("fake-qemu: first line\nfake-qemu: -device nope: no such thing\n");
+		_exit(1);
+	}
+	if (listener < 0)
+		_exit(2);
+	run(signals);
+}

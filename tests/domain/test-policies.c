@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+
+#include "domain-fixture.h"
+
+/* What the definition wants to happen at an end, and the sequences of several steps: shutdown, reboot. */
+
+#define SHUTDOWN(guest, cause)                                                                     \
+	"{\"event\":\"SHUTDOWN\",\"data\":{\"guest\":" guest ",\"reason\":\"" cause "\"}}"
+
+static void end_with(DomainFixture *fixture, Domain *domain, const char *events, const char *command)
+{
+	g_auto(Answer) answer = { 0 };
+
+	if (events)
+		fixture_emit(fixture, domain, events);
+	domain_execute(domain, command, g_str_equal(command, "quit") ? NULL
+								     : fixture_json("{\"status\":0}"),
+		       20000, on_answer, &answer);
+	answer_wait(fixture, &answer);
+}
+
+/* ---- restart ---- */
+
+static void test_crash_restart(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-crash\":\"restart\"");
+	pid_t pid = domain_get_pid(domain);
+
+	g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+	fixture_expect(fixture, domain, "stopped failed shut-off", "starting booted starting",
+		       "started booted running", NULL);
+	g_assert_cmpuint(domain_get_incarnation(domain), ==, 2);
+	g_assert_cmpint(domain_get_pid(domain), !=, pid);
+	/* It was asked for: no restart. */
+	fixture_destroy(fixture, domain);
+	fixture_expect(fixture, domain, "shutdown host shutting-down", "stopped destroyed shut-off",
+		       NULL);
+}
+
+static void test_panic_restart(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-panic\":\"restart\"");
+
+	end_with(fixture, domain, "{\"event\":\"GUEST_PANICKED\",\"data\":{\"action\":\"poweroff\"}},"
+				  "\"STOP\"," SHUTDOWN("true", "guest-panic"), "x-exit");
+	fixture_expect(fixture, domain, "Panicked poweroff", "crashed panicked crashed",
+		       "shutdown guest shutting-down", "stopped crashed shut-off",
+		       "starting booted starting", "started booted running", NULL);
+}
+
+static void test_shutdown_restart(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-shutdown\":\"restart\"");
+
+	end_with(fixture, domain, SHUTDOWN("true", "guest-shutdown"), "x-exit");
+	fixture_expect(fixture, domain, "shutdown guest shutting-down", "stopped shutdown shut-off",
+		       "starting booted starting", "started booted running", NULL);
+	/* The host ended it, not the guest. */
+	end_with(fixture, domain, NULL, "quit");
+	fixture_expect(fixture, domain, "shutdown host shutting-down", "stopped shutdown shut-off", NULL);
+	fixture_run(fixture);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_SHUT_OFF);
+}
+
+static void test_no_restart(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	g_assert_cmpint(kill(domain_get_pid(domain), SIGKILL), ==, 0);
+	fixture_expect(fixture, domain, "stopped failed shut-off", NULL);
+	fixture_run(fixture);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_SHUT_OFF);
+}
+
+/* A guest that dies at once must not keep the host busy for ever. */
+static void test_restart_bound(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-crash\":\"restart\"");
+
+	for (unsigned i = 0; i < 5; i++) {
+		g_assert_cmpint(kill(domain_get_pid(domain), SIGKILL), ==, 0);
+		fixture_expect(fixture, domain, "stopped failed shut-off", "starting booted starting",
+			       "started booted running", NULL);
+	}
+	g_test_expect_message("vmherald", G_LOG_LEVEL_INFO, "*'a': monitor:*");
+	g_test_expect_message("vmherald", G_LOG_LEVEL_WARNING, "*'a'*6 times*not started again*");
+	g_assert_cmpint(kill(domain_get_pid(domain), SIGKILL), ==, 0);
+	fixture_expect(fixture, domain, "stopped failed shut-off", NULL);
+	g_test_assert_expected_messages();
+	/* By hand it can be. */
+	fixture_start(fixture, domain);
+	g_assert_cmpuint(domain_get_incarnation(domain), ==, 7);
+}
+
+/* A restart that does not succeed ends there. */
+static void test_restart_fails(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-crash\":\"restart\"");
+	const char *changed = "\"on-crash\":\"restart\",\"title\":\"changed\"";
+	g_autofree char *document = NULL;
+	g_autofree char *members = g_strdup_printf("%s,\"uuid\":\"%s\"", changed,
+						   domain_get_uuid(domain));
+	g_auto(Answer) answer = { 0 };
+
+	document = fixture_document("a", "start=fail", members);
+	driver_define(fixture->driver, document, on_driver_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_expect(fixture, domain, "defined updated running", NULL);
+	g_assert_cmpint(kill(domain_get_pid(domain), SIGKILL), ==, 0);
+	fixture_expect(fixture, domain, "stopped failed shut-off", "starting booted starting",
+		       "stopped failed shut-off", NULL);
+	fixture_run(fixture);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_SHUT_OFF);
+}
+
+/* ---- shutdown ---- */
+
+static void test_shutdown(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "powerdown=obey", "\"on-shutdown\":\"restart\"");
+	g_auto(Answer) answer = { 0 };
+
+	domain_shutdown(domain, -1, on_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	/* Who wants it down does not want it to come back. */
+	fixture_expect(fixture, domain, "PowerdownRequested api", "shutdown guest shutting-down",
+		       "stopped shutdown shut-off", NULL);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_SHUT_OFF);
+}
+
+static void test_shutdown_forced(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) answer = { 0 };
+
+	domain_shutdown(domain, 50, on_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_expect(fixture, domain, "PowerdownRequested api", "shutdown host shutting-down",
+		       "stopped destroyed shut-off", NULL);
+}
+
+static void test_shutdown_pause(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "powerdown=obey", "\"on-shutdown\":\"pause\"");
+	g_auto(Answer) answer = { 0 };
+
+	domain_shutdown(domain, -1, on_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_expect(fixture, domain, "PowerdownRequested api", "shutdown guest shutting-down",
+		       "suspended guest-shutdown paused", NULL);
+}
+
+static void test_shutdown_refused(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "fail:system_powerdown=no button", NULL);
+	g_auto(Answer) answer = { 0 };
+
+	domain_shutdown(domain, -1, on_answer, &answer);
+	answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "no button");
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_RUNNING);
+	fixture_expect(fixture, domain, NULL);
+}
+
+/* ---- reboot ---- */
+
+#define REBOOT_LOG                                                                                 \
+	"[\"cont\",\"set-action pause\",\"system_powerdown\",\"system_reset\","                      \
+	"\"set-action poweroff\",\"cont\"]"
+
+static void test_reboot(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "powerdown=obey", NULL);
+	pid_t pid = domain_get_pid(domain);
+	g_auto(Answer) answer = { 0 }, again = { 0 };
+	g_autofree char *log = NULL;
+
+	domain_reboot(domain, -1, on_answer, &answer);
+	domain_reboot(domain, -1, on_answer, &again);
+	answer_wait_error(fixture, &again, CORE_ERROR_WRONG_STATE, "rebooted already");
+	answer_wait_ok(fixture, &answer);
+	/* Its shutting down and starting are not told: it never was anything but running. */
+	fixture_expect(fixture, domain, "PowerdownRequested api", "Reset host host-qmp-system-reset",
+		       NULL);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_RUNNING);
+	g_assert_cmpint(domain_get_pid(domain), ==, pid);
+	log = fixture_execute(fixture, domain, "x-log", NULL);
+	g_assert_cmpstr(log, ==, REBOOT_LOG);
+
+	/* Then a shutdown is one again. */
+	answer_clear(&answer);
+	domain_shutdown(domain, -1, on_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_expect(fixture, domain, "PowerdownRequested api", "shutdown guest shutting-down",
+		       "stopped shutdown shut-off", NULL);
+}
+
+static void test_reboot_forced(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) answer = { 0 };
+	g_autofree char *log = NULL;
+
+	domain_reboot(domain, 50, on_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_expect(fixture, domain, "PowerdownRequested api", "Reset host host-qmp-system-reset",
+		       NULL);
+	log = fixture_execute(fixture, domain, "x-log", NULL);
+	g_assert_cmpstr(log, ==, REBOOT_LOG);
+}
+
+/* Whatever is refused on the way: QEMU is left to end with its guest, as the definition has it. */
+static void test_reboot_refused(DomainFixture *fixture, const void *data)
+{
+	static const char *const steps[] = { "system_powerdown", "system_reset", "cont" };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(steps); i++) {
+		g_autofree char *name = g_strdup_printf("d%u", i);
+		g_autofree char *key = g_strconcat("fail:", steps[i], NULL);
+		Domain *domain = fixture_run_domain(fixture, name, "powerdown=obey", NULL);
+		g_auto(Answer) answer = { 0 };
+		g_autofree char *log = NULL;
+
+		fixture_set(fixture, domain, key, "refused");
+		domain_reboot(domain, -1, on_answer, &answer);
+		answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "refused");
+		log = fixture_execute(fixture, domain, "x-log", NULL);
+		g_assert_true(g_strrstr(log, "set-action poweroff") > g_strrstr(log, "set-action pause"));
+		fixture_forget(fixture);
+	}
+}
+
+static void test_reboot_not_supported(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "fail:set-action=too old", NULL);
+	g_auto(Answer) answer = { 0 };
+
+	domain_reboot(domain, -1, on_answer, &answer);
+	answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "too old");
+	fixture_expect(fixture, domain, NULL);
+}
+
+static void test_end_while_rebooting(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-crash\":\"restart\"");
+	g_auto(Answer) answer = { 0 };
+
+	domain_reboot(domain, -1, on_answer, &answer);
+	fixture_expect(fixture, domain, "PowerdownRequested api", NULL);
+	g_assert_cmpint(kill(domain_get_pid(domain), SIGKILL), ==, 0);
+	answer_wait_error(fixture, &answer, CORE_ERROR_MONITOR_LOST, "'a'");
+	fixture_expect(fixture, domain, "stopped failed shut-off", "starting booted starting",
+		       "started booted running", NULL);
+	/* Nothing of the old reboot is left in the new run. */
+	fixture_emit(fixture, domain, SHUTDOWN("true", "guest-shutdown"));
+	fixture_expect(fixture, domain, "shutdown guest shutting-down", NULL);
+}
+
+#define ADD(name, function) FIXTURE_ADD("/domain/policies/" name, function)
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	ADD("crash-restart", test_crash_restart);
+	ADD("panic-restart", test_panic_restart);
+	ADD("shutdown-restart", test_shutdown_restart);
+	ADD("no-restart", test_no_restart);
+	ADD("restart-bound", test_restart_bound);
+	ADD("restart-fails", test_restart_fails);
+	ADD("shutdown", test_shutdown);
+	ADD("shutdown-forced", test_shutdown_forced);
+	ADD("shutdown-pause", test_shutdown_pause);
+	ADD("shutdown-refused", test_shutdown_refused);
+	ADD("reboot", test_reboot);
+	ADD("reboot-forced", test_reboot_forced);
+	ADD("reboot-refused", test_reboot_refused);
+	ADD("reboot-not-supported", test_reboot_not_supported);
+	ADD("end-while-rebooting", test_end_while_rebooting);
+	return g_test_run();
+}
