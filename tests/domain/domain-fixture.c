@@ -354,11 +354,12 @@ void answer_clear(Answer *answer)
 char *fixture_document(const char *name, const char *settings, const char *members)
 {
 	const char *program = g_getenv("VMHERALD_FAKE_QEMU");
+	g_autofree char *escaped = g_strescape(settings ? settings : "", NULL);
 
 	g_assert_nonnull(program);
 	return g_strdup_printf("{\"name\":\"%s\",\"emulator\":\"%s\",\"accel\":\"tcg\",\"arguments\":["
 			       "\"-fake\",\"device-del=after;%s\"]%s%s}", name, program,
-			       settings ? settings : "", members ? "," : "", members ? members : "");
+			       escaped, members ? "," : "", members ? members : "");
 }
 
 Domain *fixture_define(DomainFixture *fixture, const char *name, const char *settings,
@@ -466,7 +467,9 @@ static bool has_count(void *userdata)
 
 void fixture_expect(DomainFixture *fixture, Domain *domain, ...)
 {
-	CountWait wait = { fixture, domain_get_name(domain), 0 };
+	/* A copy: a redefinition that comes to effect meanwhile brings another string. */
+	g_autofree char *name = g_strdup(domain_get_name(domain));
+	CountWait wait = { fixture, name, 0 };
 	g_autoptr(GPtrArray) expected = g_ptr_array_new();
 	unsigned n = 0;
 	const char *text;
