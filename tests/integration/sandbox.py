@@ -45,9 +45,10 @@ BUS_CONFIGURATION = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def install(place):
+def install(place, service_options):
     """Installs the build below place and returns the folder of its bus service file. The file is
-    the installed one; only the program in it is led through a script that keeps its stderr."""
+    the installed one; only the program in it is led through a script that keeps its stderr, and
+    service_options are added."""
     stage = os.path.join(place, "stage")
     subprocess.run([os.environ["VMHERALD_MESON"], "install", "--no-rebuild", "--quiet",
                     "-C", os.environ["VMHERALD_BUILD"], "--destdir", stage],
@@ -66,7 +67,8 @@ def install(place):
         script.write(f"#!/bin/sh\nexec {stage}{program} \"$@\" 2>>{place}/service.log\n")
     os.chmod(wrapper, 0o755)
     with open(path, "w", encoding="utf-8") as service:
-        service.write(text.replace(f"Exec={program}{arguments}", f"Exec={wrapper}{arguments}"))
+        service.write(text.replace(f"Exec={program}{arguments}",
+                                   " ".join([f"Exec={wrapper}{arguments}", *service_options])))
     # So that the cases find the installed vmheraldctl.
     programs = [place for place, _, files in os.walk(stage) if "vmheraldctl" in files and
                 place.endswith("/bin")]
@@ -81,7 +83,8 @@ class Sandbox:
     """Above the bus: sets the stage, forwards the TAP of the cases, and sees to it that nothing
     is left, whatever happened below."""
 
-    def __init__(self):
+    def __init__(self, service_options=()):
+        self.service_options = service_options
         self.count = 0
         self.failed = False
         self.folder = tempfile.mkdtemp(prefix="vmherald-test-")
@@ -112,7 +115,7 @@ class Sandbox:
         # Made by a service manager for its own child, not for the service under test.
         for variable in ("NOTIFY_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"):
             os.environ.pop(variable, None)
-        services = install(self.folder)
+        services = install(self.folder, self.service_options)
         configuration = os.path.join(self.folder, "bus.conf")
         with open(configuration, "w", encoding="utf-8") as file:
             file.write(BUS_CONFIGURATION.format(folder=self.folder, services=services))
