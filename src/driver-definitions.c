@@ -442,7 +442,6 @@ static void commit_reload(Job *job)
 
 		/* With a file that cannot be read, nobody knows whose it is: then nothing is taken away. */
 		if (domain_is_persistent(domain) && job->problems->len == 0 &&
-		    !domain_state_is_active(domain_get_state(domain)) &&
 		    !g_hash_table_contains(files, domain_get_uuid(domain)))
 			undefine(job->driver, domain);
 	}

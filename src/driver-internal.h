@@ -16,9 +16,9 @@ struct Driver {
 	Strand *background;         /* what nobody waits for: emulators, the sequence's reservation */
 	Sequence *sequence;
 	bool reserving;
-	uint64_t sequence_at_start;
+	uint64_t sequence_at_start; /* the last one of the service before this one */
 	Registry *registry;
-	GHashTable *last_of_kind;   /* uuid -> uint64_t[EVENT_KIND_MAX], for the stamp */
+	GHashTable *numbers;        /* uuid -> Numbers (driver.c), for the stamp */
 	GPtrArray *emulators;
 	unsigned jobs;              /* on the store strand */
 

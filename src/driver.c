@@ -14,32 +14,23 @@
 
 /* ---- what domains tell ---- */
 
-static uint64_t take_previous(Driver *driver, Domain *domain, EventKind kind, uint64_t sequence)
+/* Sequences that are known of a domain. */
+typedef struct Numbers {
+	uint64_t last_of_kind[EVENT_KIND_MAX];
+	uint64_t connected_until;    /* the last of all before its monitor was lost */
+} Numbers;
+
+static Numbers *get_numbers(Driver *driver, Domain *domain)
 {
 	const char *uuid = domain_get_uuid(domain);
-	uint64_t *last = g_hash_table_lookup(driver->last_of_kind, uuid);
-	uint64_t previous;
+	Numbers *numbers = g_hash_table_lookup(driver->numbers, uuid);
 
-	if (!last) {
-		last = g_new0(uint64_t, EVENT_KIND_MAX);
-		g_hash_table_insert(driver->last_of_kind, g_strdup(uuid), last);
+	if (!numbers) {
+		numbers = g_new0(Numbers, 1);
+		numbers->connected_until = driver->sequence_at_start;
+		g_hash_table_insert(driver->numbers, g_strdup(uuid), numbers);
 	}
-	previous = last[kind];
-	last[kind] = sequence;
-	return previous;
-}
-
-/* The last that was told of this domain before its monitor was lost; of none since the start, then the last
- * of all before that. */
-static uint64_t get_last_before_gap(Driver *driver, Domain *domain)
-{
-	const uint64_t *last = g_hash_table_lookup(driver->last_of_kind, domain_get_uuid(domain));
-	uint64_t newest = driver->sequence_at_start;
-
-	for (unsigned kind = 0; last && kind < EVENT_KIND_MAX; kind++)
-		if (kind != EVENT_MONITOR_LOST)
-			newest = MAX(newest, last[kind]);
-	return newest;
+	return numbers;
 }
 
 static StrandStep reserve_work(void *data)
@@ -68,12 +59,16 @@ static const StrandItemClass reserve_class = { reserve_work, NULL, reserve_done,
 static void on_event(Domain *domain, Event *event, void *userdata)
 {
 	Driver *driver = userdata;
+	Numbers *numbers = get_numbers(driver, domain);
 	EventStamp stamp;
 
+	/* The gap began when the monitor was lost, not when that was told, nor when it is over: others have
+	 * had events since. */
 	if (event->kind == EVENT_MONITOR_RESYNCHRONIZED)
-		event->resynchronized.last_before = get_last_before_gap(driver, domain);
+		event->resynchronized.last_before = numbers->connected_until;
 	stamp.sequence = sequence_next(driver->sequence);
-	stamp.previous = take_previous(driver, domain, event->kind, stamp.sequence);
+	stamp.previous = numbers->last_of_kind[event->kind];
+	numbers->last_of_kind[event->kind] = stamp.sequence;
 	event_seal(event, stamp);
 	if (sequence_wants_reserve(driver->sequence) && !driver->reserving) {
 		driver->reserving = true;
@@ -86,6 +81,8 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 {
 	Driver *driver = userdata;
 
+	if ((properties & DOMAIN_PROPERTY_CONNECTED) && !domain_is_connected(domain))
+		get_numbers(driver, domain)->connected_until = sequence_last(driver->sequence);
 	driver->observer.changed(domain, properties, driver->observer.userdata);
 }
 
@@ -104,7 +101,7 @@ void driver_remove_domain(Driver *driver, Domain *domain)
 {
 	domain_ref(domain);
 	registry_remove(driver->registry, domain);
-	g_hash_table_remove(driver->last_of_kind, domain_get_uuid(domain));
+	g_hash_table_remove(driver->numbers, domain_get_uuid(domain));
 	driver->observer.domain_removed(domain, driver->observer.userdata);
 	domain_unref(domain);
 }
@@ -156,7 +153,7 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	driver->state_lock = -1;
 	g_queue_init(&driver->autostart);
 	driver->registry = registry_new();
-	driver->last_of_kind = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	driver->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	driver->emulators = g_ptr_array_new();
 	driver->directories = directories_new(system, error);
 	if (!driver->directories)
@@ -208,7 +205,7 @@ Driver *driver_free(Driver *driver)
 	strand_unref(driver->background);
 	g_ptr_array_set_size(domains, 0);
 	registry_free(driver->registry);
-	g_hash_table_unref(driver->last_of_kind);
+	g_hash_table_unref(driver->numbers);
 	g_ptr_array_unref(driver->emulators);
 	sequence_close(driver->sequence);
 	directories_free(driver->directories);

@@ -66,8 +66,8 @@ void driver_create(Driver *driver, const char *text, bool paused, DriverDone don
 void driver_undefine(Driver *driver, Domain *domain, DriverDone done, void *userdata);
 void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, DriverDone done,
 			  void *userdata);
-/* Reads the files again: takes in new and changed ones, undefines what has no file any more and does not run, starts what is
- * to be autostarted. Files that cannot be read are logged, and what they defined before stays. */
+/* Reads the files again: takes in new and changed ones, undefines what has no file any more (what runs becomes
+ * transient), starts what is to be autostarted. Files that cannot be read are logged, and what they defined before stays. */
 void driver_reload(Driver *driver, DriverDone done, void *userdata);
 
 /* problems: DefinitionProblem, borrowed; NULL with the error if it could not be looked at. */

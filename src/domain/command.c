@@ -173,8 +173,11 @@ static void on_ordered(JsonNode *result, const GError *error, void *userdata)
 	Operation *operation = command_get_operation(command);
 
 	/* With a time to force it, that decides, however deaf QEMU is. */
-	if (operation && error && !operation->forced)
+	if (operation && error && !operation->forced) {
+		if (operation->kind == DOMAIN_OPERATION_REBOOT && command->domain->host)
+			command_restore_action(command->domain);
 		operation_end(operation, NULL, error);
+	}
 	command_free(command);
 }
 

@@ -192,7 +192,7 @@ static LifecycleReason reason_from_run_state(const char *run_state)
 	return LIFECYCLE_REASON_RESYNC;
 }
 
-static void on_quit(JsonNode *result, const GError *error, void *userdata)
+static void on_last_order(JsonNode *result, const GError *error, void *userdata)
 {
 	Domain *domain = userdata;
 
@@ -227,10 +227,16 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	domain->reconnect_delay_ms = 0;
 	(void)domain_enter_state(domain, state, reason_from_run_state(run_state));
 	tell_resynchronized(domain);
+	/* The service was killed between the run file and `cont`: that start is brought to its end. */
+	if (!domain->released && g_str_equal(run_state, "prelaunch"))
+		domain_call(domain, "cont", NULL, DOMAIN_CALL_TIMEOUT_MS, on_last_order,
+			    domain_ref(domain));
+	domain->released = true;
 	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
 	command_restore_action(domain);
 	if (state == DOMAIN_STATE_SHUTTING_DOWN && !lifecycle_keeps_after_shutdown(domain))
-		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_quit, domain_ref(domain));
+		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_last_order,
+			    domain_ref(domain));
 	if (domain->readopt)
 		operation_end(domain->readopt, NULL, NULL);
 }
@@ -322,11 +328,11 @@ static void on_grace(int timer, void *userdata)
 	if (domain->process_exited) {
 		/* Gone, but something still holds its end of the socket: cut, and ended in its place in the
 		 * strand. Without a monitor the end is in the strand already. */
-		if (domain->monitor) {
-			domain_drop_monitor(domain);
-			push_closed(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
-							"The process has gone"));
-		}
+		if (!domain->monitor)
+			return;
+		domain_drop_monitor(domain);
+		push_closed(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+						"The process has gone"));
 		return;
 	}
 	if (domain->start) {
@@ -407,6 +413,10 @@ static void on_exit_of_process(QemuProcess *process, const QemuExit *how, void *
 	domain->exit = *how;
 	if (domain->monitor_gone) {
 		run_end_check(domain);
+		return;
+	}
+	if (!domain->monitor) {
+		push_closed(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST, "Not connected"));
 		return;
 	}
 	/* What it said last is still in the socket; the end of file comes behind it. */
@@ -544,6 +554,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 		domain->definition = definition_ref(run->definition);
 	}
 	domain->has_directory = true;
+	domain->released = run->released;
 	domain->incarnation = run->incarnation;
 	domain->started_at = run->started_at;
 	domain->emulator = g_strdup(run->emulator);

@@ -89,7 +89,7 @@ static void on_removal_written(Domain *domain, const GError *error, void *userda
 /* Backends whose device is gone from the list without a DEVICE_DELETED. */
 typedef struct Orphan {
 	Domain *domain;
-	uint64_t incarnation;
+	uint64_t run;
 	char *id;
 	unsigned pending;
 	bool in_use;
@@ -101,7 +101,7 @@ static void orphan_step(Orphan *orphan)
 
 	if (--orphan->pending > 0)
 		return;
-	if (!orphan->in_use && domain->host && domain->incarnation == orphan->incarnation &&
+	if (!orphan->in_use && domain->host && domain->run == orphan->run &&
 	    g_hash_table_remove(domain->backends, orphan->id))
 		domain_write_run_file(domain, true, on_removal_written, NULL);
 	domain_unref(domain);
@@ -125,7 +125,7 @@ static void remove_orphan(Domain *domain, const char *id, const Backends *backen
 	Orphan *orphan = g_new0(Orphan, 1);
 
 	orphan->domain = domain_ref(domain);
-	orphan->incarnation = domain->incarnation;
+	orphan->run = domain->run;
 	orphan->id = g_strdup(id);
 	orphan->pending = 1;
 	for (unsigned i = BACKEND_MAX; i-- > 0;) {

@@ -81,6 +81,7 @@ struct Domain {
 	int64_t started_at;
 	char *emulator;
 	char *directory;
+	bool released;                /* cont has been answered, or is not to come */
 	bool has_directory;           /* and it is to be removed when the run is over */
 	QmpMonitor *monitor;
 	bool monitor_gone;            /* everything QEMU wrote has been committed */

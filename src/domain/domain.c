@@ -62,6 +62,7 @@ void domain_reset_run(Domain *domain)
 
 	clear_run(domain);
 	domain->run++;
+	domain->released = false;
 	domain->has_directory = false;
 	domain->process_exited = false;
 	domain->exit = (QemuExit){ 0 };

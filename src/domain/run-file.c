@@ -65,6 +65,7 @@ char *run_file_to_json(const RunFile *run)
 	write_int(builder, "pid", run->pid);
 	write_int(builder, "start-time", (int64_t)run->start_time);
 	write_bool(builder, "started", run->started);
+	write_bool(builder, "released", run->released);
 	write_int(builder, "started-at", run->started_at);
 	write_string(builder, "emulator", run->emulator ? run->emulator : "");
 	/* As text: the definition is read by its own parser and by nobody else. */
@@ -147,6 +148,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 		return NULL;
 	}
 	(void)json_read_bool(object, "started", &run->started);
+	(void)json_read_bool(object, "released", &run->released);
 	(void)json_read_int(object, "start-time", &start_time);
 	(void)json_read_int(object, "started-at", &started_at);
 	(void)json_read_string(object, "emulator", &emulator);

@@ -22,6 +22,7 @@ typedef struct RunFile {
 	pid_t pid;                   /* 0: not known yet */
 	uint64_t start_time;
 	bool started;                /* false: killed in the middle of a start */
+	bool released;               /* false: killed between that and `cont` */
 	int64_t started_at;
 	char *emulator;
 	GHashTable *backends;        /* device id -> Backends */

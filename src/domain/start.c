@@ -14,11 +14,12 @@
  *   start_connected()   handshake done: read devices and filters
  *   on_resync()         run file: started (worker)
  *   on_run_file()       cont (unless paused)
- *   on_cont()           state running or paused; Lifecycle `started`; the caller is answered
+ *   on_cont()           state running or paused; Lifecycle `started`; run file once more (worker)
+ *   on_released()       the caller is answered
  *
  * The run file comes before `cont`, so that nothing lies between its reply and `started`: what QEMU
- * tells after the reply finds the domain running. Killed in between, the service finds a domain that
- * is paused.
+ * tells after the reply finds the domain running. Killed in between, the service brings the start to
+ * its end when it finds QEMU again (connection.c).
  *
  * Whatever fails on the way goes through start_fail(): QEMU is killed, run-end.c cleans up, tells
  * `stopped` with reason failed and answers the caller with QEMU's last lines.
@@ -164,12 +165,28 @@ void start_fail(Domain *domain, GError *error)
 
 /* ---- connected ---- */
 
+static void on_released(Domain *domain, const GError *error, void *userdata)
+{
+	uint64_t *id = userdata;
+	Operation *operation = operation_find(domain, *id);
+
+	/* What is lost without that file is a needless `cont` after a kill of the service. */
+	if (error)
+		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+	if (operation)
+		operation_end(operation, NULL, NULL);
+	g_free(id);
+}
+
+/* Told at once, answered when the run file says so too: who is answered finds nothing under way. */
 static void finish(Domain *domain)
 {
-	Operation *operation = domain->start->operation;
+	uint64_t *id = g_new0(uint64_t, 1);
 	bool paused = domain->start->paused;
 
+	*id = domain->start->operation ? domain->start->operation->id : 0;
 	domain->start = start_free(domain->start, domain);
+	domain->released = true;
 	domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
 	domain_publish_lifecycle(domain, event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED,
 							     LIFECYCLE_REASON_BOOTED),
@@ -181,8 +198,7 @@ static void finish(Domain *domain)
 								     LIFECYCLE_SUSPENDED,
 								     LIFECYCLE_REASON_PAUSED),
 					 DOMAIN_STATE_PAUSED);
-	if (operation)
-		operation_end(operation, NULL, NULL);
+	domain_write_run_file(domain, true, on_released, id);
 }
 
 static bool is_starting(const Domain *domain)
@@ -222,6 +238,7 @@ static void on_resync(Domain *domain, const char *run_state, const GError *error
 		return;
 	}
 	domain->started_at = event_now();
+	domain->released = domain->start->paused;
 	domain_write_run_file(domain, true, on_run_file, NULL);
 }
 
@@ -289,6 +306,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 		.pid = domain_get_pid(domain),
 		.start_time = domain->process ? qemu_process_get_start_time(domain->process) : 0,
 		.started = started,
+		.released = domain->released,
 		.started_at = domain->started_at,
 		.emulator = domain->emulator,
 		.backends = domain->backends,

@@ -50,8 +50,10 @@ static char *describe(Domain *domain, const Event *event)
 	case EVENT_MONITOR_LOST:
 		return g_strdup_printf("Lost %s", event->monitor_lost.reason);
 	case EVENT_MONITOR_RESYNCHRONIZED:
-		g_assert_cmpuint(event->resynchronized.last_before, ==, event->stamp.sequence - 1);
+		g_assert_cmpuint(event->resynchronized.last_before, <, event->stamp.sequence);
 		return g_strdup_printf("Resynchronized %s", event->resynchronized.reason);
+	case EVENT_EVENTS_LOST:
+		return g_strdup_printf("EventsLost %s", event->events_lost.where);
 	default:
 		g_assert_not_reached();
 	}

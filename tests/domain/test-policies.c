@@ -165,8 +165,8 @@ static void test_shutdown_refused(DomainFixture *fixture, const void *data)
 /* ---- reboot ---- */
 
 #define REBOOT_LOG                                                                                 \
-	"[\"cont\",\"set-action pause\",\"system_powerdown\",\"system_reset\","                      \
-	"\"set-action poweroff\",\"cont\"]"
+	"[\"cont\",\"set-action pause\",\"system_powerdown\",\"system_reset\",\"cont\","           \
+	"\"set-action poweroff\"]"
 
 static void test_reboot(DomainFixture *fixture, const void *data)
 {
