@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-variant.h"
+
+#include "bus-fixture.h"
+
+/* GVariant text and what arrives: types and values are those that went in. */
+static const struct {
+	const char *type, *value, *text;
+} rows[] = {
+	{ "b", "true", "true" },
+	{ "b", "false", "false" },
+	{ "y", "255", "255" },
+	{ "n", "-32768", "-32768" },
+	{ "q", "65535", "65535" },
+	{ "i", "-2147483648", "-2147483648" },
+	{ "u", "4294967295", "4294967295" },
+	{ "x", "-9223372036854775808", "-9223372036854775808" },
+	{ "t", "18446744073709551615", "18446744073709551615" },
+	{ "d", "-0.25", "-0.25" },
+	{ "s", "'text'", "'text'" },
+	{ "s", "''", "''" },
+	{ "s", "'\\u00e4 \\n \"'", "'\xc3\xa4 \n \"'" },
+	{ "o", "'/a/b'", "'/a/b'" },
+	{ "g", "'a{sv}'", "'a{sv}'" },
+	{ "v", "<uint32 7>", "<u 7>" },
+	{ "v", "<<'in'>>", "<v <s 'in'>>" },
+	{ "as", "[]", "[]" },
+	{ "as", "['a','b']", "['a' 'b']" },
+	{ "ay", "[1,2]", "[1 2]" },
+	{ "aas", "[['a'],[]]", "[['a'] []]" },
+	{ "a{sv}", "{}", "[]" },
+	{ "a{sv}", "{'a': <true>}", "[{'a' <b true>}]" },
+	{ "a{us}", "{7: 'seven'}", "[{7 'seven'}]" },
+	{ "(s)", "('a',)", "('a')" },
+	{ "(sa{sv}(ttt))", "('a', {'k': <[1, 2]>}, (1, 2, 3))", "('a' [{'k' <ai [1 2]>}] (1 2 3))" },
+	{ "a(sv)", "[('a', <(1, 'b')>)]", "[('a' <(is) (1 'b')>)]" },
+	{ "a{sa{sa{sv}}}", "{'a': {'b': {'c': <'d'>}}}", "[{'a' [{'b' [{'c' <s 'd'>}]}]}]" },
+};
+
+static void test_values(BusFixture *fixture, const void *data)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(GVariant) value = g_variant_parse(G_VARIANT_TYPE(rows[i].type), rows[i].value,
+							    NULL, NULL, &error);
+		g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+		g_autofree char *text = NULL;
+
+		g_assert_no_error(error);
+		g_assert_cmpint(bus_append_gvariant(message, value), >=, 0);
+		bus_seal(message);
+		g_assert_cmpstr(sd_bus_message_get_signature(message, true), ==, rows[i].type);
+		text = bus_describe(message);
+		g_assert_cmpstr(text, ==, rows[i].text);
+	}
+}
+
+/* Behind each other in one message, and from a value in another byte order. */
+static void test_in_a_row(BusFixture *fixture, const void *data)
+{
+	g_autoptr(GVariant) number = g_variant_ref_sink(g_variant_new_uint64(1));
+	g_autoptr(GVariant) swapped = g_variant_byteswap(number);
+	g_autoptr(GVariant) text_value = g_variant_ref_sink(g_variant_new_string("a"));
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	g_autofree char *text = NULL;
+
+	g_assert_cmpint(bus_append_gvariant(message, text_value), >=, 0);
+	g_assert_cmpint(bus_append_dict(message, NULL), >=, 0);
+	g_assert_cmpint(bus_append_gvariant(message, number), >=, 0);
+	g_assert_cmpint(bus_append_gvariant(message, swapped), >=, 0);
+	bus_seal(message);
+	g_assert_cmpstr(sd_bus_message_get_signature(message, true), ==, "sa{sv}tt");
+	text = bus_describe(message);
+	g_assert_cmpstr(text, ==, "'a' [] 1 72057594037927936");
+}
+
+static void test_dict(BusFixture *fixture, const void *data)
+{
+	g_autoptr(GVariantDict) dict = g_variant_dict_new(NULL);
+	g_autoptr(GVariant) value = NULL;
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	g_autofree char *text = NULL;
+
+	g_variant_dict_insert(dict, "exit-status", "i", 3);
+	value = g_variant_ref_sink(g_variant_dict_end(dict));
+	g_assert_cmpint(bus_append_dict(message, value), >=, 0);
+	bus_seal(message);
+	text = bus_describe(message);
+	g_assert_cmpstr(text, ==, "[{'exit-status' <i 3>}]");
+}
+
+/* It arrives at the other end of a connection as it was built. */
+static void test_sent(BusFixture *fixture, const void *data)
+{
+	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
+	g_autoptr(GVariant) value = g_variant_parse(G_VARIANT_TYPE("(sa{sv})"),
+						    "('a', {'k': <uint64 5>})", NULL, NULL, NULL);
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	g_autofree char *text = NULL;
+
+	g_assert_cmpint(bus_append_gvariant(message, value), >=, 0);
+	g_assert_cmpint(sd_bus_send(fixture->service, message, NULL), >=, 0);
+	while (g_queue_is_empty(&fixture->received)) {
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+		(void)bus_run_service(fixture);
+		bus_run_client(fixture);
+	}
+	text = bus_describe(g_queue_peek_head(&fixture->received));
+	g_assert_cmpstr(text, ==, "('a' [{'k' <t 5>}])");
+}
+
+#define ADD(name, function)                                                                        \
+	g_test_add("/service/bus-variant/" name, BusFixture, NULL, bus_set_up, function, bus_tear_down)
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	ADD("values", test_values);
+	ADD("in-a-row", test_in_a_row);
+	ADD("dict", test_dict);
+	ADD("sent", test_sent);
+	return g_test_run();
+}
