@@ -179,6 +179,7 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 		.loop = loop,
 		.pool = driver->pool,
 		.directories = driver->directories,
+		.deadlines = { DOMAIN_START_TIMEOUT_MS, DOMAIN_SHUTDOWN_TIMEOUT_MS },
 		.event = on_event,
 		.changed = on_changed,
 		.gone = on_gone,

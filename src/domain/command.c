@@ -153,7 +153,7 @@ static void on_shutdown_timeout(int timer, void *userdata)
 		CORE_ERROR, CORE_ERROR_TIMEOUT,
 		"The guest of domain '%s' has not shut down within %d s; it was asked and may still "
 		"do so. The option \"timeout\" forces it", domain_get_name(operation->domain),
-		DOMAIN_SHUTDOWN_TIMEOUT_MS / 1000);
+		operation->domain->host->deadlines.shutdown_ms / 1000);
 
 	operation_end(operation, NULL, error);
 }
@@ -198,7 +198,8 @@ void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *
 	if (operation->forced)
 		operation_set_timer(operation, force_after_ms, on_shutdown_force);
 	else
-		operation_set_timer(operation, DOMAIN_SHUTDOWN_TIMEOUT_MS, on_shutdown_timeout);
+		operation_set_timer(operation, domain->host->deadlines.shutdown_ms,
+				    on_shutdown_timeout);
 	ask_powerdown(operation);
 }
 
@@ -284,7 +285,8 @@ static void on_reboot_timeout(int timer, void *userdata)
 	g_autoptr(GError) error = g_error_new(
 		CORE_ERROR, CORE_ERROR_TIMEOUT,
 		"The guest of domain '%s' has not shut down within %d s. The option \"timeout\" "
-		"resets it then", domain_get_name(domain), DOMAIN_SHUTDOWN_TIMEOUT_MS / 1000);
+		"resets it then", domain_get_name(domain),
+		domain->host->deadlines.shutdown_ms / 1000);
 
 	command_restore_action(domain);
 	operation_end(operation, NULL, error);
@@ -328,6 +330,7 @@ void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *us
 	if (force_after_ms >= 0)
 		operation_set_timer(operation, force_after_ms, on_reboot_force);
 	else
-		operation_set_timer(operation, DOMAIN_SHUTDOWN_TIMEOUT_MS, on_reboot_timeout);
+		operation_set_timer(operation, domain->host->deadlines.shutdown_ms,
+				    on_reboot_timeout);
 	call_set_action(domain, true, on_reboot_action, command_new(operation));
 }

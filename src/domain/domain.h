@@ -46,11 +46,18 @@ typedef enum DomainProperty {
 	DOMAIN_PROPERTY_CONNECTED    = 1 << 11,
 } DomainProperty;
 
+/* How long others may take. */
+typedef struct DomainDeadlines {
+	int start_ms;       /* QEMU, until it runs: DOMAIN_START_TIMEOUT_MS */
+	int shutdown_ms;    /* a guest that was asked: DOMAIN_SHUTDOWN_TIMEOUT_MS */
+} DomainDeadlines;
+
 /* What a domain needs from the one who holds it. */
 typedef struct DomainHost {
 	Loop *loop;
 	WorkerPool *pool;
 	const Directories *directories;
+	DomainDeadlines deadlines;
 	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
 	void (*event)(Domain *domain, Event *event, void *userdata);
 	void (*changed)(Domain *domain, DomainProperty properties, void *userdata);

@@ -68,7 +68,7 @@ static void launch_done(void *data)
 		domain_kill(domain, SIGKILL);
 		return;
 	}
-	domain_use_monitor(domain, job->launched.monitor_fd, DOMAIN_START_TIMEOUT_MS);
+	domain_use_monitor(domain, job->launched.monitor_fd, domain->host->deadlines.start_ms);
 	job->launched.monitor_fd = -1;
 }
 
@@ -97,7 +97,7 @@ static void on_deadline(int timer, void *userdata)
 	domain_clear_timer(domain, &domain->start->timer);
 	start_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
 				       "QEMU did not answer within %d ms",
-				       DOMAIN_START_TIMEOUT_MS));
+				       domain->host->deadlines.start_ms));
 }
 
 /* operation is NULL for a start by a policy. */
@@ -112,7 +112,8 @@ static void begin(Domain *domain, Operation *operation, bool paused)
 	domain->start->operation = operation;
 	domain->start->paused = paused;
 	domain->start->spawning = true;
-	domain_set_timer(domain, &domain->start->timer, DOMAIN_START_TIMEOUT_MS, on_deadline);
+	domain_set_timer(domain, &domain->start->timer, domain->host->deadlines.start_ms,
+			 on_deadline);
 	domain_publish_lifecycle(domain, event_new_lifecycle(0, LIFECYCLE_STARTING,
 							     LIFECYCLE_REASON_BOOTED),
 				 DOMAIN_STATE_STARTING);
@@ -226,7 +227,8 @@ static void on_run_file(Domain *domain, const GError *error, void *userdata)
 	else if (domain->start->paused)
 		finish(domain);
 	else
-		domain_call(domain, "cont", NULL, DOMAIN_START_TIMEOUT_MS, on_cont, domain_ref(domain));
+		domain_call(domain, "cont", NULL, domain->host->deadlines.start_ms, on_cont,
+			    domain_ref(domain));
 }
 
 static void on_resync(Domain *domain, const char *run_state, const GError *error)
