@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "driver-internal.h"
+
 /* The folder of all tests of this program, made anew for each. */
 static char *root;
 
@@ -164,6 +166,11 @@ void fixture_open_driver(DomainFixture *fixture)
 	g_assert_cmpuint(driver_get_last_sequence(fixture->driver), ==, fixture->last_sequence);
 	driver_start(fixture->driver, on_started, fixture);
 	fixture_wait(fixture, is_started, fixture);
+}
+
+void fixture_set_deadlines(DomainFixture *fixture, int start_ms, int shutdown_ms)
+{
+	fixture->driver->host.deadlines = (DomainDeadlines){ start_ms, shutdown_ms };
 }
 
 void fixture_close_driver(DomainFixture *fixture)

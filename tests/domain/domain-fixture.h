@@ -59,6 +59,8 @@ void fixture_tear_down(DomainFixture *fixture, const void *data);
 /* As a kill of the service: the driver goes and the QEMUs stay; then the next one finds them. */
 void fixture_close_driver(DomainFixture *fixture);
 void fixture_open_driver(DomainFixture *fixture);
+/* Shorter deadlines than those of the service. */
+void fixture_set_deadlines(DomainFixture *fixture, int start_ms, int shutdown_ms);
 /* RUNTIME/domains/UUID, or a file in it. */
 char *fixture_path(DomainFixture *fixture, Domain *domain, const char *file);
 

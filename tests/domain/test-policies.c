@@ -162,6 +162,21 @@ static void test_shutdown_refused(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, NULL);
 }
 
+/* Not forced: the guest was asked, and goes on if it does not want to. */
+static void test_shutdown_timeout(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) answer = { 0 };
+
+	fixture_set_deadlines(fixture, DOMAIN_START_TIMEOUT_MS, 50);
+	domain_shutdown(domain, -1, on_answer, &answer);
+	answer_wait_error(fixture, &answer, CORE_ERROR_TIMEOUT, "'a'");
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_RUNNING);
+	/* It may still do so. */
+	fixture_emit(fixture, domain, SHUTDOWN("true", "guest-shutdown"));
+	fixture_expect(fixture, domain, "PowerdownRequested api", "shutdown guest shutting-down", NULL);
+}
+
 /* ---- reboot ---- */
 
 #define REBOOT_LOG                                                                                 \
@@ -207,6 +222,23 @@ static void test_reboot_forced(DomainFixture *fixture, const void *data)
 		       NULL);
 	log = fixture_execute(fixture, domain, "x-log", NULL);
 	g_assert_cmpstr(log, ==, REBOOT_LOG);
+}
+
+static void test_reboot_timeout(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) answer = { 0 };
+	g_autofree char *log = NULL;
+
+	fixture_set_deadlines(fixture, DOMAIN_START_TIMEOUT_MS, 50);
+	domain_reboot(domain, -1, on_answer, &answer);
+	answer_wait_error(fixture, &answer, CORE_ERROR_TIMEOUT, "'a'");
+	/* What it does later is a shutdown again. */
+	fixture_emit(fixture, domain, SHUTDOWN("true", "guest-shutdown"));
+	fixture_expect(fixture, domain, "PowerdownRequested api", "shutdown guest shutting-down", NULL);
+	log = fixture_execute(fixture, domain, "x-log", NULL);
+	g_assert_cmpstr(log, ==, "[\"cont\",\"set-action pause\",\"system_powerdown\","
+				 "\"set-action poweroff\"]");
 }
 
 /* Whatever is refused on the way: QEMU is left to end with its guest, as the definition has it. */
@@ -271,8 +303,10 @@ int main(int argc, char **argv)
 	ADD("shutdown-forced", test_shutdown_forced);
 	ADD("shutdown-pause", test_shutdown_pause);
 	ADD("shutdown-refused", test_shutdown_refused);
+	ADD("shutdown-timeout", test_shutdown_timeout);
 	ADD("reboot", test_reboot);
 	ADD("reboot-forced", test_reboot_forced);
+	ADD("reboot-timeout", test_reboot_timeout);
 	ADD("reboot-refused", test_reboot_refused);
 	ADD("reboot-not-supported", test_reboot_not_supported);
 	ADD("end-while-rebooting", test_end_while_rebooting);

@@ -108,6 +108,31 @@ static void test_no_folder(DomainFixture *fixture, const void *data)
 	fixture_start(fixture, domain);
 }
 
+/* One that never answers is given up, wherever it stopped to. */
+static void test_deadline(DomainFixture *fixture, const void *data)
+{
+	static const char *const settings[] = { "greeting=none;term=ignore", "hang=qmp_capabilities",
+						"hang=query-status", "hang=qom-list", "hang=cont" };
+	gint64 begin = g_get_monotonic_time();
+
+	fixture_set_deadlines(fixture, 200, DOMAIN_SHUTDOWN_TIMEOUT_MS);
+	for (unsigned i = 0; i < G_N_ELEMENTS(settings); i++) {
+		g_autofree char *name = g_strdup_printf("d%u", i);
+		Domain *domain = fixture_define(fixture, name, settings[i], NULL);
+		g_auto(Answer) answer = { 0 };
+
+		domain_start(domain, false, on_answer, &answer);
+		answer_wait_error(fixture, &answer, CORE_ERROR_START_FAILED, "200 ms");
+		g_assert_nonnull(strstr(answer.error->message, name));
+		fixture_expect(fixture, domain, "starting booted starting", "stopped failed shut-off",
+			       NULL);
+		assert_detail(fixture_last(fixture), "signal", "'KILL'");
+		assert_nothing_left(fixture, domain);
+	}
+	g_assert_cmpint(g_get_monotonic_time() - begin, >=,
+			200 * (gint64)G_N_ELEMENTS(settings) * G_TIME_SPAN_MILLISECOND);
+}
+
 /* ---- destroyed meanwhile ---- */
 
 static void check_destroyed(DomainFixture *fixture, Domain *domain, Answer *start)
@@ -223,6 +248,7 @@ int main(int argc, char **argv)
 	ADD("cont-refused", test_cont_refused);
 	ADD("no-status", test_no_status);
 	ADD("no-folder", test_no_folder);
+	ADD("deadline", test_deadline);
 	ADD("destroy-while-spawning", test_destroy_while_spawning);
 	ADD("destroy-while-greeting", test_destroy_while_greeting);
 	ADD("destroy-while-reading-state", test_destroy_while_reading_state);
