@@ -289,6 +289,25 @@ void fixture_run(DomainFixture *fixture)
 		;
 }
 
+static void on_time_over(int timeout, void *userdata)
+{
+	*(bool *)userdata = true;
+}
+
+static bool is_true(void *userdata)
+{
+	return *(bool *)userdata;
+}
+
+void fixture_run_for(DomainFixture *fixture, int interval_ms)
+{
+	bool is_over = false;
+	int timeout = loop_add_timeout(fixture->loop, interval_ms, on_time_over, &is_over, NULL);
+
+	fixture_wait(fixture, is_true, &is_over);
+	g_assert_true(loop_remove_timeout(fixture->loop, timeout));
+}
+
 typedef struct StateWait {
 	Domain *domain;
 	DomainState state;

@@ -69,6 +69,8 @@ void fixture_wait(DomainFixture *fixture, bool (*condition)(void *userdata), voi
 void fixture_wait_state(DomainFixture *fixture, Domain *domain, DomainState state);
 /* Everything that is ready has been done. */
 void fixture_run(DomainFixture *fixture);
+/* Runs the loop for so long: only where a time of the product has to pass without anything happening. */
+void fixture_run_for(DomainFixture *fixture, int interval_ms);
 
 void on_answer(Domain *domain, const char *result, const GError *error, void *userdata);
 void on_driver_answer(Domain *domain, const GError *error, void *userdata);

@@ -339,7 +339,7 @@ static void test_prepare_deadline(DomainFixture *fixture, const void *data)
 	attach_all(fixture, domain);
 	g_free(fixture_execute(fixture, domain, "device_del", "{\"id\":\"net1\"}"));
 	domain_command(domain, DOMAIN_OPERATION_SUSPEND, on_answer, &stop);
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 10; i++) {
 		fixture_emit(fixture, other, "\"STOP\",\"RESUME\"");
 		fixture_expect(fixture, other, "suspended paused paused", "resumed unpaused running",
 			       NULL);

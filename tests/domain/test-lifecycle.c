@@ -270,7 +270,7 @@ static void test_watchdog(DomainFixture *fixture, const void *data)
 	fixture_emit(fixture, domain, "\"RESUME\",\"STOP\"");
 	/* The explanation is used up. */
 	fixture_expect(fixture, domain, "resumed unpaused running", "suspended paused paused", NULL);
-	fixture_emit(fixture, domain, "\"RESUME\"," WATCHDOG("none") "," WATCHDOG("debug") "," 
+	fixture_emit(fixture, domain, "\"RESUME\"," WATCHDOG("none") "," WATCHDOG("debug") ","
 				      WATCHDOG("inject-nmi") ",\"STOP\"");
 	fixture_expect(fixture, domain, "resumed unpaused running", "Watchdog none", "Watchdog debug",
 		       "Watchdog inject-nmi", "suspended paused paused", NULL);

@@ -86,6 +86,10 @@ static void test_lost_for_good(DomainFixture *fixture, const void *data)
 	close_monitor(fixture, domain);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_expect(fixture, domain, "Lost closed", NULL);
+	/* It connects again, is told nonsense, and believes after a second that this was not it. */
+	fixture_run_for(fixture, 2500);
+	fixture_expect(fixture, domain, NULL);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_UNKNOWN);
 	g_assert_cmpint(kill(domain_get_pid(domain), SIGKILL), ==, 0);
 	fixture_expect(fixture, domain, "stopped failed shut-off", NULL);
 	assert_detail(fixture_last(fixture), "signal", "'KILL'");
