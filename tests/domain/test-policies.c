@@ -224,6 +224,17 @@ static void test_reboot_forced(DomainFixture *fixture, const void *data)
 	g_assert_cmpstr(log, ==, REBOOT_LOG);
 }
 
+/* Forced, and QEMU refuses the reset too: then there is nothing left to wait for. */
+static void test_reboot_forced_refused(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "fail:system_reset=refused", NULL);
+	g_auto(Answer) answer = { 0 };
+
+	domain_reboot(domain, 50, on_answer, &answer);
+	answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "refused");
+	fixture_expect(fixture, domain, "PowerdownRequested api", NULL);
+}
+
 static void test_reboot_timeout(DomainFixture *fixture, const void *data)
 {
 	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
@@ -306,6 +317,7 @@ int main(int argc, char **argv)
 	ADD("shutdown-timeout", test_shutdown_timeout);
 	ADD("reboot", test_reboot);
 	ADD("reboot-forced", test_reboot_forced);
+	ADD("reboot-forced-refused", test_reboot_forced_refused);
 	ADD("reboot-timeout", test_reboot_timeout);
 	ADD("reboot-refused", test_reboot_refused);
 	ADD("reboot-not-supported", test_reboot_not_supported);
