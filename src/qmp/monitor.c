@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,6 +57,7 @@ struct QmpMonitor {
 	QmpCalls *calls;
 	GString *out;
 	size_t out_done;                /* bytes of out that are written */
+	int out_fd;                     /* goes with the next bytes; -1: none */
 
 	QmpMessage *greeting;           /* until ready() */
 	uint64_t handshake_id;
@@ -149,6 +151,13 @@ static void update_calls(QmpMonitor *monitor)
 	update_deadline(monitor);
 }
 
+static void drop_descriptor(QmpMonitor *monitor)
+{
+	if (monitor->out_fd >= 0)
+		close(monitor->out_fd);
+	monitor->out_fd = -1;
+}
+
 static void drop_output(QmpMonitor *monitor)
 {
 	monitor->out_done = 0;
@@ -168,6 +177,7 @@ static void disconnect(QmpMonitor *monitor)
 	close(monitor->fd);
 	monitor->fd = -1;
 	loop_update_timeout(monitor->loop, monitor->handshake_timeout, LOOP_DISABLED);
+	drop_descriptor(monitor);
 	drop_output(monitor);
 }
 
@@ -402,10 +412,33 @@ static void read_some(QmpMonitor *monitor, bool hung_up)
 		close_lost(monitor, "the monitor hung up%s", partial_text(monitor));
 }
 
+static ssize_t send_out(QmpMonitor *monitor)
+{
+	struct iovec bytes = { monitor->out->str + monitor->out_done,
+			       monitor->out->len - monitor->out_done };
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr alignment;
+	} control = { { 0 } };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
+
+	if (monitor->out_fd >= 0) {
+		struct cmsghdr *header;
+
+		message.msg_control = control.space;
+		message.msg_controllen = sizeof(control.space);
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &monitor->out_fd, sizeof(int));
+	}
+	return sendmsg(monitor->fd, &message, MSG_NOSIGNAL);
+}
+
 static void write_some(QmpMonitor *monitor)
 {
-	ssize_t n = send(monitor->fd, monitor->out->str + monitor->out_done,
-			 monitor->out->len - monitor->out_done, MSG_NOSIGNAL);
+	ssize_t n = send_out(monitor);
 
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
@@ -417,6 +450,7 @@ static void write_some(QmpMonitor *monitor)
 		kick(monitor);
 		return;
 	}
+	drop_descriptor(monitor);
 	monitor->out_done += (size_t)n;
 	if (monitor->out_done == monitor->out->len)
 		drop_output(monitor);
@@ -512,6 +546,7 @@ QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonit
 	monitor->handler = handler;
 	monitor->userdata = userdata;
 	monitor->fd = fd;
+	monitor->out_fd = -1;
 	monitor->handle = -1;
 	monitor->reading = true;
 	monitor->handshake_ms = handshake_ms >= 0 ? handshake_ms : QMP_MONITOR_HANDSHAKE_MS;
@@ -569,6 +604,15 @@ void qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arg
 	if (qmp_calls_has_ended(monitor->calls))
 		kick(monitor);
 	update_calls(monitor);
+}
+
+void qmp_monitor_send_descriptor(QmpMonitor *monitor, int fd)
+{
+	if (is_over(monitor))
+		return;
+	drop_descriptor(monitor);
+	/* Without a copy "getfd" says that it got none, which is as good an answer as any. */
+	monitor->out_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading)

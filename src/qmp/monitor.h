@@ -72,6 +72,11 @@ QmpMonitor *qmp_monitor_free(QmpMonitor *monitor);
 void qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
 			 int timeout_ms, QmpReplyCallback callback, void *userdata);
 
+/* The next bytes that are written carry a copy of fd (SCM_RIGHTS), for the command "getfd" that is to be
+ * executed next: QEMU keeps the descriptor that came last until that command takes it. fd stays the
+ * caller's. */
+void qmp_monitor_send_descriptor(QmpMonitor *monitor, int fd);
+
 /* Stops and restarts reading (flow control): what is not read stays with QEMU. Time-outs go on.
  * While it is off no event, no reply and no closed() is handed on, not even what was read already,
  * so replies may be late too: turn it on again before you judge by a time-out. */
