@@ -34,6 +34,7 @@ NUMBER_GETTER(incarnation, "t", domain_get_incarnation(domain))
 NUMBER_GETTER(persistent, "b", (int)domain_is_persistent(domain))
 NUMBER_GETTER(adopted, "b", (int)domain_is_adopted(domain))
 NUMBER_GETTER(autostart, "b", (int)domain_is_autostart(domain))
+NUMBER_GETTER(has_saved_state, "b", (int)domain_get_has_saved_state(domain))
 NUMBER_GETTER(pid, "u", (uint32_t)domain_get_pid(domain))
 NUMBER_GETTER(started_at, "t", (uint64_t)domain_get_started_at(domain))
 STRING_GETTER(emulator, domain_get_emulator(domain))
@@ -175,6 +176,28 @@ static int method_get_definition(sd_bus_message *message, void *userdata, sd_bus
 	return sd_bus_reply_method_return(message, "s", text);
 }
 
+static int method_save(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	const char *path = NULL;
+	const BusOption options[] = { { "path", BUS_OPTION_STRING, &path } };
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+
+	if (r < 0)
+		return r;
+	domain_save(object.domain, path, method_call_done, method_call_new(object.service, message));
+	return 1;
+}
+
+static int method_drop_saved_state(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+
+	domain_drop_saved_state(object.domain, method_call_done,
+				method_call_new(object.service, message));
+	return 1;
+}
+
 static int method_set_autostart(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	const DomainObject object = *(DomainObject *)userdata;
@@ -205,6 +228,9 @@ const sd_bus_vtable domain_interface_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Undefine", OPTIONS, NO_RESULT, method_undefine, 0),
 	SD_BUS_METHOD_WITH_ARGS("GetDefinition", OPTIONS, SD_BUS_RESULT("s", definition),
 				method_get_definition, 0),
+	SD_BUS_METHOD_WITH_ARGS("Save", OPTIONS, NO_RESULT, method_save, 0),
+	SD_BUS_METHOD_WITH_ARGS("DropSavedState", SD_BUS_NO_ARGS, NO_RESULT,
+				method_drop_saved_state, 0),
 	SD_BUS_METHOD_WITH_ARGS("SetAutostart", SD_BUS_ARGS("b", autostart), NO_RESULT,
 				method_set_autostart, 0),
 
@@ -217,6 +243,7 @@ const sd_bus_vtable domain_interface_vtable[] = {
 	SD_BUS_PROPERTY("Persistent", "b", get_persistent, 0, CHANGES),
 	SD_BUS_PROPERTY("Adopted", "b", get_adopted, 0, CHANGES),
 	SD_BUS_WRITABLE_PROPERTY("Autostart", "b", get_autostart, set_autostart, 0, CHANGES),
+	SD_BUS_PROPERTY("HasSavedState", "b", get_has_saved_state, 0, CHANGES),
 	SD_BUS_PROPERTY("PID", "u", get_pid, 0, CHANGES),
 	SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, CHANGES),
 	SD_BUS_PROPERTY("Emulator", "s", get_emulator, 0, CHANGES),

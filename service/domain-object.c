@@ -26,6 +26,7 @@ static const struct {
 	{ DOMAIN_PROPERTY_INCARNATION, BUS_INTERFACE("Domain"), { "Incarnation" } },
 	{ DOMAIN_PROPERTY_PERSISTENT, BUS_INTERFACE("Domain"), { "Persistent" } },
 	{ DOMAIN_PROPERTY_AUTOSTART, BUS_INTERFACE("Domain"), { "Autostart" } },
+	{ DOMAIN_PROPERTY_SAVED_STATE, BUS_INTERFACE("Domain"), { "HasSavedState" } },
 	{ DOMAIN_PROPERTY_PROCESS, BUS_INTERFACE("Domain"), { "PID", "StartedAt" } },
 	{ DOMAIN_PROPERTY_HARDWARE, BUS_INTERFACE("Domain"),
 	  { "Emulator", "Machine", "CPUs", "Memory" } },

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "domain/definition-store.h"
+#include "domain/saved-state.h"
 #include "driver-internal.h"
 
 /*
@@ -34,6 +35,7 @@ struct Job {
 	DriverValidated validated;  /* instead of done */
 	void *userdata;
 	const char *directory;      /* the driver's, which outlives its workers */
+	const char *saved;          /* likewise */
 	bool stored_step;           /* compute and check are behind us */
 	GError *error;
 
@@ -44,6 +46,7 @@ struct Job {
 	char *old_name;
 	bool paused, autostart;
 	GPtrArray *loaded, *problems;
+	GHashTable *saved_states;   /* uuids, as the worker found them */
 };
 
 static void job_answer(Job *job, Domain *domain, const GError *error)
@@ -118,6 +121,7 @@ static void job_free(void *data)
 	g_clear_pointer(&job->definition, definition_unref);
 	g_clear_pointer(&job->loaded, g_ptr_array_unref);
 	g_clear_pointer(&job->problems, g_ptr_array_unref);
+	g_clear_pointer(&job->saved_states, g_hash_table_unref);
 	domain_unref(job->domain);
 	g_free(job->text);
 	g_free(job->old_name);
@@ -135,6 +139,7 @@ static Job *job_new(Driver *driver, const JobClass *job_class, DriverDone done, 
 	job->done = done;
 	job->userdata = userdata;
 	job->directory = driver->directories->definitions;
+	job->saved = driver->directories->saved;
 	driver->jobs++;
 	return job;
 }
@@ -168,6 +173,7 @@ static void take_text(Job *job, const char *text)
 
 static bool parse_text(Job *job, GError **error)
 {
+	job->saved_states = saved_state_list(job->saved);
 	job->definition = definition_parse(job->text, strlen(job->text), error);
 	return job->definition != NULL;
 }
@@ -216,10 +222,12 @@ static void redefine(Driver *driver, Domain *domain, Definition *definition)
 		registry_rename(driver->registry, domain, old_name);
 }
 
-static Domain *add_defined(Driver *driver, Definition *definition)
+/* A state that was saved under that uuid is the domain's, also if the definition was away for a while. */
+static Domain *add_defined(Driver *driver, Definition *definition, GHashTable *saved_states)
 {
 	Domain *domain = domain_new(&driver->host, definition_ref(definition), true);
 
+	domain_set_has_saved_state(domain, g_hash_table_contains(saved_states, definition->uuid));
 	driver_add_domain(driver, domain);
 	domain_emit_defined(domain, LIFECYCLE_REASON_ADDED);
 	return domain;
@@ -235,7 +243,7 @@ static void commit_define(Job *job)
 		domain = domain_ref(known);
 		redefine(job->driver, domain, job->definition);
 	} else {
-		domain = add_defined(job->driver, job->definition);
+		domain = add_defined(job->driver, job->definition, job->saved_states);
 	}
 	job_answer(job, domain, NULL);
 }
@@ -322,17 +330,26 @@ static bool check_undefine(Job *job, GError **error)
 
 static bool store_removal(Job *job, GError **error)
 {
-	return definition_store_remove(job->directory, job->old_name, error);
+	g_autoptr(GError) saved_error = NULL;
+
+	if (!definition_store_remove(job->directory, job->old_name, error))
+		return false;
+	/* The definition is gone, and that is what was asked for. */
+	if (!saved_state_remove(job->saved, domain_get_uuid(job->domain), &saved_error))
+		g_warning("%s", saved_error->message);
+	return true;
 }
 
 static void undefine(Driver *driver, Domain *domain)
 {
 	domain_emit_undefined(domain);
 	/* Started in the meantime: it goes when it stops. */
-	if (domain_state_is_active(domain_get_state(domain)))
+	if (domain_state_is_active(domain_get_state(domain))) {
 		domain_set_transient(domain);
-	else
+		domain_set_has_saved_state(domain, false);
+	} else {
 		driver_remove_domain(driver, domain);
+	}
 }
 
 static void commit_undefine(Job *job)
@@ -386,6 +403,7 @@ static bool compute_reload(Job *job, GError **error)
 {
 	job->problems = g_ptr_array_new_with_free_func(g_free);
 	job->loaded = definition_store_load(job->directory, job->problems);
+	job->saved_states = saved_state_list(job->saved);
 	return true;
 }
 
@@ -397,7 +415,7 @@ static bool is_same(const Definition *a, const Definition *b)
 	return g_str_equal(text_a, text_b);
 }
 
-static void take_in(Driver *driver, Definition *definition)
+static void take_in(Driver *driver, Definition *definition, GHashTable *saved_states)
 {
 	Domain *domain = registry_find_by_uuid(driver->registry, definition->uuid);
 	g_autoptr(GError) error = NULL;
@@ -411,7 +429,7 @@ static void take_in(Driver *driver, Definition *definition)
 	}
 	registry_release(driver->registry, definition);
 	if (!domain)
-		domain_unref(add_defined(driver, definition));
+		domain_unref(add_defined(driver, definition, saved_states));
 	else if (domain_state_is_active(domain_get_state(domain)) &&
 		 !g_str_equal(domain_get_name(domain), definition->name))
 		g_warning("Reload: domain '%s' runs and is not renamed to '%s' now",
@@ -432,7 +450,7 @@ static void commit_reload(Job *job)
 
 		/* Of two files with one uuid the first counts, as at the start. */
 		if (g_hash_table_add(files, stored->definition->uuid))
-			take_in(job->driver, stored->definition);
+			take_in(job->driver, stored->definition, job->saved_states);
 		else
 			g_warning("Reload: %s/%s: there is another file with the uuid %s",
 				  job->directory, stored->file, stored->definition->uuid);

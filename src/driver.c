@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "domain/definition-store.h"
+#include "domain/saved-state.h"
 #include "driver-internal.h"
 #include "qemu/emulators.h"
 
@@ -223,6 +224,8 @@ static void load_definitions(Driver *driver)
 	g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GPtrArray) stored = definition_store_load(driver->directories->definitions,
 							    problems);
+	g_autoptr(GHashTable) cut_off = saved_state_clean(driver->directories->saved);
+	g_autoptr(GHashTable) saved = saved_state_list(driver->directories->saved);
 
 	for (unsigned i = 0; i < stored->len; i++) {
 		StoredDefinition *entry = g_ptr_array_index(stored, i);
@@ -237,6 +240,10 @@ static void load_definitions(Driver *driver)
 		}
 		registry_release(driver->registry, entry->definition);
 		domain = domain_new(&driver->host, definition_ref(entry->definition), true);
+		domain_set_has_saved_state(domain,
+					   g_hash_table_contains(saved, domain_get_uuid(domain)));
+		if (g_hash_table_contains(cut_off, domain_get_uuid(domain)))
+			domain_set_save_cut_off(domain);
 		driver_add_domain(driver, domain);
 		domain_unref(domain);
 	}

@@ -44,10 +44,11 @@ Directories *directories_new(bool system, GError **error)
 		directories->runtime = g_build_filename(g_get_user_runtime_dir(), "vmherald", NULL);
 	}
 	directories->definitions = g_build_filename(config, "domains", NULL);
+	directories->saved = g_build_filename(directories->state, "saved", NULL);
 	directories->domains = g_build_filename(directories->runtime, "domains", NULL);
 
 	if (!make(directories->definitions, error) || !make(directories->state, error) ||
-	    !make(directories->domains, error))
+	    !make(directories->saved, error) || !make(directories->domains, error))
 		return NULL;
 	return g_steal_pointer(&directories);
 }
@@ -58,6 +59,7 @@ Directories *directories_free(Directories *directories)
 		return NULL;
 	g_free(directories->definitions);
 	g_free(directories->state);
+	g_free(directories->saved);
 	g_free(directories->runtime);
 	g_free(directories->domains);
 	g_free(directories);

@@ -12,6 +12,7 @@
  *   DEFINITIONS/NAME.json          one definition each (domain/definition-store)
  *   STATE/sequence                 the last number given to a signal (event/sequence)
  *   STATE/lock, RUNTIME/lock       held by the one service that uses these directories
+ *   STATE/saved/                   0700, the saved states of domains (domain/saved-state)
  *   RUNTIME/autostarted            the boot id for which autostart has been done
  *   RUNTIME/domains/UUID/          0700, exists while QEMU runs:
  *       monitor                    socket that QEMU listens on
@@ -22,6 +23,7 @@
 typedef struct Directories {
 	char *definitions;
 	char *state;
+	char *saved;
 	char *runtime;
 	char *domains;
 } Directories;

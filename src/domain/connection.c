@@ -234,6 +234,7 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	domain->released = true;
 	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
 	command_restore_action(domain);
+	save_resynced(domain);
 	if (state == DOMAIN_STATE_SHUTTING_DOWN && !lifecycle_keeps_after_shutdown(domain))
 		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_last_order,
 			    domain_ref(domain));
@@ -314,6 +315,7 @@ static void lose_monitor(Domain *domain, const char *reason)
 	if (domain->state == DOMAIN_STATE_UNKNOWN && domain->lost_told)
 		return;
 	domain->lost_told = true;
+	save_monitor_lost(domain);
 	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
 	event = event_new(EVENT_MONITOR_LOST, 0);
 	event->monitor_lost.reason = reason;

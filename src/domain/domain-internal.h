@@ -12,6 +12,8 @@
  *   operation.c   what somebody waits for
  *   launch.c      host work of a start: folder, socket, process (worker thread)
  *   start.c       from Start() to `started`
+ *   restore.c     the part of it that only a domain with a saved state has
+ *   save.c        from Save() to `quit`; dropping what was saved
  *   connection.c  the monitor: connect, reconnect, losing it, reading state afresh
  *   intake.c      from QEMU's event to the commit: the strand
  *   lifecycle.c   the cleaned stream of lifecycle events
@@ -20,7 +22,7 @@
  *   command.c     suspend, resume, shutdown, reboot, ...
  *   run-end.c     from the exit of QEMU to `stopped`
  *
- * Everything here: event thread only, except domain/launch.h and domain/run-file.h.
+ * Everything here: event thread only, except domain/launch.h, domain/run-file.h and domain/saved-state.h.
  */
 
 /* An operation that has been asked for and has not been answered yet. */
@@ -47,6 +49,7 @@ typedef struct RunHints {
 	bool start_cut_off;           /* by a kill of the service */
 	bool watchdog_poweroff;
 	bool watchdog_shutdown;       /* until POWERDOWN has come */
+	bool saved;                   /* it ended because it was saved */
 	LifecycleReason pause_reason; /* of the STOP that follows; PAUSED if nothing explains it */
 	int64_t paused_at;            /* QEMU's time of the last STOP */
 } RunHints;
@@ -56,9 +59,24 @@ typedef struct Start {
 	Operation *operation;         /* NULL: started by a policy */
 	bool paused;
 	bool spawning;                /* a worker is on it */
+	bool restoring;               /* from the saved state */
+	bool loading;                 /* QEMU reads it */
+	bool released;                /* the guest may have gone on: it must not be loaded again */
 	GError *error;                /* set once it has failed; then only the clean-up is left */
 	int timer;
 } Start;
+
+/* A save that has not come to its end. */
+typedef struct Save {
+	uint64_t operation;
+	char *path;                   /* NULL: the service's own place */
+	int fd;                       /* of the partial file, -1 before */
+	bool stopped;                 /* by us; it goes on if the save fails */
+	bool writing;                 /* QEMU writes: its events count */
+	bool committed;               /* there may be a whole file */
+	bool quitting;                /* QEMU was told to */
+	GError *error;                /* set once it has failed; then only the way back is left */
+} Save;
 
 struct Domain {
 	int ref_count;
@@ -102,6 +120,7 @@ struct Domain {
 	RunHints hints;
 	Start *start;
 	Operation *reboot;            /* the reboot in progress, also in operations */
+	Save *save;
 	FilterWatch *filter_watch;
 	GHashTable *devices;          /* id -> DomainDevice */
 	GHashTable *backends;         /* id -> Backends */
@@ -112,6 +131,8 @@ struct Domain {
 	GPtrArray *operations;
 	uint64_t last_operation_id;
 	Operation *readopt;
+	bool has_saved_state;
+	bool save_cut_off;            /* QEMU may still be writing to a file that is gone */
 	int64_t restarts[5];          /* times of the last restarts by a policy */
 };
 
@@ -170,9 +191,35 @@ void start_by_policy(Domain *domain);
 /* Takes error over. The first one counts. */
 void start_fail(Domain *domain, GError *error);
 Start *start_free(Start *start, Domain *domain);
+void start_set_deadline(Domain *domain);
+/* QEMU has the saved state in it. */
+void start_loaded(Domain *domain);
+/* Nothing is left but to let the guest go on. */
+void start_release(Domain *domain);
 /* Writes the run file on a worker, then calls done on the event thread. */
 typedef void (*RunFileWritten)(Domain *domain, const GError *error, void *userdata);
 void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, void *userdata);
+
+/* save.c */
+Save *save_free(Save *save);
+/* Takes error over. Nothing happens if it has failed before or cannot be undone any more. */
+void save_fail(Domain *domain, GError *error);
+/* MIGRATION, of a save or of a restore. */
+void save_note_event(Domain *domain, const QmpMessage *message);
+void save_monitor_lost(Domain *domain);
+/* QEMU was found again, and answers. */
+void save_resynced(Domain *domain);
+void save_drop_used(Domain *domain);
+void save_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata);
+/* fd stays the caller's until the callback. */
+void save_call_getfd(Domain *domain, int fd, QmpReplyCallback callback, void *userdata);
+/* The arguments of migrate and migrate-incoming for that descriptor. */
+JsonNode *save_make_uri(void);
+
+/* restore.c */
+void restore_begin(Domain *domain);
+void restore_note_status(Domain *domain, const char *status);
+void restore_use(Domain *domain);
 
 /* intake.c */
 void intake_event(Domain *domain, QmpMessage *message);

@@ -51,6 +51,7 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->directory, g_free);
 	g_clear_pointer(&domain->qemu_version, g_free);
 	g_clear_pointer(&domain->hints.shutdown_cause, g_free);
+	domain->save = save_free(domain->save);
 	domain->hints = (RunHints){ .pause_reason = LIFECYCLE_REASON_PAUSED };
 }
 

@@ -44,6 +44,7 @@ typedef enum DomainProperty {
 	DOMAIN_PROPERTY_FILTERS      = 1 << 9,
 	DOMAIN_PROPERTY_QEMU_VERSION = 1 << 10,
 	DOMAIN_PROPERTY_CONNECTED    = 1 << 11,
+	DOMAIN_PROPERTY_SAVED_STATE  = 1 << 12,
 } DomainProperty;
 
 /* How long others may take. */
@@ -95,6 +96,8 @@ bool domain_is_adopted(const Domain *domain);
 /* CORE_ERROR_WRONG_STATE if it is transient. */
 bool domain_check_persistent(const Domain *domain, GError **error);
 bool domain_is_autostart(const Domain *domain);
+/* The next start restores it. */
+bool domain_get_has_saved_state(const Domain *domain);
 /* 0 if there is no QEMU. */
 pid_t domain_get_pid(const Domain *domain);
 /* Microseconds since 1970; 0 if it does not run. */
@@ -133,6 +136,9 @@ void domain_set_autostart(Domain *domain, bool autostart);
 void domain_set_renaming(Domain *domain, bool renaming);
 /* Its definition is gone while it runs. */
 void domain_set_transient(Domain *domain);
+/* What was found on the disk (domain/saved-state.h): a saved state; a save that was cut off. */
+void domain_set_has_saved_state(Domain *domain, bool has_saved_state);
+void domain_set_save_cut_off(Domain *domain);
 void domain_emit_defined(Domain *domain, LifecycleReason reason);
 void domain_emit_undefined(Domain *domain);
 
@@ -157,6 +163,12 @@ void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *
 /* Asks the guest to shut down and starts it again in the same QEMU. force_after_ms: then a reset;
  * -1: never, and CORE_ERROR_TIMEOUT after DOMAIN_SHUTDOWN_TIMEOUT_MS. */
 void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *userdata);
+/* Writes the state of the guest to a file and ends QEMU; the next start goes on there. path: absolute, of a file
+ * that does not exist; NULL: a file of the service's own. Persistent domains only. While it goes on, all
+ * operations but domain_destroy() and domain_execute() are CORE_ERROR_WRONG_STATE. */
+void domain_save(Domain *domain, const char *path, DomainDone done, void *userdata);
+/* CORE_ERROR_WRONG_STATE if there is none. */
+void domain_drop_saved_state(Domain *domain, DomainDone done, void *userdata);
 /* Operations that are one QMP command: reset, suspend, resume, wakeup, inject-nmi. */
 void domain_command(Domain *domain, DomainOperation operation, DomainDone done, void *userdata);
 /* A bus cuts off who sends more than it takes. */

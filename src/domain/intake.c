@@ -82,6 +82,7 @@ static void item_done(void *data)
 		return;
 	}
 	lifecycle_note_cause(domain, item->message);
+	save_note_event(domain, item->message);
 	commit[item->event->kind](domain, g_steal_pointer(&item->event));
 	intake_update_reading(domain);
 }

@@ -87,8 +87,8 @@ static bool write_run_file(const RunFile *run, const char *directory, GError **e
 	return run_file_write(directory, json, error);
 }
 
-static bool spawn(RunFile *run, const char *directory, int listening_fd, Launched *launched,
-		  GError **error)
+static bool spawn(RunFile *run, const char *directory, int listening_fd, bool incoming,
+		  Launched *launched, GError **error)
 {
 	g_autofree char *pid_file = g_build_filename(directory, RUN_PID_FILE_NAME, NULL);
 	g_autofree char *log_file = g_build_filename(directory, RUN_LOG_FILE_NAME, NULL);
@@ -96,6 +96,7 @@ static bool spawn(RunFile *run, const char *directory, int listening_fd, Launche
 		.emulator = launched->emulator,
 		.monitor_fd = MONITOR_FD_IN_QEMU,
 		.pid_file = pid_file,
+		.incoming = incoming,
 	};
 	g_auto(GStrv) arguments = qemu_command_line_build(run->definition, &context);
 
@@ -152,7 +153,8 @@ static bool check_no_orphan(const char *directory, GError **error)
 	return false;
 }
 
-static bool launch_in(RunFile *run, const char *directory, Launched *launched, GError **error)
+static bool launch_in(RunFile *run, const char *directory, bool incoming, Launched *launched,
+		      GError **error)
 {
 	int listening_fd;
 	bool ok;
@@ -174,12 +176,14 @@ static bool launch_in(RunFile *run, const char *directory, Launched *launched, G
 	if (listening_fd < 0)
 		return false;
 	launched->monitor_fd = launch_connect(directory, error);
-	ok = launched->monitor_fd >= 0 && spawn(run, directory, listening_fd, launched, error);
+	ok = launched->monitor_fd >= 0 &&
+	     spawn(run, directory, listening_fd, incoming, launched, error);
 	(void)close(listening_fd);
 	return ok;
 }
 
-bool launch(RunFile *run, const char *directory, Launched *ret_launched, GError **error)
+bool launch(RunFile *run, const char *directory, bool incoming, Launched *ret_launched,
+	    GError **error)
 {
 	Launched launched = { .monitor_fd = -1 };
 
@@ -187,7 +191,7 @@ bool launch(RunFile *run, const char *directory, Launched *ret_launched, GError 
 	 * place, and its disks are those of this domain. */
 	if (!check_no_orphan(directory, error))
 		return false;
-	if (launch_in(run, directory, &launched, error)) {
+	if (launch_in(run, directory, incoming, &launched, error)) {
 		*ret_launched = launched;
 		return true;
 	}

@@ -19,8 +19,9 @@ typedef struct Launched {
 } Launched;
 
 /* Makes DIRECTORY (0700), starts QEMU there and connects to it. On failure nothing remains. run is written
- * twice, without and with the pid; its pid, start_time and emulator are filled in. */
-bool launch(RunFile *run, const char *directory, Launched *ret_launched, GError **error);
+ * twice, without and with the pid; its pid, start_time and emulator are filled in. incoming: QEMU waits for a saved
+ * state. */
+bool launch(RunFile *run, const char *directory, bool incoming, Launched *ret_launched, GError **error);
 
 /* Connects to the monitor of a QEMU that runs. CORE_ERROR_MONITOR_LOST if that cannot be. */
 int launch_connect(const char *directory, GError **error);

@@ -111,7 +111,9 @@ static void commit_shutdown(Domain *domain, Event *event)
 		event_unref(event);
 		return;
 	}
-	if (domain->state == DOMAIN_STATE_SHUTTING_DOWN || domain->state == DOMAIN_STATE_STARTING) {
+	/* The guest that was saved has not shut down: it stands still, and will go on. */
+	if (domain->state == DOMAIN_STATE_SHUTTING_DOWN || domain->state == DOMAIN_STATE_STARTING ||
+	    (domain->save && domain->save->quitting)) {
 		event_unref(event);
 		return;
 	}
@@ -245,6 +247,8 @@ static LifecycleReason get_stop_reason(const Domain *domain)
 {
 	const RunHints *hints = &domain->hints;
 
+	if (hints->saved)
+		return LIFECYCLE_REASON_SAVED;
 	if (hints->stop_requested)
 		return LIFECYCLE_REASON_DESTROYED;
 	if (domain->start || hints->start_cut_off)

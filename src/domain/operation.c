@@ -31,6 +31,10 @@ Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
 			    "Domain '%s' is being renamed; start it when that is done",
 			    domain_get_name(domain));
+	else if (domain->save && kind != DOMAIN_OPERATION_DESTROY && kind != DOMAIN_OPERATION_EXECUTE)
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Domain '%s' is being saved; %s is possible when that is done",
+			    domain_get_name(domain), domain_operation_to_string(kind));
 	else
 		(void)domain_state_check_operation(domain->state, kind, domain_get_name(domain),
 						   &error);

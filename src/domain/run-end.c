@@ -2,6 +2,7 @@
 #include "base/directories.h"
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/saved-state.h"
 
 /*
  * From the exit of QEMU to `stopped`.
@@ -16,7 +17,26 @@ typedef struct EndJob {
 	Domain *domain;
 	char *directory;            /* NULL: the launch failed and has cleaned up by itself */
 	char *log_tail;
+	char *saved, *uuid;         /* for the files of a saved state */
+	bool discard;               /* of a save that did not come to its end */
+	bool unuse;                 /* loaded, but its guest has not gone on */
+	bool remove;                /* loaded, and perhaps it has */
 } EndJob;
+
+static void settle_saved_state(const EndJob *job)
+{
+	g_autoptr(GError) error = NULL;
+	bool ok = true;
+
+	if (job->discard)
+		ok = saved_state_discard(job->saved, job->uuid, true, &error);
+	else if (job->unuse)
+		ok = saved_state_unuse(job->saved, job->uuid, &error);
+	else if (job->remove)
+		ok = saved_state_remove(job->saved, job->uuid, &error);
+	if (!ok)
+		g_warning("%s", error->message);
+}
 
 static StrandStep end_work(void *data)
 {
@@ -24,6 +44,7 @@ static StrandStep end_work(void *data)
 	g_autofree char *log_file = NULL;
 	g_autoptr(GError) error = NULL;
 
+	settle_saved_state(job);
 	if (!job->directory) {
 		job->log_tail = g_strdup("");
 		return STRAND_DONE;
@@ -36,10 +57,12 @@ static StrandStep end_work(void *data)
 }
 
 /* Operations that wanted the domain to stop have got what they wanted. */
-static void answer_operations(Domain *domain)
+static void answer_operations(Domain *domain, LifecycleReason reason)
 {
 	g_autoptr(GError) error = NULL;
 
+	if (reason == LIFECYCLE_REASON_SAVED)
+		operations_end_kind(domain, DOMAIN_OPERATION_SAVE, NULL, NULL);
 	operations_end_kind(domain, DOMAIN_OPERATION_DESTROY, NULL, NULL);
 	operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, NULL);
 	g_set_error(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "Domain '%s' has stopped",
@@ -53,6 +76,11 @@ static GError *make_start_error(Domain *domain, const GError *cause, const char 
 {
 	const char *name = domain_get_name(domain);
 
+	if (domain->start->restoring && !domain->start->released)
+		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+				   "Domain '%s' could not be restored from its saved state, which is "
+				   "kept (DropSavedState() removes it): %s%s%s", name, cause->message,
+				   *log_tail ? ". QEMU said: " : "", log_tail);
 	if (*log_tail)
 		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
 				   "Domain '%s' could not be started: %s. QEMU said: %s", name,
@@ -68,13 +96,15 @@ static void end_done(void *data)
 	g_autoptr(GError) start_error = NULL;
 	Operation *start_operation = NULL;
 	Event *stopped;
+	LifecycleReason reason;
 	bool restart;
 
 	if (!domain->host)
 		return;
 	stopped = lifecycle_make_stopped(domain);
+	reason = stopped->lifecycle.reason;
 	restart = lifecycle_wants_restart(domain, stopped);
-	if (stopped->lifecycle.reason == LIFECYCLE_REASON_FAILED && *job->log_tail)
+	if (reason == LIFECYCLE_REASON_FAILED && *job->log_tail)
 		event_add_detail(stopped, "stderr", g_variant_new_string(job->log_tail));
 	if (domain->start) {
 		start_operation = domain->start->operation;
@@ -82,6 +112,10 @@ static void end_done(void *data)
 		domain->start = start_free(domain->start, domain);
 		restart = false;
 	}
+	if (reason == LIFECYCLE_REASON_SAVED)
+		domain_set_has_saved_state(domain, true);
+	else if (job->discard || job->remove)
+		domain_set_has_saved_state(domain, false);
 	domain_reset_run(domain);
 	domain_changed(domain, DOMAIN_PROPERTY_PROCESS | DOMAIN_PROPERTY_DEVICES |
 			       DOMAIN_PROPERTY_FILTERS | DOMAIN_PROPERTY_HARDWARE |
@@ -95,7 +129,7 @@ static void end_done(void *data)
 		domain->host->gone(domain, domain->host->userdata);
 	if (start_operation)
 		operation_end(start_operation, NULL, start_error);
-	answer_operations(domain);
+	answer_operations(domain, reason);
 	if (restart && domain->host && domain->state == DOMAIN_STATE_SHUT_OFF)
 		start_by_policy(domain);
 }
@@ -107,6 +141,8 @@ static void end_free(void *data)
 	domain_unref(job->domain);
 	g_free(job->directory);
 	g_free(job->log_tail);
+	g_free(job->saved);
+	g_free(job->uuid);
 	g_free(job);
 }
 
@@ -129,6 +165,13 @@ void run_end_check(Domain *domain)
 						   "QEMU ended before it was ready");
 	job = g_new0(EndJob, 1);
 	job->domain = domain_ref(domain);
+	/* Decided here, once: Destroy() may still be called while the worker cleans up. */
+	domain->hints.saved = domain->save && domain->save->quitting && !domain->hints.stop_requested;
+	job->saved = g_strdup(domain->host->directories->saved);
+	job->uuid = g_strdup(domain->uuid);
+	job->discard = domain->save && !domain->hints.saved;
+	job->unuse = domain->start && domain->start->restoring && !domain->start->released;
+	job->remove = domain->start && domain->start->restoring && domain->start->released;
 	job->directory = domain->has_directory ? g_strdup(domain->directory) : NULL;
 	strand_push(domain->work, &end_class, job);
 }

@@ -21,6 +21,9 @@
  * tells after the reply finds the domain running. Killed in between, the service brings the start to
  * its end when it finds QEMU again (connection.c).
  *
+ * With a saved state restore.c comes in twice: between start_connected() and the reading, to load the state, and
+ * between the run file and `cont`, to use it up.
+ *
  * Whatever fails on the way goes through start_fail(): QEMU is killed, run-end.c cleans up, tells
  * `stopped` with reason failed and answers the caller with QEMU's last lines.
  */
@@ -29,6 +32,7 @@ typedef struct LaunchJob {
 	Domain *domain;
 	uint64_t run;
 	RunFile file;
+	bool incoming;
 	char *directory;
 	Launched launched;
 	GError *error;
@@ -38,7 +42,7 @@ static StrandStep launch_work(void *data)
 {
 	LaunchJob *job = data;
 
-	(void)launch(&job->file, job->directory, &job->launched, &job->error);
+	(void)launch(&job->file, job->directory, job->incoming, &job->launched, &job->error);
 	return STRAND_DONE;
 }
 
@@ -100,6 +104,17 @@ static void on_deadline(int timer, void *userdata)
 				       domain->host->deadlines.start_ms));
 }
 
+void start_set_deadline(Domain *domain)
+{
+	domain_set_timer(domain, &domain->start->timer, domain->host->deadlines.start_ms,
+			 on_deadline);
+}
+
+static LifecycleReason get_reason(const Start *start)
+{
+	return start->restoring ? LIFECYCLE_REASON_RESTORED : LIFECYCLE_REASON_BOOTED;
+}
+
 /* operation is NULL for a start by a policy. */
 static void begin(Domain *domain, Operation *operation, bool paused)
 {
@@ -112,16 +127,17 @@ static void begin(Domain *domain, Operation *operation, bool paused)
 	domain->start->operation = operation;
 	domain->start->paused = paused;
 	domain->start->spawning = true;
-	domain_set_timer(domain, &domain->start->timer, domain->host->deadlines.start_ms,
-			 on_deadline);
+	domain->start->restoring = domain->has_saved_state;
+	start_set_deadline(domain);
 	domain_publish_lifecycle(domain, event_new_lifecycle(0, LIFECYCLE_STARTING,
-							     LIFECYCLE_REASON_BOOTED),
+							     get_reason(domain->start)),
 				 DOMAIN_STATE_STARTING);
 
 	job->domain = domain_ref(domain);
 	job->run = domain->run;
 	job->file.definition = definition_ref(domain->definition);
 	job->file.incarnation = domain->incarnation;
+	job->incoming = domain->start->restoring;
 	job->directory = g_strdup(domain->directory);
 	job->launched.monitor_fd = -1;
 	strand_push(domain->work, &launch_class, job);
@@ -183,14 +199,15 @@ static void on_released(Domain *domain, const GError *error, void *userdata)
 static void finish(Domain *domain)
 {
 	uint64_t *id = g_new0(uint64_t, 1);
-	bool paused = domain->start->paused;
+	bool paused = domain->start->paused, restored = domain->start->restoring;
+	LifecycleReason reason = get_reason(domain->start);
 
 	*id = domain->start->operation ? domain->start->operation->id : 0;
 	domain->start = start_free(domain->start, domain);
 	domain->released = true;
 	domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
 	domain_publish_lifecycle(domain, event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED,
-							     LIFECYCLE_REASON_BOOTED),
+							     reason),
 				 paused ? DOMAIN_STATE_PAUSED : DOMAIN_STATE_RUNNING);
 	/* As libvirt tells a start with VIR_DOMAIN_START_PAUSED: first that it runs, then that it is
 	 * paused. */
@@ -199,6 +216,8 @@ static void finish(Domain *domain)
 								     LIFECYCLE_SUSPENDED,
 								     LIFECYCLE_REASON_PAUSED),
 					 DOMAIN_STATE_PAUSED);
+	if (restored)
+		save_drop_used(domain);
 	domain_write_run_file(domain, true, on_released, id);
 }
 
@@ -211,11 +230,23 @@ static void on_cont(JsonNode *result, const GError *error, void *userdata)
 {
 	Domain *domain = userdata;
 
-	if (is_starting(domain) && error)
+	if (is_starting(domain) && error) {
+		/* Refused: the guest has not gone on, and what was saved is still true. */
+		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
+			domain->start->released = false;
 		start_fail(domain, g_error_copy(error));
-	else if (is_starting(domain))
+	} else if (is_starting(domain))
 		finish(domain);
 	domain_unref(domain);
+}
+
+void start_release(Domain *domain)
+{
+	domain->start->released = true;
+	if (domain->start->paused)
+		finish(domain);
+	else
+		domain_call(domain, "cont", NULL, DOMAIN_START_TIMEOUT_MS, on_cont, domain_ref(domain));
 }
 
 static void on_run_file(Domain *domain, const GError *error, void *userdata)
@@ -224,11 +255,10 @@ static void on_run_file(Domain *domain, const GError *error, void *userdata)
 		return;
 	if (error)
 		start_fail(domain, g_error_copy(error));
-	else if (domain->start->paused)
-		finish(domain);
+	else if (domain->start->restoring)
+		restore_use(domain);
 	else
-		domain_call(domain, "cont", NULL, domain->host->deadlines.start_ms, on_cont,
-			    domain_ref(domain));
+		start_release(domain);
 }
 
 static void on_resync(Domain *domain, const char *run_state, const GError *error)
@@ -244,9 +274,17 @@ static void on_resync(Domain *domain, const char *run_state, const GError *error
 	domain_write_run_file(domain, true, on_run_file, NULL);
 }
 
-void start_connected(Domain *domain)
+void start_loaded(Domain *domain)
 {
 	domain_resync(domain, on_resync);
+}
+
+void start_connected(Domain *domain)
+{
+	if (domain->start->restoring)
+		restore_begin(domain);
+	else
+		domain_resync(domain, on_resync);
 }
 
 /* ---- the run file ---- */

@@ -180,6 +180,8 @@ GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLin
 					      context->monitor_fd));
 	add(line, "-mon", g_strdup("chardev=" MONITOR_ID ",mode=control"));
 	add(line, "-pidfile", g_strdup(context->pid_file));
+	if (context->incoming)
+		add(line, "-incoming", g_strdup("defer"));
 	for (i = 0; definition->arguments[i]; i++)
 		g_ptr_array_add(line, g_strdup(definition->arguments[i]));
 

@@ -13,6 +13,7 @@
  *   -object JSON, -blockdev JSON, -netdev JSON, -device JSON   (of the definition, unchanged)
  *   -chardev socket,id=vmherald-monitor,fd=N,server=on,wait=off
  *   -mon chardev=vmherald-monitor,mode=control -pidfile ...
+ *   -incoming defer                       (to be restored)
  *   ARGUMENTS
  *
  * QEMU reads -object in two passes and -blockdev before -device whatever their order here.
@@ -22,6 +23,7 @@ typedef struct QemuCommandLineContext {
 	const char *emulator;        /* absolute path */
 	int monitor_fd;              /* number of the listening socket in the child */
 	const char *pid_file;        /* QEMU writes its pid there; absolute path */
+	bool incoming;               /* it waits for the command that names a saved state */
 } QemuCommandLineContext;
 
 /* NULL-terminated. Any thread. */

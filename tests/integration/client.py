@@ -238,6 +238,9 @@ class Domain:
     def destroy(self, **values):
         self.call("Domain", "Destroy", "(a{sv})", options(**values))
 
+    def save(self, **values):
+        self.call("Domain", "Save", "(a{sv})", options(**values))
+
     def undefine(self):
         self.call("Domain", "Undefine", "(a{sv})", {})
 

@@ -61,6 +61,8 @@ static void test_names_of_contract(void)
 		g_assert_cmpstr(domain_state_to_string((DomainState)i), ==, states[i]);
 	for (unsigned i = 0; i < LIFECYCLE_EVENT_MAX; i++)
 		g_assert_cmpstr(lifecycle_event_to_string((LifecycleEvent)i), ==, events[i]);
+	g_assert_cmpstr(lifecycle_reason_to_string(LIFECYCLE_REASON_SAVED), ==, "saved");
+	g_assert_cmpstr(lifecycle_reason_to_string(LIFECYCLE_REASON_RESTORED), ==, "restored");
 }
 
 /* ---- transitions ---- */
@@ -126,6 +128,7 @@ static const char *const accepted[DOMAIN_OPERATION_MAX] = {
 	[DOMAIN_OPERATION_RESUME] =        "...X..X.",
 	[DOMAIN_OPERATION_WAKEUP] =        "....X...",
 	[DOMAIN_OPERATION_INJECT_NMI] =    "..X.....",
+	[DOMAIN_OPERATION_SAVE] =          "..XX....",
 	[DOMAIN_OPERATION_UNDEFINE] =      "X.......",
 	[DOMAIN_OPERATION_ATTACH_DEVICE] = "..XXX.X.",
 	[DOMAIN_OPERATION_DETACH_DEVICE] = "..XXX.X.",

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json-read.h"
+#include "domain/domain-internal.h"
+#include "domain/saved-state.h"
+
+/*
+ * From Save() to `stopped` with reason saved:
+ *
+ *   create (worker)        the file, under a name that says that it is not whole
+ *   events on, stop        a guest that stands still is written once
+ *   getfd, migrate         QEMU writes to our descriptor, in its own time
+ *   MIGRATION completed    save_note_event()
+ *   commit (worker)        fsync, rename: from here on there is a saved state
+ *   quit                   run-end.c tells `stopped` and answers
+ *
+ * By descriptor and not by "exec:": when QEMU says completed, all is written; a command behind a pipe
+ * may still be at it, and a QEMU in a sandbox may not start one.
+ *
+ * Whatever fails before `quit` goes through save_fail(): the files are removed, a guest that ran goes
+ * on, and nothing has changed.
+ */
+
+/* The name by which QEMU knows our descriptor between the two commands. */
+#define DESCRIPTOR_NAME "vmherald-state"
+
+/* ---- shared with restore.c ---- */
+
+void save_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata)
+{
+	g_autoptr(JsonNode) arguments = json_from_string(
+		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}", NULL);
+
+	domain_call(domain, "migrate-set-capabilities", g_steal_pointer(&arguments),
+		    DOMAIN_CALL_TIMEOUT_MS, callback, userdata);
+}
+
+void save_call_getfd(Domain *domain, int fd, QmpReplyCallback callback, void *userdata)
+{
+	if (domain->monitor)
+		qmp_monitor_send_descriptor(domain->monitor, fd);
+	domain_call(domain, "getfd", call_arguments("fdname", DESCRIPTOR_NAME),
+		    DOMAIN_CALL_TIMEOUT_MS, callback, userdata);
+}
+
+JsonNode *save_make_uri(void)
+{
+	return call_arguments("uri", "fd:" DESCRIPTOR_NAME);
+}
+
+/* ---- a save and its steps ---- */
+
+Save *save_free(Save *save)
+{
+	if (!save)
+		return NULL;
+	if (save->fd >= 0)
+		(void)close(save->fd);
+	g_clear_error(&save->error);
+	g_free(save->path);
+	g_free(save);
+	return NULL;
+}
+
+/* A step under way, on a worker or in QEMU; the save may have failed or the run ended meanwhile. */
+typedef struct SaveStep {
+	Domain *domain;
+	uint64_t operation;
+	char *directory, *uuid, *path;
+	int fd;
+	bool committed;
+	GError *error;
+} SaveStep;
+
+static SaveStep *step_new(Domain *domain)
+{
+	SaveStep *step = g_new0(SaveStep, 1);
+
+	step->domain = domain_ref(domain);
+	step->operation = domain->save->operation;
+	step->fd = -1;
+	return step;
+}
+
+static void step_free(void *data)
+{
+	SaveStep *step = data;
+
+	if (step->fd >= 0)
+		(void)close(step->fd);
+	g_clear_error(&step->error);
+	g_free(step->directory);
+	g_free(step->uuid);
+	g_free(step->path);
+	domain_unref(step->domain);
+	g_free(step);
+}
+
+/* NULL if it is over. */
+static Save *step_get_save(const SaveStep *step)
+{
+	Save *save = step->domain->host ? step->domain->save : NULL;
+
+	return save && save->operation == step->operation ? save : NULL;
+}
+
+/* NULL if it is over or on its way back. */
+static Save *step_get_going(const SaveStep *step)
+{
+	Save *save = step_get_save(step);
+
+	return save && !save->error ? save : NULL;
+}
+
+static void push_work(Domain *domain, const StrandItemClass *item_class)
+{
+	SaveStep *step = step_new(domain);
+
+	step->directory = g_strdup(domain->host->directories->saved);
+	step->uuid = g_strdup(domain->uuid);
+	step->path = g_strdup(domain->save->path);
+	step->committed = domain->save->committed;
+	/* A copy: the worker may be on it when the save is over. */
+	step->fd = domain->save->fd >= 0 ? fcntl(domain->save->fd, F_DUPFD_CLOEXEC, 0)
+					   : -1;
+	strand_push(domain->work, item_class, step);
+}
+
+/* ---- back ---- */
+
+static void finish_failed(Domain *domain)
+{
+	g_autoptr(GError) error = g_steal_pointer(&domain->save->error);
+	Operation *operation = operation_find(domain, domain->save->operation);
+
+	domain->save = save_free(domain->save);
+	if (operation)
+		operation_end(operation, NULL, error);
+}
+
+static void on_going_on(JsonNode *result, const GError *error, void *userdata)
+{
+	SaveStep *step = userdata;
+
+	if (error)
+		g_info("Domain '%s': cont after a save that failed: %s",
+		       domain_get_name(step->domain), error->message);
+	if (step_get_save(step))
+		finish_failed(step->domain);
+	step_free(step);
+}
+
+static StrandStep discard_work(void *data)
+{
+	SaveStep *step = data;
+
+	(void)saved_state_discard(step->directory, step->uuid, step->committed, &step->error);
+	return STRAND_DONE;
+}
+
+static void discard_done(void *data)
+{
+	SaveStep *step = data;
+	Domain *domain = step->domain;
+
+	if (step->error)
+		g_warning("Domain '%s': %s", domain_get_name(domain), step->error->message);
+	if (!step_get_save(step))
+		return;
+	if (domain->save->stopped)
+		domain_call(domain, "cont", NULL, DOMAIN_CALL_TIMEOUT_MS, on_going_on,
+			    step_new(domain));
+	else
+		finish_failed(domain);
+}
+
+static const StrandItemClass discard_class = { discard_work, NULL, discard_done, step_free };
+
+void save_fail(Domain *domain, GError *error)
+{
+	if (domain->save->error || domain->save->quitting) {
+		g_error_free(error);
+		return;
+	}
+	domain->save->error = error;
+	push_work(domain, &discard_class);
+}
+
+void save_monitor_lost(Domain *domain)
+{
+	if (!domain->save)
+		return;
+	/* QEMU may go on writing to the file that is removed now. */
+	domain->save_cut_off = true;
+	save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+				      "The monitor of domain '%s' was lost while it was saved",
+				      domain_get_name(domain)));
+}
+
+/* ---- the end ---- */
+
+static void on_quit(JsonNode *result, const GError *error, void *userdata)
+{
+	SaveStep *step = userdata;
+	Save *save = step_get_going(step);
+
+	/* A lost connection is what `quit` looks like. */
+	if (save && g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR)) {
+		save->quitting = false;
+		save_fail(step->domain, g_error_copy(error));
+	}
+	step_free(step);
+}
+
+static StrandStep commit_work(void *data)
+{
+	SaveStep *step = data;
+
+	(void)saved_state_commit(step->directory, step->uuid, step->path, step->fd, &step->error);
+	return STRAND_DONE;
+}
+
+static void commit_done(void *data)
+{
+	SaveStep *step = data;
+	Domain *domain = step->domain;
+	Save *save = step_get_save(step);
+
+	if (!save)
+		return;
+	save->committed = true;
+	if (save->error)
+		/* It failed meanwhile, and the clean-up was ordered before there was a whole file. */
+		push_work(domain, &discard_class);
+	else if (step->error)
+		save_fail(domain, g_steal_pointer(&step->error));
+	else if (domain->state != DOMAIN_STATE_PAUSED)
+		/* Its disks move on: what was saved is the past. */
+		save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_WRONG_STATE,
+					      "Domain '%s' did not stay paused while it was saved",
+					      domain_get_name(domain)));
+	else {
+		save->quitting = true;
+		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_quit, step_new(domain));
+	}
+}
+
+static const StrandItemClass commit_class = { commit_work, NULL, commit_done, step_free };
+
+/* ---- QEMU writes ---- */
+
+static void on_migrate_status(JsonNode *result, const GError *error, void *userdata)
+{
+	SaveStep *step = userdata;
+	const char *text = "QEMU does not say why";
+
+	(void)json_read_string(json_node_as_object(result), "error-desc", &text);
+	if (step_get_going(step))
+		save_fail(step->domain, g_error_new(CORE_ERROR, CORE_ERROR_QEMU_ERROR,
+						    "Domain '%s' could not be saved: %s",
+						    domain_get_name(step->domain), text));
+	step_free(step);
+}
+
+static void note_saving(Domain *domain, const char *status)
+{
+	Save *save = domain->save;
+
+	if (!save->writing || save->error)
+		return;
+	if (g_str_equal(status, "completed")) {
+		save->writing = false;
+		push_work(domain, &commit_class);
+	} else if (g_str_equal(status, "failed")) {
+		save->writing = false;
+		domain_call(domain, "query-migrate", NULL, DOMAIN_CALL_TIMEOUT_MS, on_migrate_status,
+			    step_new(domain));
+	} else if (g_str_equal(status, "cancelled")) {
+		save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_QEMU_ERROR,
+					      "Domain '%s' could not be saved: the migration was "
+					      "cancelled", domain_get_name(domain)));
+	}
+}
+
+void save_note_event(Domain *domain, const QmpMessage *message)
+{
+	const char *status;
+
+	if (!g_str_equal(message->name, "MIGRATION") ||
+	    !json_read_string(json_node_as_object(message->body), "status", &status))
+		return;
+	if (domain->save)
+		note_saving(domain, status);
+	else if (domain->start)
+		restore_note_status(domain, status);
+}
+
+/* Success or failure of a command; on failure the whole save has failed. */
+static bool check_step(const SaveStep *step, const GError *error)
+{
+	if (!step_get_going(step))
+		return false;
+	if (error)
+		save_fail(step->domain, g_error_copy(error));
+	return !error;
+}
+
+static void on_migrating(JsonNode *result, const GError *error, void *userdata)
+{
+	(void)check_step(userdata, error);
+	step_free(userdata);
+}
+
+static void on_descriptor(JsonNode *result, const GError *error, void *userdata)
+{
+	SaveStep *step = userdata;
+	Domain *domain = step->domain;
+
+	if (check_step(step, error)) {
+		/* WARNING: the event may come before the reply. */
+		domain->save->writing = true;
+		domain_call(domain, "migrate", save_make_uri(), DOMAIN_CALL_TIMEOUT_MS, on_migrating,
+			    step_new(domain));
+	}
+	step_free(step);
+}
+
+static void on_stopped(JsonNode *result, const GError *error, void *userdata)
+{
+	SaveStep *step = userdata;
+
+	if (check_step(step, error))
+		save_call_getfd(step->domain, step->domain->save->fd, on_descriptor,
+				step_new(step->domain));
+	step_free(step);
+}
+
+static void on_capability(JsonNode *result, const GError *error, void *userdata)
+{
+	SaveStep *step = userdata;
+	Domain *domain = step->domain;
+
+	if (!check_step(step, error)) {
+		step_free(step);
+	} else if (domain->state == DOMAIN_STATE_RUNNING) {
+		domain->save->stopped = true;
+		domain_call(domain, "stop", NULL, DOMAIN_CALL_TIMEOUT_MS, on_stopped, step);
+	} else {
+		on_stopped(NULL, NULL, step);
+	}
+}
+
+/* ---- the beginning ---- */
+
+static StrandStep create_work(void *data)
+{
+	SaveStep *step = data;
+
+	step->fd = saved_state_create(step->directory, step->uuid, step->path, &step->error);
+	return STRAND_DONE;
+}
+
+static void create_done(void *data)
+{
+	SaveStep *step = data;
+	Domain *domain = step->domain;
+
+	if (!step_get_going(step))
+		return;
+	if (step->error) {
+		save_fail(domain, g_steal_pointer(&step->error));
+		return;
+	}
+	domain->save->fd = step->fd;
+	step->fd = -1;
+	save_call_events_on(domain, on_capability, step_new(domain));
+}
+
+static const StrandItemClass create_class = { create_work, NULL, create_done, step_free };
+
+/* What is under way would be cut in half. */
+static bool check_alone(const Domain *domain, GError **error)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++) {
+		const Operation *other = g_ptr_array_index(domain->operations, i);
+
+		if (other->kind == DOMAIN_OPERATION_EXECUTE || other->kind == DOMAIN_OPERATION_SAVE ||
+		    other->kind == DOMAIN_OPERATION_MAX)
+			continue;
+		g_set_error(error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Domain '%s': %s is under way; save it when that is done",
+			    domain_get_name(domain), domain_operation_to_string(other->kind));
+		return false;
+	}
+	return true;
+}
+
+static bool check_save(const Domain *domain, const char *path, GError **error)
+{
+	if (path && !g_path_is_absolute(path)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
+			    "path: '%s' is not absolute", path);
+		return false;
+	}
+	if (!domain->persistent) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Domain '%s' is transient: it vanishes when it stops, and nobody could "
+			    "restore it; define it first", domain_get_name(domain));
+		return false;
+	}
+	return check_alone(domain, error);
+}
+
+void domain_save(Domain *domain, const char *path, DomainDone done, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_SAVE, done, userdata);
+
+	if (!operation)
+		return;
+	if (!check_save(domain, path, &error)) {
+		operation_end(operation, NULL, error);
+		return;
+	}
+	domain->save = g_new0(Save, 1);
+	domain->save->operation = operation->id;
+	domain->save->path = g_strdup(path);
+	domain->save->fd = -1;
+	push_work(domain, &create_class);
+}
+
+/* ---- dropping ---- */
+
+typedef struct Drop {
+	Domain *domain;
+	char *directory, *uuid;
+	DomainDone done;             /* NULL: nobody waits for it */
+	void *userdata;
+	GError *error;
+} Drop;
+
+static StrandStep drop_work(void *data)
+{
+	Drop *drop = data;
+
+	(void)saved_state_remove(drop->directory, drop->uuid, &drop->error);
+	return STRAND_DONE;
+}
+
+static void drop_done(void *data)
+{
+	Drop *drop = data;
+	DomainDone done = g_steal_pointer(&drop->done);
+
+	if (drop->error && drop->domain->host)
+		domain_set_has_saved_state(drop->domain, true);
+	if (done)
+		done(drop->domain, NULL, drop->error, drop->userdata);
+	else if (drop->error)
+		g_warning("Domain '%s': %s", domain_get_name(drop->domain), drop->error->message);
+}
+
+static void drop_free(void *data)
+{
+	Drop *drop = data;
+
+	if (drop->done) {
+		g_autoptr(GError) error = g_error_new(CORE_ERROR, CORE_ERROR_IO,
+						      "The service is leaving");
+
+		drop->done(drop->domain, NULL, error, drop->userdata);
+	}
+	g_clear_error(&drop->error);
+	g_free(drop->directory);
+	g_free(drop->uuid);
+	domain_unref(drop->domain);
+	g_free(drop);
+}
+
+static const StrandItemClass drop_class = { drop_work, NULL, drop_done, drop_free };
+
+static void drop(Domain *domain, DomainDone done, void *userdata)
+{
+	Drop *job = g_new0(Drop, 1);
+
+	job->domain = domain_ref(domain);
+	job->directory = g_strdup(domain->host->directories->saved);
+	job->uuid = g_strdup(domain->uuid);
+	job->done = done;
+	job->userdata = userdata;
+	/* A start from here on is an ordinary one; it is behind this on the strand. */
+	domain_set_has_saved_state(domain, false);
+	strand_push(domain->work, &drop_class, job);
+}
+
+void save_drop_used(Domain *domain)
+{
+	drop(domain, NULL, NULL);
+}
+
+void domain_drop_saved_state(Domain *domain, DomainDone done, void *userdata)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!domain->has_saved_state)
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Domain '%s' has no saved state", domain_get_name(domain));
+	else if (domain->start)
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "Domain '%s' is being restored from its saved state",
+			    domain_get_name(domain));
+	if (error)
+		done(domain, NULL, error, userdata);
+	else
+		drop(domain, done, userdata);
+}
+
+bool domain_get_has_saved_state(const Domain *domain)
+{
+	return domain->has_saved_state;
+}
+
+void domain_set_has_saved_state(Domain *domain, bool has_saved_state)
+{
+	if (domain->has_saved_state == has_saved_state)
+		return;
+	domain->has_saved_state = has_saved_state;
+	domain_changed(domain, DOMAIN_PROPERTY_SAVED_STATE);
+}
+
+void domain_set_save_cut_off(Domain *domain)
+{
+	domain->save_cut_off = true;
+}
+
+static void on_cancelled(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (error)
+		g_info("Domain '%s': migrate_cancel: %s", domain_get_name(domain), error->message);
+	domain_unref(domain);
+}
+
+void save_resynced(Domain *domain)
+{
+	/* What is written to is no longer there. */
+	if (domain->save_cut_off)
+		domain_call(domain, "migrate_cancel", NULL, DOMAIN_CALL_TIMEOUT_MS, on_cancelled,
+			    domain_ref(domain));
+	domain->save_cut_off = false;
+	/* The guest is there and can go on; so a state that was saved of it can only be the past. */
+	if (domain->has_saved_state && !domain->save)
+		drop(domain, NULL, NULL);
+}
