@@ -9,6 +9,7 @@
 static gboolean paused;
 static char *shutdown_timeout;
 static char *destroy_grace;
+static char *save_path;
 
 const GOptionEntry start_options[] = {
 	{ "paused", 0, 0, G_OPTION_ARG_NONE, &paused, N_("Leave the guest paused"), NULL },
@@ -24,6 +25,12 @@ const GOptionEntry shutdown_options[] = {
 const GOptionEntry destroy_options[] = {
 	{ "grace", 0, 0, G_OPTION_ARG_FILENAME, &destroy_grace,
 	  N_("How long QEMU may take to end by itself"), N_("SECONDS") },
+	{},
+};
+
+const GOptionEntry save_options[] = {
+	{ "path", 0, 0, G_OPTION_ARG_FILENAME, &save_path,
+	  N_("Write to this file, which must not exist"), N_("FILE") },
 	{},
 };
 
@@ -78,4 +85,13 @@ CtlExit destroy_run(Ctl *ctl, char **arguments)
 
 	code = input_seconds("--grace", destroy_grace, &grace);
 	return code == CTL_OK ? call_with_options(ctl, arguments[0], "Destroy", options) : code;
+}
+
+CtlExit save_run(Ctl *ctl, char **arguments)
+{
+	/* The service has a working directory of its own. */
+	g_autofree char *path = save_path ? g_canonicalize_filename(save_path, NULL) : NULL;
+	const BusOption options[] = { { "path", .text = path }, {} };
+
+	return call_with_options(ctl, arguments[0], "Save", options);
 }

@@ -43,6 +43,7 @@ extern const GOptionEntry create_options[];
 extern const GOptionEntry start_options[];
 extern const GOptionEntry shutdown_options[];
 extern const GOptionEntry destroy_options[];
+extern const GOptionEntry save_options[];
 extern const GOptionEntry attach_options[];
 extern const GOptionEntry detach_options[];
 extern const GOptionEntry qmp_options[];
@@ -51,7 +52,7 @@ extern const GOptionEntry wait_options[];
 
 VerbFunction list_run, show_run, definition_run, autostart_run;
 VerbFunction define_run, validate_run, create_run, reload_run;
-VerbFunction start_run, shutdown_run, destroy_run, method_run, method_with_options_run;
+VerbFunction start_run, shutdown_run, destroy_run, save_run, method_run, method_with_options_run;
 VerbFunction attach_run, detach_run, qmp_run;
 VerbFunction events_run;
 VerbFunction wait_run;

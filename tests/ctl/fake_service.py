@@ -53,6 +53,8 @@ INTERFACES = """<node>
   <method name="Resume"/>
   <method name="Wakeup"/>
   <method name="InjectNMI"/>
+  <method name="Save"><arg type="a{sv}"/></method>
+  <method name="DropSavedState"/>
   <method name="Undefine"><arg type="a{sv}"/></method>
   <method name="GetDefinition"><arg type="a{sv}"/><arg type="s" direction="out"/></method>
   <method name="SetAutostart"><arg type="b"/></method>

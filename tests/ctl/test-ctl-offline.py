@@ -13,8 +13,8 @@ from tap import run
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 
 VERBS = ["list", "show", "definition", "validate", "define", "undefine", "create", "start", "shutdown",
-         "reboot", "reset", "destroy", "suspend", "resume", "wakeup", "nmi", "autostart", "attach",
-         "detach", "qmp", "events", "wait", "reload"]
+         "reboot", "reset", "destroy", "save", "drop-saved", "suspend", "resume", "wakeup", "nmi",
+         "autostart", "attach", "detach", "qmp", "events", "wait", "reload"]
 
 # name of the golden file: arguments of "create". To renew the files: VMHERALD_RENEW=1.
 DOCUMENTS = {
