@@ -61,7 +61,7 @@ typedef struct Start {
 	bool spawning;                /* a worker is on it */
 	bool restoring;               /* from the saved state */
 	bool loading;                 /* QEMU reads it */
-	bool released;                /* the guest may have gone on: it must not be loaded again */
+	bool let_go;                  /* the guest may have gone on: it must not be loaded again */
 	GError *error;                /* set once it has failed; then only the clean-up is left */
 	int timer;
 } Start;

@@ -99,6 +99,19 @@ static void item_free(void *data)
 
 static const StrandItemClass item_class = { item_work, item_wait, item_done, item_free };
 
+static unsigned get_queued(const Domain *domain)
+{
+	return strand_get_length(domain->events) + domain->unsent;
+}
+
+/* WARNING: two things must go on being read. After the exit, what is left is no more than a socket
+ * holds, and the end of file behind it is what ends the run. And a prepare step that waits for a reply
+ * would wait for its deadline; what may come meanwhile is bounded by that. */
+static bool may_hold(const Domain *domain)
+{
+	return !domain->process_exited && domain->removals == 0;
+}
+
 void intake_event(Domain *domain, QmpMessage *message)
 {
 	IntakeItem *item = g_new0(IntakeItem, 1);
@@ -108,27 +121,20 @@ void intake_event(Domain *domain, QmpMessage *message)
 	item->row = event_table_lookup(message->name);
 	item->message = message;
 	strand_push(domain->events, &item_class, item);
-	intake_update_reading(domain);
-}
-
-void intake_update_reading(Domain *domain)
-{
-	unsigned queued;
-	bool hold;
-
-	if (!domain->monitor || !domain->events)
-		return;
-	queued = strand_get_length(domain->events) + domain->unsent;
-	/* WARNING: two things must go on being read. After the exit, what is left is no more than a socket
-	 * holds, and the end of file behind it is what ends the run. And a prepare step that waits for a reply
-	 * would wait for its deadline; what may come meanwhile is bounded by that. */
-	hold = queued >= DOMAIN_QUEUE_MAX && !domain->process_exited && domain->removals == 0;
-	if (!domain->reading_held && hold) {
+	if (domain->monitor && !domain->reading_held && may_hold(domain) &&
+	    get_queued(domain) >= DOMAIN_QUEUE_MAX) {
 		domain->reading_held = true;
 		qmp_monitor_set_reading(domain->monitor, false);
-	} else if (domain->reading_held &&
-		   (queued <= DOMAIN_QUEUE_MAX / 2 || domain->process_exited || domain->removals > 0)) {
-		domain->reading_held = false;
-		qmp_monitor_set_reading(domain->monitor, true);
 	}
+}
+
+/* Holding is decided where an event comes in, letting go wherever one goes out. */
+void intake_update_reading(Domain *domain)
+{
+	if (!domain->monitor || !domain->events || !domain->reading_held)
+		return;
+	if (may_hold(domain) && get_queued(domain) > DOMAIN_QUEUE_MAX / 2)
+		return;
+	domain->reading_held = false;
+	qmp_monitor_set_reading(domain->monitor, true);
 }

@@ -76,7 +76,7 @@ static GError *make_start_error(Domain *domain, const GError *cause, const char 
 {
 	const char *name = domain_get_name(domain);
 
-	if (domain->start->restoring && !domain->start->released)
+	if (domain->start->restoring && !domain->start->let_go)
 		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
 				   "Domain '%s' could not be restored from its saved state, which is "
 				   "kept (DropSavedState() removes it): %s%s%s", name, cause->message,
@@ -170,8 +170,8 @@ void run_end_check(Domain *domain)
 	job->saved = g_strdup(domain->host->directories->saved);
 	job->uuid = g_strdup(domain->uuid);
 	job->discard = domain->save && !domain->hints.saved;
-	job->unuse = domain->start && domain->start->restoring && !domain->start->released;
-	job->remove = domain->start && domain->start->restoring && domain->start->released;
+	job->unuse = domain->start && domain->start->restoring && !domain->start->let_go;
+	job->remove = domain->start && domain->start->restoring && domain->start->let_go;
 	job->directory = domain->has_directory ? g_strdup(domain->directory) : NULL;
 	strand_push(domain->work, &end_class, job);
 }

@@ -233,7 +233,7 @@ static void on_cont(JsonNode *result, const GError *error, void *userdata)
 	if (is_starting(domain) && error) {
 		/* Refused: the guest has not gone on, and what was saved is still true. */
 		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
-			domain->start->released = false;
+			domain->start->let_go = false;
 		start_fail(domain, g_error_copy(error));
 	} else if (is_starting(domain))
 		finish(domain);
@@ -242,11 +242,12 @@ static void on_cont(JsonNode *result, const GError *error, void *userdata)
 
 void start_release(Domain *domain)
 {
-	domain->start->released = true;
+	domain->start->let_go = true;
 	if (domain->start->paused)
 		finish(domain);
 	else
-		domain_call(domain, "cont", NULL, DOMAIN_START_TIMEOUT_MS, on_cont, domain_ref(domain));
+		domain_call(domain, "cont", NULL, domain->host->deadlines.start_ms, on_cont,
+			    domain_ref(domain));
 }
 
 static void on_run_file(Domain *domain, const GError *error, void *userdata)
