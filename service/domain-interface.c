@@ -82,46 +82,37 @@ static int method_start(sd_bus_message *message, void *userdata, sd_bus_error *r
 	return 1;
 }
 
-static int method_shutdown(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+/* The three that end, or would end, what runs: each with one option, a time. */
+static int call_with_time(sd_bus_message *message, const DomainObject *object, const char *option,
+			  int time_ms,
+			  void (*operation)(Domain *domain, int time_ms, DomainDone done,
+					    void *userdata),
+			  sd_bus_error *ret_error)
 {
-	const DomainObject object = *(DomainObject *)userdata;
-	int force_after_ms = -1;
-	const BusOption options[] = { { "timeout", BUS_OPTION_DURATION, &force_after_ms } };
+	const BusOption options[] = { { option, BUS_OPTION_DURATION, &time_ms } };
 	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 
 	if (r < 0)
 		return r;
-	domain_shutdown(object.domain, force_after_ms, method_call_done,
-			method_call_new(object.service, message));
+	operation(object->domain, time_ms, method_call_done,
+		  method_call_new(object->service, message));
 	return 1;
+}
+
+static int method_shutdown(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	return call_with_time(message, userdata, "timeout", -1, domain_shutdown, ret_error);
 }
 
 static int method_reboot(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
-	const DomainObject object = *(DomainObject *)userdata;
-	int force_after_ms = -1;
-	const BusOption options[] = { { "timeout", BUS_OPTION_DURATION, &force_after_ms } };
-	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
-
-	if (r < 0)
-		return r;
-	domain_reboot(object.domain, force_after_ms, method_call_done,
-		      method_call_new(object.service, message));
-	return 1;
+	return call_with_time(message, userdata, "timeout", -1, domain_reboot, ret_error);
 }
 
 static int method_destroy(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
-	const DomainObject object = *(DomainObject *)userdata;
-	int grace_ms = DOMAIN_DESTROY_GRACE_MS;
-	const BusOption options[] = { { "grace", BUS_OPTION_DURATION, &grace_ms } };
-	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
-
-	if (r < 0)
-		return r;
-	domain_destroy(object.domain, grace_ms, method_call_done,
-		       method_call_new(object.service, message));
-	return 1;
+	return call_with_time(message, userdata, "grace", DOMAIN_DESTROY_GRACE_MS, domain_destroy,
+			      ret_error);
 }
 
 /* The methods that are one QMP command without arguments, told apart by their name. */
