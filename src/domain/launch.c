@@ -41,7 +41,9 @@ static int open_directory(const char *directory, GError **error)
 static int make_listening_socket(const char *directory, GError **error)
 {
 	int directory_fd = open_directory(directory, error);
-	int fd = directory_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* WARNING: non-blocking. QEMU moves a monitor's chardev to a thread of its own while it starts, and
+	 * may be told of one connection in both; the second accept() would never return (seen with 7.2). */
+	int fd = directory_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { 0 };
 
 	if (directory_fd < 0)

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -477,6 +478,11 @@ static _Noreturn void run(int signals)
 {
 	int parent = pidfd_open(getppid(), 0);
 
+	/* The real one may accept one connection twice, and would wait for ever in the second. */
+	if (!(fcntl(listener, F_GETFL) & O_NONBLOCK)) {
+		fprintf(stderr, "the listening socket blocks\n");
+		_exit(1);
+	}
 	for (;;) {
 		struct pollfd fds[] = {
 			{ .fd = signals, .events = POLLIN },

@@ -127,7 +127,7 @@ class Starts(BadCase):
             "deaf": "#!/bin/sh\nexec sleep 1000\n",
             "mute": ACCEPT + "stay()\n",
             "polite": ACCEPT + "client.sendall(greeting + b'\\n')\nstay()\n",
-            "stubborn": "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1000; done\n",
+            "stubborn": "#!/bin/sh\ntrap '' TERM\nexec sleep 1000\n",
         }
         domains = {name: self.define(name, emulator=write_program(name, text))
                    for name, text in programs.items()}
