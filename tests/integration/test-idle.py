@@ -82,7 +82,7 @@ class Idle(life.LifeCase):
         domain = self.define("busy", machine="none")
         domain.start(paused=True)
         self.connection.kill_service()
-        self.call()
+        self.mark()
         count = len(self.owners.seen)
         sleep_until(time.monotonic() + 3 * IDLE_SECONDS)
         self.assertEqual(count, len(self.owners.seen))
@@ -122,7 +122,7 @@ class Burst(life.LifeCase):
 
     def learn_phase(self):
         """When within a span the timer fires; the same for all processes of this boot."""
-        self.manager("ListDomains", "(a{sv})", {})
+        self.mark()
         count = len(self.owners.seen)
         wait_until(lambda: len(self.owners.seen) > count, "the service to leave")
         self.assertEqual("", self.owners.seen[-1])
