@@ -2,6 +2,7 @@
 """What can be asked of a domain does what it promises; what makes no sense in the present state is
 refused and changes nothing."""
 import os
+import re
 import signal
 
 import harness
@@ -97,6 +98,14 @@ class Starting(life.LifeCase):
         self.mark()
         self.assertEqual([("suspended", "paused", "paused"), ("resumed", "unpaused", "running")],
                          self.lifecycle(domain, since))
+
+    def test_monitor_socket_does_not_block(self):
+        """A QEMU that waits in accept() for somebody who is not there does nothing else any more."""
+        domain = self.define("listening", machine="none")
+        domain.start()
+        with open(f"/proc/{domain.get('Domain', 'PID')}/fdinfo/3", encoding="ascii") as file:
+            flags = int(re.search(r"^flags:\s+(\d+)$", file.read(), re.MULTILINE)[1], 8)
+        self.assertTrue(flags & os.O_NONBLOCK)
 
     def test_incarnations(self):
         domain = self.define("again", machine="none")
