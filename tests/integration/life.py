@@ -178,6 +178,9 @@ def check_stamps(case, *lives_of_service):
 class LifeCase(harness.ServiceCase):
     def setUp(self):
         super().setUp()
+        # They become known a little after the start of the service, and their signal would come in between.
+        harness.wait_until(lambda: self.connection.get(harness.PATH, f"{harness.NAME}.Manager",
+                                                       "Emulators"), "the emulators")
         self.recorder = TimingRecorder()
         self.addCleanup(self.recorder.close)
 
