@@ -108,6 +108,21 @@ void domain_call(Domain *domain, const char *command, JsonNode *arguments, int t
 	on_reply(NULL, error, call);
 }
 
+static void on_order(JsonNode *result, const GError *error, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (error)
+		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+	domain_unref(domain);
+}
+
+void domain_order(Domain *domain, const char *command, JsonNode *arguments)
+{
+	domain_call(domain, command, arguments, DOMAIN_CALL_TIMEOUT_MS, on_order,
+		    domain_ref(domain));
+}
+
 /* ---- state read afresh ---- */
 
 typedef struct Resync {
@@ -192,15 +207,6 @@ static LifecycleReason reason_from_run_state(const char *run_state)
 	return LIFECYCLE_REASON_RESYNC;
 }
 
-static void on_last_order(JsonNode *result, const GError *error, void *userdata)
-{
-	Domain *domain = userdata;
-
-	if (error)
-		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
-	domain_unref(domain);
-}
-
 static void tell_resynchronized(Domain *domain)
 {
 	Event *event = event_new(EVENT_MONITOR_RESYNCHRONIZED, 0);
@@ -229,15 +235,13 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	tell_resynchronized(domain);
 	/* The service was killed between the run file and `cont`: that start is brought to its end. */
 	if (!domain->released && g_str_equal(run_state, "prelaunch"))
-		domain_call(domain, "cont", NULL, DOMAIN_CALL_TIMEOUT_MS, on_last_order,
-			    domain_ref(domain));
+		domain_order(domain, "cont", NULL);
 	domain->released = true;
 	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
 	command_restore_action(domain);
 	save_resynced(domain);
 	if (state == DOMAIN_STATE_SHUTTING_DOWN && !lifecycle_keeps_after_shutdown(domain))
-		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_last_order,
-			    domain_ref(domain));
+		domain_order(domain, "quit", NULL);
 	if (domain->readopt)
 		operation_end(domain->readopt, NULL, NULL);
 }

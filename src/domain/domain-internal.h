@@ -176,6 +176,8 @@ JsonNode *call_arguments(const char *member, const char *value);
  * it. callback is always called, with CORE_ERROR_MONITOR_LOST if there is no monitor. */
 void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
 		 QmpReplyCallback callback, void *userdata);
+/* A call that nobody waits for; a refusal is logged. */
+void domain_order(Domain *domain, const char *command, JsonNode *arguments);
 /* Takes over fd. */
 void domain_use_monitor(Domain *domain, int fd, int handshake_ms);
 void domain_drop_monitor(Domain *domain);

@@ -197,15 +197,6 @@ static bool keeps_after_panic(const Domain *domain)
 	       domain->definition->on_panic == DEFINITION_POLICY_PRESERVE;
 }
 
-static void on_panic_quit(JsonNode *result, const GError *error, void *userdata)
-{
-	Domain *domain = userdata;
-
-	if (error)
-		g_info("Domain '%s': quit after a panic: %s", domain_get_name(domain), error->message);
-	domain_unref(domain);
-}
-
 void lifecycle_commit_panicked(Domain *domain, Event *event)
 {
 	Event *crashed = event_new_lifecycle(event->time, LIFECYCLE_CRASHED,
@@ -225,8 +216,7 @@ void lifecycle_commit_panicked(Domain *domain, Event *event)
 	/* With -action shutdown=pause QEMU pauses at a panic too, whatever -action panic says. */
 	if (paused && !keeps_after_panic(domain)) {
 		domain->hints.panic_ended = true;
-		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_panic_quit,
-			    domain_ref(domain));
+		domain_order(domain, "quit", NULL);
 	}
 }
 
