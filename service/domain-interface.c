@@ -250,6 +250,8 @@ const sd_bus_vtable domain_interface_vtable[] = {
 					    details), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("PowerdownRequested",
 				SD_BUS_ARGS("s", source, "(ttt)", stamp, "a{sv}", details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("GuestShutdownRequested",
+				SD_BUS_ARGS("s", source, "(ttt)", stamp, "a{sv}", details), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("Watchdog",
 				SD_BUS_ARGS("s", action, "(ttt)", stamp, "a{sv}", details), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("Panicked",

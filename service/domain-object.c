@@ -11,6 +11,10 @@ static const struct {
 	{ BUS_INTERFACE("Domain"), domain_interface_vtable },
 	{ BUS_INTERFACE("Devices"), devices_interface_vtable },
 	{ BUS_INTERFACE("Network"), network_interface_vtable },
+	{ BUS_INTERFACE("Block"), block_interface_vtable },
+	{ BUS_INTERFACE("Guest"), guest_interface_vtable },
+	{ BUS_INTERFACE("Display"), display_interface_vtable },
+	{ BUS_INTERFACE("Migration"), migration_interface_vtable },
 	{ BUS_INTERFACE("Monitor"), monitor_interface_vtable },
 };
 
@@ -31,9 +35,18 @@ static const struct {
 	{ DOMAIN_PROPERTY_HARDWARE, BUS_INTERFACE("Domain"),
 	  { "Emulator", "Machine", "CPUs", "Memory" } },
 	{ DOMAIN_PROPERTY_DEVICES, BUS_INTERFACE("Devices"), { "Devices" } },
+	{ DOMAIN_PROPERTY_TRAYS, BUS_INTERFACE("Devices"), { "Trays" } },
 	{ DOMAIN_PROPERTY_FILTERS, BUS_INTERFACE("Network"), { "Filters" } },
+	{ DOMAIN_PROPERTY_JOBS, BUS_INTERFACE("Block"), { "Jobs" } },
+	{ DOMAIN_PROPERTY_IO_STATUS, BUS_INTERFACE("Block"), { "IOStatus" } },
+	{ DOMAIN_PROPERTY_THRESHOLDS, BUS_INTERFACE("Block"), { "WriteThresholds" } },
+	{ DOMAIN_PROPERTY_CHANNELS, BUS_INTERFACE("Guest"), { "Channels" } },
+	{ DOMAIN_PROPERTY_BALLOON, BUS_INTERFACE("Guest"), { "Balloon" } },
+	{ DOMAIN_PROPERTY_CLIENTS, BUS_INTERFACE("Display"), { "Clients" } },
+	{ DOMAIN_PROPERTY_MIGRATION, BUS_INTERFACE("Migration"), { "Status" } },
 	{ DOMAIN_PROPERTY_QEMU_VERSION, BUS_INTERFACE("Monitor"), { "QemuVersion" } },
 	{ DOMAIN_PROPERTY_CONNECTED, BUS_INTERFACE("Monitor"), { "Connected" } },
+	{ DOMAIN_PROPERTY_IRREGULAR, BUS_INTERFACE("Monitor"), { "IrregularEvents" } },
 };
 
 /* sd-bus wants a pointer that lives while the call is dispatched; the domain itself does not know its service. One is

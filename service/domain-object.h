@@ -24,5 +24,9 @@ int domain_object_emit_changed(sd_bus *bus, Domain *domain, DomainProperty prope
 extern const sd_bus_vtable domain_interface_vtable[];
 extern const sd_bus_vtable devices_interface_vtable[];
 extern const sd_bus_vtable network_interface_vtable[];
+extern const sd_bus_vtable block_interface_vtable[];
+extern const sd_bus_vtable guest_interface_vtable[];
+extern const sd_bus_vtable display_interface_vtable[];
+extern const sd_bus_vtable migration_interface_vtable[];
 extern const sd_bus_vtable monitor_interface_vtable[];
 

@@ -4,51 +4,12 @@
 #include "bus-names.h"
 #include "bus-variant.h"
 
-static int encode_lifecycle(sd_bus_message *m, const char *signature, const Event *event)
+/* Enumerations of our own are numbers in the core. */
+static int encode_lifecycle(sd_bus_message *m, const Event *event)
 {
-	return sd_bus_message_append(m, signature,
-				     lifecycle_event_to_string(event->lifecycle.event),
+	return sd_bus_message_append(m, "sss", lifecycle_event_to_string(event->lifecycle.event),
 				     lifecycle_reason_to_string(event->lifecycle.reason),
 				     domain_state_to_string(event->lifecycle.state));
-}
-
-static int encode_reset(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->reset.initiator, event->reset.cause);
-}
-
-static int encode_powerdown(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->powerdown_requested.source);
-}
-
-static int encode_watchdog(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->watchdog.action);
-}
-
-static int encode_panicked(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->panicked.action);
-}
-
-static int encode_device_added(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->device_added.id,
-				     event->device_added.driver, event->device_added.qom_path);
-}
-
-static int encode_device_removed(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->device_removed.id,
-				     event->device_removed.qom_path);
-}
-
-static int encode_device_removal_failed(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->device_removal_failed.id,
-				     event->device_removal_failed.reason,
-				     event->device_removal_failed.qom_path);
 }
 
 static int append_vlans(sd_bus_message *m, const RxFilter *filter)
@@ -105,70 +66,179 @@ int domain_signal_append_filter(sd_bus_message *m, const RxFilter *filter)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* sd-bus cannot append a{sv} by signature from a filter, so this one goes by hand. */
-static int encode_filter_changed(sd_bus_message *m, const char *signature, const Event *event)
+static int encode_filter_changed(sd_bus_message *m, const Event *event)
 {
 	int r = sd_bus_message_append(m, "s", event->filter_changed.nic);
 
 	return r < 0 ? r : domain_signal_append_filter(m, event->filter_changed.filter);
 }
 
-static int encode_mac_changed(sd_bus_message *m, const char *signature, const Event *event)
+/* On the bus a list of those that are set. */
+static int encode_memory_failure(sd_bus_message *m, const Event *event)
 {
-	return sd_bus_message_append(m, signature, event->mac_changed.nic,
-				     event->mac_changed.old_mac, event->mac_changed.new_mac);
+	const char *flags[3] = { NULL };
+	size_t n = 0;
+	int r;
+
+	if (event->memory_failure.action_required)
+		flags[n++] = "action-required";
+	if (event->memory_failure.recursive)
+		flags[n++] = "recursive";
+	r = sd_bus_message_append(m, "ss", event->memory_failure.recipient,
+				  event->memory_failure.action);
+	return r < 0 ? r : sd_bus_message_append_strv(m, (char **)flags);
 }
 
-static int encode_monitor_event(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->monitor_event.name,
-				     event->monitor_event.data);
-}
+#define DOMAIN    BUS_INTERFACE("Domain")
+#define DEVICES   BUS_INTERFACE("Devices")
+#define NETWORK   BUS_INTERFACE("Network")
+#define BLOCK     BUS_INTERFACE("Block")
+#define GUEST     BUS_INTERFACE("Guest")
+#define DISPLAY   BUS_INTERFACE("Display")
+#define MIGRATION BUS_INTERFACE("Migration")
+#define MONITOR   BUS_INTERFACE("Monitor")
 
-static int encode_monitor_lost(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->monitor_lost.reason);
-}
-
-static int encode_resynchronized(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->resynchronized.reason,
-				     event->resynchronized.last_before);
-}
-
-static int encode_events_lost(sd_bus_message *m, const char *signature, const Event *event)
-{
-	return sd_bus_message_append(m, signature, event->events_lost.where,
-				     event->events_lost.count);
-}
-
-#define DOMAIN  BUS_INTERFACE("Domain")
-#define DEVICES BUS_INTERFACE("Devices")
-#define NETWORK BUS_INTERFACE("Network")
-#define MONITOR BUS_INTERFACE("Monitor")
+/* The place of an argument; the comparison makes the compiler complain if the type of the payload is another one
+ * than the signature promises. */
+#define AT(where, type) \
+	(offsetof(Event, where) + 0 * sizeof(&((Event *)NULL)->where == (type *)NULL))
+#define S(where) AT(where, const char *)
+#define B(where) AT(where, bool)
+#define T(where) AT(where, uint64_t)
+#define X(where) AT(where, int64_t)
 
 static const DomainSignal signals[] = {
-	[EVENT_LIFECYCLE] = { DOMAIN, "Lifecycle", "sss", encode_lifecycle },
-	[EVENT_RESET] = { DOMAIN, "Reset", "ss", encode_reset },
-	[EVENT_POWERDOWN_REQUESTED] = { DOMAIN, "PowerdownRequested", "s", encode_powerdown },
-	[EVENT_WATCHDOG] = { DOMAIN, "Watchdog", "s", encode_watchdog },
-	[EVENT_PANICKED] = { DOMAIN, "Panicked", "s", encode_panicked },
-	[EVENT_DEVICE_ADDED] = { DEVICES, "DeviceAdded", "sss", encode_device_added },
-	[EVENT_DEVICE_REMOVED] = { DEVICES, "DeviceRemoved", "ss", encode_device_removed },
+	[EVENT_LIFECYCLE] = { DOMAIN, "Lifecycle", "sss", { 0 }, encode_lifecycle },
+	[EVENT_RESET] = { DOMAIN, "Reset", "ss", { S(reset.initiator), S(reset.cause) }, NULL },
+	[EVENT_POWERDOWN_REQUESTED] = { DOMAIN, "PowerdownRequested", "s",
+	  { S(powerdown_requested.source) }, NULL },
+	[EVENT_GUEST_SHUTDOWN_REQUESTED] = { DOMAIN, "GuestShutdownRequested", "s",
+	  { S(guest_shutdown_requested.source) }, NULL },
+	[EVENT_WATCHDOG] = { DOMAIN, "Watchdog", "s", { S(watchdog.action) }, NULL },
+	[EVENT_PANICKED] = { DOMAIN, "Panicked", "s", { S(panicked.action) }, NULL },
+	[EVENT_DEVICE_ADDED] = { DEVICES, "DeviceAdded", "sss",
+	  { S(device_added.id), S(device_added.driver), S(device_added.qom_path) }, NULL },
+	[EVENT_DEVICE_REMOVED] = { DEVICES, "DeviceRemoved", "ss",
+	  { S(device_removed.id), S(device_removed.qom_path) }, NULL },
 	[EVENT_DEVICE_REMOVAL_FAILED] = { DEVICES, "DeviceRemovalFailed", "sss",
-					  encode_device_removal_failed },
-	[EVENT_FILTER_CHANGED] = { NETWORK, "FilterChanged", "sa{sv}", encode_filter_changed },
-	[EVENT_MAC_CHANGED] = { NETWORK, "MacChanged", "sss", encode_mac_changed },
-	[EVENT_MONITOR_EVENT] = { MONITOR, "Event", "ss", encode_monitor_event },
-	[EVENT_MONITOR_LOST] = { MONITOR, "Lost", "s", encode_monitor_lost },
-	[EVENT_MONITOR_RESYNCHRONIZED] = { MONITOR, "Resynchronized", "st", encode_resynchronized },
-	[EVENT_EVENTS_LOST] = { MONITOR, "EventsLost", "st", encode_events_lost },
+	  { S(device_removal_failed.id), S(device_removal_failed.reason),
+	    S(device_removal_failed.qom_path) }, NULL },
+	[EVENT_TRAY_CHANGED] = { DEVICES, "TrayChanged", "sss",
+	  { S(tray_changed.id), S(tray_changed.state), S(tray_changed.device) }, NULL },
+	[EVENT_ACPI_DEVICE_STATUS] = { DEVICES, "AcpiDeviceStatus", "sssxx",
+	  { S(acpi_device_status.device), S(acpi_device_status.slot),
+	    S(acpi_device_status.slot_type), X(acpi_device_status.source),
+	    X(acpi_device_status.status) }, NULL },
+	[EVENT_MEMORY_DEVICE_SIZE_CHANGED] = { DEVICES, "MemoryDeviceSizeChanged", "sts",
+	  { S(memory_device_size_changed.id), T(memory_device_size_changed.size),
+	    S(memory_device_size_changed.qom_path) }, NULL },
+	[EVENT_VFU_CLIENT_HANGUP] = { DEVICES, "VfuClientHangup", "sss",
+	  { S(vfu_client_hangup.id), S(vfu_client_hangup.device),
+	    S(vfu_client_hangup.qom_path) }, NULL },
+	[EVENT_FILTER_CHANGED] = { NETWORK, "FilterChanged", "sa{sv}",
+	  { 0 }, encode_filter_changed },
+	[EVENT_MAC_CHANGED] = { NETWORK, "MacChanged", "sss",
+	  { S(mac_changed.nic), S(mac_changed.old_mac), S(mac_changed.new_mac) }, NULL },
+	[EVENT_NETDEV_CONNECTED] = { NETWORK, "NetdevConnected", "ss",
+	  { S(netdev_connected.netdev), S(netdev_connected.kind) }, NULL },
+	[EVENT_NETDEV_DISCONNECTED] = { NETWORK, "NetdevDisconnected", "ss",
+	  { S(netdev_disconnected.netdev), S(netdev_disconnected.kind) }, NULL },
+	[EVENT_FAILOVER_NEGOTIATED] = { NETWORK, "FailoverNegotiated", "s",
+	  { S(failover_negotiated.device) }, NULL },
+	[EVENT_FAILOVER_PRIMARY_UNPLUGGED] = { NETWORK, "FailoverPrimaryUnplugged", "s",
+	  { S(failover_primary_unplugged.device) }, NULL },
+	[EVENT_RDMA_GID_STATUS_CHANGED] = { NETWORK, "RdmaGidStatusChanged", "sb",
+	  { S(rdma_gid_status_changed.netdev), B(rdma_gid_status_changed.status) }, NULL },
+	[EVENT_IO_ERROR] = { BLOCK, "IOError", "sssbs",
+	  { S(io_error.device), S(io_error.operation), S(io_error.action),
+	    B(io_error.no_space), S(io_error.text) }, NULL },
+	[EVENT_IMAGE_CORRUPTED] = { BLOCK, "ImageCorrupted", "sbs",
+	  { S(image_corrupted.device), B(image_corrupted.fatal), S(image_corrupted.text) },
+	    NULL },
+	[EVENT_WRITE_THRESHOLD] = { BLOCK, "WriteThreshold", "stt",
+	  { S(write_threshold.node), T(write_threshold.threshold), T(write_threshold.excess)
+	    }, NULL },
+	[EVENT_JOB_CHANGED] = { BLOCK, "JobChanged", "ss",
+	  { S(job_changed.id), S(job_changed.status) }, NULL },
+	[EVENT_JOB_EVENT] = { BLOCK, "JobEvent", "sss",
+	  { S(job_event.id), S(job_event.event), S(job_event.type) }, NULL },
+	[EVENT_EXPORT_DELETED] = { BLOCK, "ExportDeleted", "s", { S(export_deleted.id) }, NULL },
+	[EVENT_QUORUM_FAILURE] = { BLOCK, "QuorumFailure", "sxx",
+	  { S(quorum_failure.reference), X(quorum_failure.sector), X(quorum_failure.count) },
+	    NULL },
+	[EVENT_QUORUM_REPORT_BAD] = { BLOCK, "QuorumReportBad", "ssxx",
+	  { S(quorum_report_bad.node), S(quorum_report_bad.operation),
+	    X(quorum_report_bad.sector), X(quorum_report_bad.count) }, NULL },
+	[EVENT_PR_MANAGER_CHANGED] = { BLOCK, "PRManagerChanged", "ss",
+	  { S(pr_manager_changed.id), S(pr_manager_changed.state) }, NULL },
+	[EVENT_CHANNEL_CHANGED] = { GUEST, "ChannelChanged", "ss",
+	  { S(channel_changed.id), S(channel_changed.state) }, NULL },
+	[EVENT_BALLOON_CHANGED] = { GUEST, "BalloonChanged", "st",
+	  { S(balloon_changed.device), T(balloon_changed.bytes) }, NULL },
+	[EVENT_BALLOON_REPORT] = { GUEST, "BalloonReport", "stt",
+	  { S(balloon_report.device), T(balloon_report.committed), T(balloon_report.available)
+	    }, NULL },
+	[EVENT_RTC_CHANGED] = { GUEST, "RtcChanged", "sx",
+	  { S(rtc_changed.qom_path), X(rtc_changed.offset) }, NULL },
+	[EVENT_MEMORY_FAILURE] = { GUEST, "MemoryFailure", "ssas", { 0 }, encode_memory_failure },
+	[EVENT_CPU_POLARIZATION_CHANGED] = { GUEST, "CpuPolarizationChanged", "s",
+	  { S(cpu_polarization_changed.polarization) }, NULL },
+	[EVENT_GUEST_INFORMATION] = { GUEST, "Information", "s",
+	  { S(guest_information.kind) }, NULL },
+	[EVENT_DISPLAY_CLIENT] = { DISPLAY, "Client", "ss",
+	  { S(display_client.protocol), S(display_client.phase) }, NULL },
+	[EVENT_MIGRATION_CHANGED] = { MIGRATION, "Changed", "ss",
+	  { S(migration_changed.status), S(migration_changed.old) }, NULL },
+	[EVENT_MIGRATION_PASS] = { MIGRATION, "Pass", "sx",
+	  { S(migration_pass.direction), X(migration_pass.pass) }, NULL },
+	[EVENT_MIGRATION_DEVICE_CHANGED] = { MIGRATION, "DeviceChanged", "sss",
+	  { S(migration_device_changed.device), S(migration_device_changed.state),
+	    S(migration_device_changed.qom_path) }, NULL },
+	[EVENT_COLO_EXIT] = { MIGRATION, "ColoExit", "ss",
+	  { S(colo_exit.mode), S(colo_exit.reason) }, NULL },
+	[EVENT_DUMP_COMPLETED] = { MIGRATION, "DumpCompleted", "stts",
+	  { S(dump_completed.status), T(dump_completed.completed), T(dump_completed.total),
+	    S(dump_completed.error) }, NULL },
+	[EVENT_MONITOR_EVENT] = { MONITOR, "Event", "ss",
+	  { S(monitor_event.name), S(monitor_event.data) }, NULL },
+	[EVENT_MONITOR_LOST] = { MONITOR, "Lost", "s", { S(monitor_lost.reason) }, NULL },
+	[EVENT_MONITOR_RESYNCHRONIZED] = { MONITOR, "Resynchronized", "st",
+	  { S(resynchronized.reason), T(resynchronized.last_before) }, NULL },
+	[EVENT_EVENTS_LOST] = { MONITOR, "EventsLost", "st",
+	  { S(events_lost.where), T(events_lost.count) }, NULL },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(signals) == EVENT_KIND_MAX);
 
+static int append_argument(sd_bus_message *m, char type, const void *place)
+{
+	int flag;
+
+	switch (type) {
+	case 's':
+		return sd_bus_message_append_basic(m, 's', *(const char *const *)place);
+	case 'b':
+		flag = *(const bool *)place;
+		return sd_bus_message_append_basic(m, 'b', &flag);
+	default:
+		return sd_bus_message_append_basic(m, type, place);
+	}
+}
+
+static int append_arguments(sd_bus_message *m, const DomainSignal *signal, const Event *event)
+{
+	int r = 0;
+
+	if (signal->encode)
+		return signal->encode(m, event);
+	for (unsigned i = 0; r >= 0 && signal->signature[i]; i++)
+		r = append_argument(m, signal->signature[i],
+				    (const char *)event + signal->arguments[i]);
+	return r;
+}
+
 const DomainSignal *domain_signal_of(EventKind kind)
 {
-	g_assert((unsigned)kind < EVENT_KIND_MAX && signals[kind].encode);
+	g_assert((unsigned)kind < EVENT_KIND_MAX && signals[kind].member);
 	return &signals[kind];
 }
 
@@ -179,7 +249,7 @@ int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_
 	int r = sd_bus_message_new_signal(bus, &message, path, signal->interface, signal->member);
 
 	if (r >= 0)
-		r = signal->encode(message, signal->signature, event);
+		r = append_arguments(message, signal, event);
 	if (r >= 0)
 		r = sd_bus_message_append(message, "(ttt)", event->stamp.sequence,
 					  event->stamp.previous, (uint64_t)event->time);

@@ -6,17 +6,22 @@
 #include "event/event.h"
 
 /*
- * How each kind of event looks on the bus: one row, one encoder. The signatures are those of the
- * interface tables and of introspection/; tests hold all three together.
+ * How each kind of event looks on the bus: one row. The signatures are those of the interface tables
+ * and of introspection/; tests hold all three together.
  */
 
 #define SIGNAL_STAMP_SIGNATURE "(ttt)a{sv}"
+
+#define DOMAIN_SIGNAL_ARGUMENTS_MAX 5
 
 typedef struct DomainSignal {
 	const char *interface;
 	const char *member;
 	const char *signature;      /* before the stamp */
-	int (*encode)(sd_bus_message *message, const char *signature, const Event *event);
+	/* Where in the event each argument is, in the order of the signature, which is of s, b, t and x then. */
+	size_t arguments[DOMAIN_SIGNAL_ARGUMENTS_MAX];
+	/* For what is not just copied; else NULL. */
+	int (*encode)(sd_bus_message *message, const Event *event);
 } DomainSignal;
 
 const DomainSignal *domain_signal_of(EventKind kind);

@@ -24,6 +24,15 @@ static int get_qemu_version(sd_bus *bus, const char *path, const char *interface
 				     domain_get_qemu_version(((DomainObject *)userdata)->domain));
 }
 
+static int get_irregular_events(sd_bus *bus, const char *path, const char *interface,
+				const char *property, sd_bus_message *reply, void *userdata,
+				sd_bus_error *ret_error)
+{
+	const Domain *domain = ((DomainObject *)userdata)->domain;
+
+	return sd_bus_message_append(reply, "t", domain_get_irregular_events(domain));
+}
+
 static int get_connected(sd_bus *bus, const char *path, const char *interface, const char *property,
 			 sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
@@ -82,6 +91,8 @@ const sd_bus_vtable monitor_interface_vtable[] = {
 				SD_BUS_RESULT("s", result), method_execute, 0),
 	SD_BUS_PROPERTY("QemuVersion", "s", get_qemu_version, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Connected", "b", get_connected, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("IrregularEvents", "t", get_irregular_events, 0,
+			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("Event",
 				SD_BUS_ARGS("s", name, "s", data, "(ttt)", stamp, "a{sv}", details), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("Lost", SD_BUS_ARGS("s", reason, "(ttt)", stamp, "a{sv}", details), 0),

@@ -26,7 +26,9 @@ static const char *const commands[DOMAIN_OPERATION_MAX] = {
 typedef struct Command {
 	Domain *domain;
 	uint64_t operation;
-	JsonNode *arguments;       /* device_add: what was added */
+	uint64_t run;
+	JsonNode *arguments;
+	CommandEffect effect;      /* or NULL */
 } Command;
 
 static Command *command_new(Operation *operation)
@@ -35,6 +37,7 @@ static Command *command_new(Operation *operation)
 
 	command->domain = domain_ref(operation->domain);
 	command->operation = operation->id;
+	command->run = operation->domain->run;
 	return command;
 }
 
@@ -51,14 +54,33 @@ static void command_free(Command *command)
 	g_free(command);
 }
 
+/* Before the answer: who is answered finds what was done. */
+static void command_apply(const Command *command)
+{
+	if (command->effect && command->domain->host && command->domain->run == command->run)
+		command->effect(command->domain, json_node_as_object(command->arguments));
+}
+
 static void on_command(JsonNode *result, const GError *error, void *userdata)
 {
 	Command *command = userdata;
-	Operation *operation = command_get_operation(command);
+	Operation *operation;
 
+	if (!error)
+		command_apply(command);
+	operation = command_get_operation(command);
 	if (operation)
 		operation_end(operation, NULL, error);
 	command_free(command);
+}
+
+void operation_call(Operation *operation, const char *name, JsonNode *arguments, CommandEffect effect)
+{
+	Command *command = command_new(operation);
+
+	command->arguments = arguments ? json_node_ref(arguments) : NULL;
+	command->effect = effect;
+	domain_call(operation->domain, name, arguments, DOMAIN_CALL_TIMEOUT_MS, on_command, command);
 }
 
 void domain_command(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
@@ -67,22 +89,37 @@ void domain_command(Domain *domain, DomainOperation kind, DomainDone done, void 
 
 	g_assert(commands[kind]);
 	if (operation)
-		domain_call(domain, commands[kind], NULL, DOMAIN_CALL_TIMEOUT_MS, on_command,
-			    command_new(operation));
+		operation_call(operation, commands[kind], NULL, NULL);
 }
 
 /* ---- any command ---- */
 
+/* What no event tells. */
+static const struct {
+	const char *command;
+	CommandEffect effect;
+} effects[] = {
+	{ "block-set-write-threshold", drives_threshold_by_command },
+	{ "device_add", devices_added_by_command },
+};
+
+static CommandEffect find_effect(const char *command)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(effects); i++)
+		if (g_str_equal(effects[i].command, command))
+			return effects[i].effect;
+	return NULL;
+}
+
 static void on_executed(JsonNode *result, const GError *error, void *userdata)
 {
 	Command *command = userdata;
-	Operation *operation = command_get_operation(command);
+	Operation *operation;
 	g_autoptr(GError) too_long = NULL;
 	g_autofree char *text = result ? json_text_from_node(result) : NULL;
 
-	if (result && command->arguments && command->domain->host)
-		devices_added_by_command(command->domain,
-					 json_node_get_object(command->arguments));
+	if (result)
+		command_apply(command);
 	if (text && strlen(text) > DOMAIN_RESULT_MAX) {
 		g_set_error(&too_long, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
 			    "The result has %zu bytes; at most %u are passed on", strlen(text),
@@ -90,6 +127,7 @@ static void on_executed(JsonNode *result, const GError *error, void *userdata)
 		error = too_long;
 		g_clear_pointer(&text, g_free);
 	}
+	operation = command_get_operation(command);
 	if (operation)
 		operation_end(operation, text, error);
 	command_free(command);
@@ -106,8 +144,8 @@ void domain_execute(Domain *domain, const char *name, JsonNode *arguments, int t
 		return;
 	}
 	command = command_new(operation);
-	if (g_str_equal(name, "device_add") && json_node_as_object(arguments))
-		command->arguments = json_node_ref(arguments);
+	command->effect = find_effect(name);
+	command->arguments = arguments ? json_node_ref(arguments) : NULL;
 	domain_call(domain, name, arguments, timeout_ms, on_executed, command);
 }
 

@@ -63,6 +63,7 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 			  domain_get_name(domain), DEVICES_MAX, id);
 		return;
 	}
+	(void)g_hash_table_remove(domain->found_removed, id);
 	device = g_new0(DomainDevice, 1);
 	device->id = g_strdup(id);
 	device->driver = g_strdup(driver);
@@ -71,19 +72,36 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 	g_hash_table_replace(domain->devices, device->id, device);
 	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 
+	channels_device_added(domain, device);
+
 	query = g_new0(BusQuery, 1);
 	query->domain = domain_ref(domain);
 	query->run = domain->run;
 	query->id = g_strdup(id);
 	arguments = call_arguments("path", device->qom_path);
 	json_object_set_string_member(json_node_get_object(arguments), "property", "parent_bus");
-	domain_call(domain, "qom-get", arguments, DOMAIN_CALL_TIMEOUT_MS, on_bus, query);
+	resync_query(domain, "qom-get", arguments, on_bus, query);
 }
 
 static void on_removal_written(Domain *domain, const GError *error, void *userdata)
 {
 	if (error)
 		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+}
+
+static void tell_removed(Domain *domain, Event *event);
+
+/* DEVICE_DELETED may still come, if it is just going: it is not told twice. */
+static void find_removed(Domain *domain, const char *id)
+{
+	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
+	Event *event = event_new(EVENT_DEVICE_REMOVED, 0);
+
+	event->device_removed.id = event_string(event, id);
+	event->device_removed.qom_path = event_string(event, device->qom_path);
+	event_add_resync(event);
+	g_hash_table_add(domain->found_removed, g_strdup(id));
+	tell_removed(domain, event);
 }
 
 /* Backends whose device is gone from the list without a DEVICE_DELETED. */
@@ -102,8 +120,11 @@ static void orphan_step(Orphan *orphan)
 	if (--orphan->pending > 0)
 		return;
 	if (!orphan->in_use && domain->host && domain->run == orphan->run &&
-	    g_hash_table_remove(domain->backends, orphan->id))
+	    g_hash_table_remove(domain->backends, orphan->id)) {
 		domain_write_run_file(domain, true, on_removal_written, NULL);
+		if (g_hash_table_contains(domain->devices, orphan->id))
+			find_removed(domain, orphan->id);
+	}
 	domain_unref(domain);
 	g_free(orphan->id);
 	g_free(orphan);
@@ -141,7 +162,7 @@ static void remove_orphan(Domain *domain, const char *id, const Backends *backen
 
 /* A device may have gone while nobody listened; then its backends are taken out now. Or it is just going:
  * QEMU takes it from the list before it lets go of them and tells. Then they stay known until it does. */
-static void remove_orphans(Domain *domain)
+static void remove_orphans(Domain *domain, GHashTable *listed)
 {
 	g_autofree void **keys = g_hash_table_get_keys_as_array(domain->backends, NULL);
 	/* Copied, for the table may shrink meanwhile. */
@@ -150,35 +171,33 @@ static void remove_orphans(Domain *domain)
 	for (unsigned i = 0; ids[i]; i++) {
 		const Backends *backends = g_hash_table_lookup(domain->backends, ids[i]);
 
-		if (backends && !g_hash_table_contains(domain->devices, ids[i]))
+		if (backends && !g_hash_table_contains(listed, ids[i]))
 			remove_orphan(domain, ids[i], backends);
 	}
 }
 
-/* list: what qom-list says of /machine/peripheral, entries like
- * {"name": "net0", "type": "child<virtio-net-pci>"}. */
-void devices_resync(Domain *domain, JsonNode *list)
+/* What qom-list says of /machine/peripheral, entries like {"name": "net0", "type": "child<virtio-net-pci>"}:
+ * id -> driver. */
+static GHashTable *read_list(JsonNode *list)
 {
-	JsonArray *array = JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	JsonArray *array = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
 	unsigned length = array ? json_array_get_length(array) : 0;
+	GHashTable *drivers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 
-	g_hash_table_remove_all(domain->devices);
-	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 	for (unsigned i = 0; i < length; i++) {
 		JsonObject *entry = json_node_as_object(json_array_get_element(array, i));
-		g_autofree char *driver = NULL;
 		const char *name, *type;
 
-		if (!json_read_string(entry, "name", &name) ||
-		    !json_read_string(entry, "type", &type) || !g_str_has_prefix(type, "child<"))
-			continue;
-		driver = g_strndup(type + strlen("child<"), strcspn(type + strlen("child<"), ">"));
-		add_device(domain, name, driver);
+		if (json_read_string(entry, "name", &name) &&
+		    json_read_string(entry, "type", &type) && g_str_has_prefix(type, "child<"))
+			g_hash_table_replace(drivers, g_strdup(name),
+					     g_strndup(type + strlen("child<"),
+						       strcspn(type + strlen("child<"), ">")));
 	}
-	remove_orphans(domain);
+	return drivers;
 }
 
-void devices_tell_added(Domain *domain, const char *id, const char *driver)
+static Event *make_added(Domain *domain, const char *id, const char *driver)
 {
 	g_autofree char *path = g_strconcat(PERIPHERAL, id, NULL);
 	Event *event = event_new(EVENT_DEVICE_ADDED, 0);
@@ -187,7 +206,45 @@ void devices_tell_added(Domain *domain, const char *id, const char *driver)
 	event->device_added.id = event_string(event, id);
 	event->device_added.driver = event_string(event, driver);
 	event->device_added.qom_path = event_string(event, path);
+	return event;
+}
+
+static void find_added(Domain *domain, const char *id, const char *driver)
+{
+	Event *event;
+
+	if (!resync_tells(domain)) {
+		add_device(domain, id, driver);
+		return;
+	}
+	event = make_added(domain, id, driver);
+	event_add_resync(event);
 	domain_publish(domain, event);
+}
+
+void devices_resync(Domain *domain, JsonNode *list)
+{
+	g_autoptr(GHashTable) drivers = read_list(list);
+	g_autofree void **keys = g_hash_table_get_keys_as_array(domain->devices, NULL);
+	/* Copied, for the table may shrink meanwhile. */
+	g_auto(GStrv) known = g_strdupv((char **)keys);
+	GHashTableIter iter;
+	void *id, *driver;
+
+	for (unsigned i = 0; known[i]; i++)
+		if (!g_hash_table_contains(drivers, known[i]) &&
+		    !g_hash_table_contains(domain->backends, known[i]))
+			find_removed(domain, known[i]);
+	g_hash_table_iter_init(&iter, drivers);
+	while (g_hash_table_iter_next(&iter, &id, &driver))
+		if (!g_hash_table_contains(domain->devices, id))
+			find_added(domain, id, driver);
+	remove_orphans(domain, drivers);
+}
+
+void devices_tell_added(Domain *domain, const char *id, const char *driver)
+{
+	domain_publish(domain, make_added(domain, id, driver));
 	/* If it is a NIC, this is what its first change is compared with. */
 	filter_watch_query_all(domain->filter_watch);
 }
@@ -373,10 +430,28 @@ static void add_children(Domain *domain, Event *event)
 				 g_variant_new_strv((const char *const *)children, -1));
 }
 
+/* Who waits for it to go is answered. */
+static void tell_removed(Domain *domain, Event *event)
+{
+	const char *id = event->device_removed.id;
+	Operation *detach = *id ? find_detach(domain, id) : NULL;
+
+	if (g_hash_table_contains(domain_get_filters(domain), id)) {
+		filter_watch_forget(domain->filter_watch, id);
+		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
+	}
+	channels_device_removed(domain, id);
+	if (g_hash_table_remove(domain->devices, id))
+		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+	add_children(domain, event);
+	domain_publish(domain, event);
+	if (detach)
+		operation_end(detach, NULL, NULL);
+}
+
 void devices_commit_removed(Domain *domain, Event *event)
 {
 	const char *id = event->device_removed.id;
-	Operation *detach;
 
 	if (!*id && is_child_of_device(event->device_removed.qom_path) &&
 	    domain->removed_children->len < REMOVED_CHILDREN_MAX) {
@@ -385,17 +460,31 @@ void devices_commit_removed(Domain *domain, Event *event)
 		event_unref(event);
 		return;
 	}
-	if (g_hash_table_remove(domain->devices, id))
-		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
-	if (g_hash_table_contains(domain_get_filters(domain), id)) {
-		filter_watch_forget(domain->filter_watch, id);
-		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
-	}
 	if (g_hash_table_remove(domain->backends, id))
 		domain_write_run_file(domain, true, on_removal_written, NULL);
-	add_children(domain, event);
-	detach = *id ? find_detach(domain, id) : NULL;
+	if (g_hash_table_remove(domain->found_removed, id))
+		event_unref(event);
+	else
+		tell_removed(domain, event);
+}
+
+/* ---- memory, and what the guest says of its devices ---- */
+
+void devices_resync_memory(Domain *domain, JsonNode *list)
+{
+}
+
+void devices_commit_removal_failed(Domain *domain, Event *event)
+{
 	domain_publish(domain, event);
-	if (detach)
-		operation_end(detach, NULL, NULL);
+}
+
+void devices_commit_acpi_status(Domain *domain, Event *event)
+{
+	domain_publish(domain, event);
+}
+
+void devices_commit_memory_size(Domain *domain, Event *event)
+{
+	domain_publish(domain, event);
 }

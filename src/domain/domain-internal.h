@@ -14,11 +14,19 @@
  *   start.c       from Start() to `started`
  *   restore.c     the part of it that only a domain with a saved state has
  *   save.c        from Save() to `quit`; dropping what was saved
- *   connection.c  the monitor: connect, reconnect, losing it, reading state afresh
+ *   connection.c  the monitor: connect, reconnect, losing it
+ *   call.c        a command whose reply takes its place among the events
+ *   resync.c      reading state afresh
  *   intake.c      from QEMU's event to the commit: the strand
  *   lifecycle.c   the cleaned stream of lifecycle events
  *   devices.c     the list; detach; DEVICE_DELETED
  *   attach.c      the transaction that plugs a device in
+ *   drives.c      trays and media, errors of drives, write thresholds
+ *   jobs.c        block jobs and others
+ *   channels.c    ports between guest and host
+ *   balloon.c     the memory that a guest gives back
+ *   display.c     clients of VNC and SPICE
+ *   migration.c   status of a migration
  *   command.c     suspend, resume, shutdown, reboot, ...
  *   run-end.c     from the exit of QEMU to `stopped`
  *
@@ -113,6 +121,9 @@ struct Domain {
 	bool while_away;              /* it ended when nobody looked */
 	bool lost_told;
 	const char *gap_reason;       /* why events may be missing, for Resynchronized */
+	bool has_picture;             /* state was read in this run: what differs now can be told */
+	struct Resync *resync;        /* the one in progress, or NULL */
+	unsigned refreshing, refresh_again;   /* bits by StateQuery */
 	unsigned removals;            /* prepare steps that wait for QEMU */
 	Strand *events;               /* events and replies, in QEMU's order */
 	unsigned unsent;              /* published, not yet on the bus */
@@ -125,6 +136,16 @@ struct Domain {
 	GHashTable *devices;          /* id -> DomainDevice */
 	GHashTable *backends;         /* id -> Backends */
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
+	GHashTable *found_removed;    /* ids told as removed before QEMU did */
+	GHashTable *jobs;             /* id -> DomainJob */
+	GHashTable *trays;            /* device -> static string */
+	GHashTable *io_status;        /* device -> string */
+	GHashTable *thresholds;       /* node -> uint64_t */
+	GHashTable *channels;         /* id -> DomainChannel */
+	uint64_t balloon;
+	GPtrArray *clients;           /* DomainClient */
+	char *migration_status;       /* NULL: none */
+	uint64_t irregular_events;
 
 	/* ---- */
 	Strand *work;                 /* host work of this domain, in order, over all runs */
@@ -169,7 +190,10 @@ void operations_end_kind(Domain *domain, DomainOperation kind, const char *resul
 void operations_end_all(Domain *domain, const GError *error);
 bool domain_has_operation(const Domain *domain, DomainOperation kind);
 
-/* connection.c */
+/* Called when QEMU has done a command, with the arguments it was given (NULL if none). */
+typedef void (*CommandEffect)(Domain *domain, JsonObject *arguments);
+
+/* call.c */
 /* The arguments of a command: an object with one string in it. */
 JsonNode *call_arguments(const char *member, const char *value);
 /* Like qmp_monitor_execute(), but the reply takes its place among the events that QEMU sent before
@@ -178,14 +202,39 @@ void domain_call(Domain *domain, const char *command, JsonNode *arguments, int t
 		 QmpReplyCallback callback, void *userdata);
 /* A call that nobody waits for; a refusal is logged. */
 void domain_order(Domain *domain, const char *command, JsonNode *arguments);
+
+/* connection.c */
 /* Takes over fd. */
 void domain_use_monitor(Domain *domain, int fd, int handshake_ms);
 void domain_drop_monitor(Domain *domain);
 void domain_watch_process(Domain *domain, QemuProcess *process);
 void domain_kill(Domain *domain, int signal);
-/* Reads devices and filters afresh; done is called with the RunState, or NULL and the error. */
+
+/* resync.c */
+typedef enum StateQuery {
+	STATE_QUERY_DEVICES,          /* first: the others know devices by it */
+	STATE_QUERY_MEMORY_DEVICES,
+	STATE_QUERY_DRIVES,
+	STATE_QUERY_NODES,
+	STATE_QUERY_JOBS,
+	STATE_QUERY_CHARDEVS,
+	STATE_QUERY_BALLOON,
+	STATE_QUERY_VNC,
+	STATE_QUERY_SPICE,
+	STATE_QUERY_MIGRATION,
+	STATE_QUERY_MAX,
+} StateQuery;
+
+/* Reads everything afresh; done is called with the RunState, or NULL and the error. */
 typedef void (*ResyncDone)(Domain *domain, const char *run_state, const GError *error);
 void domain_resync(Domain *domain, ResyncDone done);
+/* Reads one row afresh. At most one is under way for each, and one more behind it. */
+void domain_refresh(Domain *domain, StateQuery row);
+/* A further question of a chapter: if it comes up during a domain_resync(), that waits for the answer. */
+void resync_query(Domain *domain, const char *command, JsonNode *arguments,
+		  QmpReplyCallback callback, void *userdata);
+/* What a chapter finds changed shall be told by the ordinary signals. */
+bool resync_tells(const Domain *domain);
 
 /* start.c */
 void start_connected(Domain *domain);
@@ -212,7 +261,6 @@ void save_monitor_lost(Domain *domain);
 /* QEMU was found again, and answers. */
 void save_resynced(Domain *domain);
 void save_drop_used(Domain *domain);
-void save_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata);
 /* fd stays the caller's until the callback. */
 void save_call_getfd(Domain *domain, int fd, QmpReplyCallback callback, void *userdata);
 /* The arguments of migrate and migrate-incoming for that descriptor. */
@@ -245,12 +293,69 @@ bool lifecycle_wants_restart(Domain *domain, const Event *stopped);
 void devices_commit_removed(Domain *domain, Event *event);
 /* The prepare step of DEVICE_DELETED. True: ready at once; false: resume is called later. */
 bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand);
+/* What the *_resync() functions take is the answer of their row in resync.c; NULL where QEMU has none. */
 void devices_resync(Domain *domain, JsonNode *list);
+void devices_resync_memory(Domain *domain, JsonNode *list);
+/* DEVICE_UNPLUG_GUEST_ERROR and MEM_UNPLUG_ERROR. */
+void devices_commit_removal_failed(Domain *domain, Event *event);
+void devices_commit_acpi_status(Domain *domain, Event *event);
+void devices_commit_memory_size(Domain *domain, Event *event);
 /* It is in the list, and told. */
 void devices_tell_added(Domain *domain, const char *id, const char *driver);
 void devices_added_by_command(Domain *domain, JsonObject *arguments);
 
+/* drives.c */
+void drives_init(Domain *domain);
+void drives_clear(Domain *domain);
+void drives_commit_tray(Domain *domain, Event *event);
+void drives_commit_io_error(Domain *domain, Event *event);
+void drives_commit_threshold(Domain *domain, Event *event);
+void drives_resync(Domain *domain, JsonNode *list);
+void drives_resync_nodes(Domain *domain, JsonNode *list);
+/* A client's own block-set-write-threshold succeeded. */
+void drives_threshold_by_command(Domain *domain, JsonObject *arguments);
+
+/* jobs.c */
+void jobs_init(Domain *domain);
+void jobs_clear(Domain *domain);
+/* The prepare step of JOB_STATUS_CHANGE, as that of devices.c. */
+bool jobs_prepare_changed(Domain *domain, const Event *event, Strand *strand);
+void jobs_commit_changed(Domain *domain, Event *event);
+void jobs_commit_event(Domain *domain, Event *event);
+void jobs_resync(Domain *domain, JsonNode *list);
+
+/* channels.c */
+void channels_init(Domain *domain);
+void channels_clear(Domain *domain);
+void channels_commit_changed(Domain *domain, Event *event);
+/* Devices come and go: some of them are channels. */
+void channels_device_added(Domain *domain, const DomainDevice *device);
+void channels_device_removed(Domain *domain, const char *id);
+void channels_resync(Domain *domain, JsonNode *list);
+
+/* balloon.c */
+void balloon_commit_changed(Domain *domain, Event *event);
+void balloon_commit_report(Domain *domain, Event *event);
+void balloon_resync(Domain *domain, JsonNode *info);
+
+/* display.c */
+void display_init(Domain *domain);
+void display_clear(Domain *domain);
+void display_commit_client(Domain *domain, Event *event);
+void display_resync_vnc(Domain *domain, JsonNode *list);
+void display_resync_spice(Domain *domain, JsonNode *info);
+
+/* migration.c */
+void migration_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata);
+/* The same, where nobody waits for it. */
+void migration_enable_events(Domain *domain);
+void migration_commit_changed(Domain *domain, Event *event);
+void migration_resync(Domain *domain, JsonNode *info);
+
 /* command.c */
+/* The reply to the command is the end of operation. Takes arguments over; effect may be NULL. */
+void operation_call(Operation *operation, const char *command, JsonNode *arguments,
+		    CommandEffect effect);
 void reboot_guest_is_down(Domain *domain);
 void reboot_was_reset(Domain *domain);
 /* What QEMU shall do at a shutdown and a reboot, as the definition has it. */

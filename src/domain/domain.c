@@ -47,6 +47,12 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->devices, g_hash_table_unref);
 	g_clear_pointer(&domain->backends, g_hash_table_unref);
 	g_clear_pointer(&domain->removed_children, g_ptr_array_unref);
+	g_clear_pointer(&domain->found_removed, g_hash_table_unref);
+	jobs_clear(domain);
+	drives_clear(domain);
+	channels_clear(domain);
+	display_clear(domain);
+	g_clear_pointer(&domain->migration_status, g_free);
 	g_clear_pointer(&domain->emulator, g_free);
 	g_clear_pointer(&domain->directory, g_free);
 	g_clear_pointer(&domain->qemu_version, g_free);
@@ -76,14 +82,25 @@ void domain_reset_run(Domain *domain)
 	domain->while_away = false;
 	domain->gap_reason = NULL;
 	domain->lost_told = false;
+	domain->has_picture = false;
+	domain->resync = NULL;
+	domain->refreshing = 0;
+	domain->refresh_again = 0;
 	domain->removals = 0;
 	domain->reading_held = false;
+	domain->balloon = 0;
+	domain->irregular_events = 0;
 	domain->events = strand_new(domain->host->pool);
 	domain->filter_watch = filter_watch_new(domain->host->loop, &owner);
 	domain->devices = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
 						(GDestroyNotify)domain_device_free);
 	domain->backends = backends_table_new();
 	domain->removed_children = g_ptr_array_new_with_free_func(g_free);
+	domain->found_removed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	jobs_init(domain);
+	drives_init(domain);
+	channels_init(domain);
+	display_init(domain);
 	domain->directory = g_build_filename(domain->host->directories->domains, domain->uuid,
 					     NULL);
 }
@@ -232,6 +249,51 @@ GHashTable *domain_get_devices(const Domain *domain)
 GHashTable *domain_get_filters(const Domain *domain)
 {
 	return filter_watch_get_filters(domain->filter_watch);
+}
+
+GHashTable *domain_get_jobs(const Domain *domain)
+{
+	return domain->jobs;
+}
+
+GHashTable *domain_get_trays(const Domain *domain)
+{
+	return domain->trays;
+}
+
+GHashTable *domain_get_io_status(const Domain *domain)
+{
+	return domain->io_status;
+}
+
+GHashTable *domain_get_write_thresholds(const Domain *domain)
+{
+	return domain->thresholds;
+}
+
+GHashTable *domain_get_channels(const Domain *domain)
+{
+	return domain->channels;
+}
+
+uint64_t domain_get_balloon(const Domain *domain)
+{
+	return domain->balloon;
+}
+
+GPtrArray *domain_get_clients(const Domain *domain)
+{
+	return domain->clients;
+}
+
+const char *domain_get_migration_status(const Domain *domain)
+{
+	return domain->migration_status ? domain->migration_status : "none";
+}
+
+uint64_t domain_get_irregular_events(const Domain *domain)
+{
+	return domain->irregular_events;
 }
 
 /* ---- state and events ---- */

@@ -45,6 +45,15 @@ typedef enum DomainProperty {
 	DOMAIN_PROPERTY_QEMU_VERSION = 1 << 10,
 	DOMAIN_PROPERTY_CONNECTED    = 1 << 11,
 	DOMAIN_PROPERTY_SAVED_STATE  = 1 << 12,
+	DOMAIN_PROPERTY_TRAYS        = 1 << 13,
+	DOMAIN_PROPERTY_JOBS         = 1 << 14,
+	DOMAIN_PROPERTY_IO_STATUS    = 1 << 15,
+	DOMAIN_PROPERTY_THRESHOLDS   = 1 << 16,
+	DOMAIN_PROPERTY_CHANNELS     = 1 << 17,
+	DOMAIN_PROPERTY_BALLOON      = 1 << 18,
+	DOMAIN_PROPERTY_CLIENTS      = 1 << 19,
+	DOMAIN_PROPERTY_MIGRATION    = 1 << 20,
+	DOMAIN_PROPERTY_IRREGULAR    = 1 << 21,
 } DomainProperty;
 
 /* How long others may take. */
@@ -116,11 +125,53 @@ typedef struct DomainDevice {
 	char *driver;       /* "" if QEMU does not tell */
 	char *qom_path;
 	char *bus;          /* "" likewise */
+	bool is_memory;     /* size counts */
+	uint64_t size;      /* bytes that are plugged in */
 } DomainDevice;
 
-/* id -> DomainDevice, and NIC -> RxFilter. Borrowed. */
+/* id -> DomainDevice, and NIC -> RxFilter. Borrowed, as all tables below; all are empty while nothing runs. */
 GHashTable *domain_get_devices(const Domain *domain);
 GHashTable *domain_get_filters(const Domain *domain);
+
+typedef struct DomainJob {
+	char *id;
+	char *type;         /* QEMU's JobType; "" if not known */
+	char *status;       /* QEMU's JobStatus */
+	uint64_t length, offset, speed;
+	char *error;        /* NULL: none */
+} DomainJob;
+
+/* A port between guest and host, as that of a guest agent. */
+typedef struct DomainChannel {
+	char *id;           /* of the device */
+	char *name;         /* as the guest sees it, such as org.qemu.guest_agent.0; "" if it has none */
+	char *chardev;      /* its host side */
+	bool open;          /* by the guest */
+} DomainChannel;
+
+typedef struct DomainClient {
+	DisplayClient client;
+	GPtrArray *strings; /* owns those of client */
+} DomainClient;
+
+/* id -> DomainJob. */
+GHashTable *domain_get_jobs(const Domain *domain);
+/* Device -> "open" or "closed". */
+GHashTable *domain_get_trays(const Domain *domain);
+/* Device -> "ok", "failed", "nospace": QEMU's BlockDeviceIoStatus. */
+GHashTable *domain_get_io_status(const Domain *domain);
+/* Node -> uint64_t, bytes: those that have not been reached yet. */
+GHashTable *domain_get_write_thresholds(const Domain *domain);
+/* id -> DomainChannel. */
+GHashTable *domain_get_channels(const Domain *domain);
+/* Bytes; 0 if there is no balloon. */
+uint64_t domain_get_balloon(const Domain *domain);
+/* DomainClient, the oldest first. */
+GPtrArray *domain_get_clients(const Domain *domain);
+/* QEMU's MigrationStatus. */
+const char *domain_get_migration_status(const Domain *domain);
+/* Events of this run whose data was not what QEMU promises. */
+uint64_t domain_get_irregular_events(const Domain *domain);
 
 /* The host has passed on one event it got by event(): what is not passed on yet counts for the bound of
  * the queue (DOMAIN_QUEUE_MAX), above which the monitor is no longer read. */
@@ -183,6 +234,20 @@ void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[B
 			  DomainDone done, void *userdata);
 void domain_detach_device(Domain *domain, const char *id, int timeout_ms, DomainDone done,
 			  void *userdata);
+
+/* Puts another medium into a removable drive: blockdev is a QAPI blockdev-add object, taken over; NULL takes the
+ * medium out. force: also if the guest has locked the tray. */
+void domain_change_media(Domain *domain, const char *id, JsonNode *blockdev, bool force, DomainDone done,
+			 void *userdata);
+/* 0 takes it off. */
+void domain_set_write_threshold(Domain *domain, const char *node, uint64_t bytes, DomainDone done,
+				void *userdata);
+/* Answers when the job is over. force: a mirror that is ready is not completed. */
+void domain_cancel_job(Domain *domain, const char *id, bool force, int timeout_ms, DomainDone done,
+		       void *userdata);
+#define DOMAIN_CANCEL_TIMEOUT_MS    30000
+/* Answers when QEMU has asked the guest; what the guest does is told by its events. */
+void domain_set_balloon(Domain *domain, uint64_t bytes, DomainDone done, void *userdata);
 
 /* Finds the QEMU of a run file again (domain/run-file.h). done when its state is known, or it is known to be
  * gone, or its monitor cannot be reached (state unknown; it goes on trying). */

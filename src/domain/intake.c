@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/domain-internal.h"
+#include "event/decode.h"
 #include "event/table.h"
 
 /*
@@ -26,18 +27,14 @@ typedef struct IntakeItem {
 	bool prepared;
 } IntakeItem;
 
-static void commit_as_it_is(Domain *domain, Event *event)
-{
-	domain_publish(domain, event);
-}
-
 static void commit_filter_changed(Domain *domain, Event *event)
 {
 	filter_watch_request(domain->filter_watch, event->filter_changed.nic);
 	event_unref(event);
 }
 
-/* What the domain does with each kind of event from QEMU; each takes the event over. */
+/* What the domain does with each kind of event from QEMU; each takes the event over. NULL: it is passed on
+ * as it is. */
 static void (*const commit[EVENT_KIND_MAX])(Domain *domain, Event *event) = {
 	[EVENT_LIFECYCLE] = lifecycle_commit,
 	[EVENT_RESET] = lifecycle_commit_reset,
@@ -45,9 +42,39 @@ static void (*const commit[EVENT_KIND_MAX])(Domain *domain, Event *event) = {
 	[EVENT_WATCHDOG] = lifecycle_commit_watchdog,
 	[EVENT_PANICKED] = lifecycle_commit_panicked,
 	[EVENT_DEVICE_REMOVED] = devices_commit_removed,
+	[EVENT_DEVICE_REMOVAL_FAILED] = devices_commit_removal_failed,
+	[EVENT_ACPI_DEVICE_STATUS] = devices_commit_acpi_status,
+	[EVENT_MEMORY_DEVICE_SIZE_CHANGED] = devices_commit_memory_size,
+	[EVENT_TRAY_CHANGED] = drives_commit_tray,
 	[EVENT_FILTER_CHANGED] = commit_filter_changed,
-	[EVENT_MONITOR_EVENT] = commit_as_it_is,
+	[EVENT_IO_ERROR] = drives_commit_io_error,
+	[EVENT_WRITE_THRESHOLD] = drives_commit_threshold,
+	[EVENT_JOB_CHANGED] = jobs_commit_changed,
+	[EVENT_JOB_EVENT] = jobs_commit_event,
+	[EVENT_CHANNEL_CHANGED] = channels_commit_changed,
+	[EVENT_BALLOON_CHANGED] = balloon_commit_changed,
+	[EVENT_BALLOON_REPORT] = balloon_commit_report,
+	[EVENT_DISPLAY_CLIENT] = display_commit_client,
+	[EVENT_MIGRATION_CHANGED] = migration_commit_changed,
 };
+
+/* The prepare steps, by kind. True: ready at once; false: the strand is resumed later. */
+static bool (*const prepare[EVENT_KIND_MAX])(Domain *domain, const Event *event, Strand *strand) = {
+	[EVENT_DEVICE_REMOVED] = devices_prepare_removed,
+	[EVENT_JOB_CHANGED] = jobs_prepare_changed,
+};
+
+static void commit_event(Domain *domain, Event *event)
+{
+	if (event->irregular) {
+		domain->irregular_events++;
+		domain_changed(domain, DOMAIN_PROPERTY_IRREGULAR);
+	}
+	if (commit[event->kind])
+		commit[event->kind](domain, event);
+	else
+		domain_publish(domain, event);
+}
 
 static StrandStep item_work(void *data)
 {
@@ -67,8 +94,7 @@ static void item_wait(Strand *strand, void *data)
 
 	item->prepared = true;
 	if (!domain->host || domain->run != item->run ||
-	    item->event->kind != EVENT_DEVICE_REMOVED ||
-	    devices_prepare_removed(domain, item->event, strand))
+	    prepare[item->event->kind](domain, item->event, strand))
 		strand_resume(strand);
 }
 
@@ -83,7 +109,7 @@ static void item_done(void *data)
 	}
 	lifecycle_note_cause(domain, item->message);
 	save_note_event(domain, item->message);
-	commit[item->event->kind](domain, g_steal_pointer(&item->event));
+	commit_event(domain, g_steal_pointer(&item->event));
 	intake_update_reading(domain);
 }
 

@@ -138,7 +138,7 @@ static void open_done(void *data)
 	next = step_new(step->domain);
 	next->fd = step->fd;
 	step->fd = -1;
-	save_call_events_on(step->domain, on_capability, next);
+	migration_call_events_on(step->domain, on_capability, next);
 }
 
 static const StrandItemClass open_class = { open_work, NULL, open_done, step_free };

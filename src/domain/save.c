@@ -29,15 +29,6 @@
 
 /* ---- shared with restore.c ---- */
 
-void save_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata)
-{
-	g_autoptr(JsonNode) arguments = json_from_string(
-		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}", NULL);
-
-	domain_call(domain, "migrate-set-capabilities", g_steal_pointer(&arguments),
-		    DOMAIN_CALL_TIMEOUT_MS, callback, userdata);
-}
-
 void save_call_getfd(Domain *domain, int fd, QmpReplyCallback callback, void *userdata)
 {
 	if (domain->monitor)
@@ -376,7 +367,7 @@ static void create_done(void *data)
 	}
 	domain->save->fd = step->fd;
 	step->fd = -1;
-	save_call_events_on(domain, on_capability, step_new(domain));
+	migration_call_events_on(domain, on_capability, step_new(domain));
 }
 
 static const StrandItemClass create_class = { create_work, NULL, create_done, step_free };

@@ -65,6 +65,11 @@ void event_add_detail(Event *event, const char *key, GVariant *value)
 	g_variant_dict_insert_value(event->extra, key, value);
 }
 
+void event_add_resync(Event *event)
+{
+	event_add_detail(event, "reason", g_variant_new_string("resync"));
+}
+
 void event_seal(Event *event, EventStamp stamp)
 {
 	g_assert(event->stamp.sequence == 0 && stamp.sequence != 0);

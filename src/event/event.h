@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "event/display-client.h"
 #include "event/rx-filter.h"
 #include "model/lifecycle.h"
 #include "model/state.h"
@@ -20,13 +21,45 @@ typedef enum EventKind {
 	EVENT_LIFECYCLE,
 	EVENT_RESET,
 	EVENT_POWERDOWN_REQUESTED,
+	EVENT_GUEST_SHUTDOWN_REQUESTED,
 	EVENT_WATCHDOG,
 	EVENT_PANICKED,
 	EVENT_DEVICE_ADDED,
 	EVENT_DEVICE_REMOVED,
 	EVENT_DEVICE_REMOVAL_FAILED,
+	EVENT_TRAY_CHANGED,
+	EVENT_ACPI_DEVICE_STATUS,
+	EVENT_MEMORY_DEVICE_SIZE_CHANGED,
+	EVENT_VFU_CLIENT_HANGUP,
 	EVENT_FILTER_CHANGED,
 	EVENT_MAC_CHANGED,
+	EVENT_NETDEV_CONNECTED,
+	EVENT_NETDEV_DISCONNECTED,
+	EVENT_FAILOVER_NEGOTIATED,
+	EVENT_FAILOVER_PRIMARY_UNPLUGGED,
+	EVENT_RDMA_GID_STATUS_CHANGED,
+	EVENT_IO_ERROR,
+	EVENT_IMAGE_CORRUPTED,
+	EVENT_WRITE_THRESHOLD,
+	EVENT_JOB_CHANGED,
+	EVENT_JOB_EVENT,
+	EVENT_EXPORT_DELETED,
+	EVENT_QUORUM_FAILURE,
+	EVENT_QUORUM_REPORT_BAD,
+	EVENT_PR_MANAGER_CHANGED,
+	EVENT_CHANNEL_CHANGED,
+	EVENT_BALLOON_CHANGED,
+	EVENT_BALLOON_REPORT,
+	EVENT_RTC_CHANGED,
+	EVENT_MEMORY_FAILURE,
+	EVENT_CPU_POLARIZATION_CHANGED,
+	EVENT_GUEST_INFORMATION,
+	EVENT_DISPLAY_CLIENT,
+	EVENT_MIGRATION_CHANGED,
+	EVENT_MIGRATION_PASS,
+	EVENT_MIGRATION_DEVICE_CHANGED,
+	EVENT_COLO_EXIT,
+	EVENT_DUMP_COMPLETED,
 	EVENT_MONITOR_EVENT,            /* an event the table has no row for */
 	EVENT_MONITOR_LOST,
 	EVENT_MONITOR_RESYNCHRONIZED,
@@ -48,6 +81,7 @@ typedef struct Event {
 	EventStamp stamp;
 	GPtrArray *strings;             /* owns the strings of the payload */
 	GVariantDict *extra;            /* details while the event is being built, or NULL */
+	bool irregular;                 /* QEMU's data was not what it promises; the details say how */
 	GVariant *details;              /* a{sv}, made from extra when the event is stamped */
 
 	union {
@@ -62,7 +96,7 @@ typedef struct Event {
 		} reset;
 		struct {
 			const char *source;
-		} powerdown_requested;
+		} powerdown_requested, guest_shutdown_requested;
 		struct {
 			const char *action;
 		} watchdog, panicked;
@@ -76,12 +110,113 @@ typedef struct Event {
 			const char *id, *reason, *qom_path;
 		} device_removal_failed;
 		struct {
+			const char *id, *state;  /* open, closed */
+			const char *device;
+		} tray_changed;
+		struct {
+			const char *device, *slot, *slot_type;
+			int64_t source, status;
+		} acpi_device_status;
+		struct {
+			const char *id;
+			uint64_t size;           /* bytes */
+			const char *qom_path;
+		} memory_device_size_changed;
+		struct {
+			const char *id, *device, *qom_path;
+		} vfu_client_hangup;
+		struct {
 			const char *nic;         /* "" if QEMU named none */
 			RxFilter *filter;        /* NULL until it has been queried */
 		} filter_changed;
 		struct {
 			const char *nic, *old_mac, *new_mac;
 		} mac_changed;
+		struct {
+			const char *netdev, *kind;   /* stream, vhost-user */
+		} netdev_connected, netdev_disconnected;
+		struct {
+			const char *device;
+		} failover_negotiated, failover_primary_unplugged;
+		struct {
+			const char *netdev;
+			bool status;
+		} rdma_gid_status_changed;
+		struct {
+			const char *device, *operation, *action, *text;
+			bool no_space;
+		} io_error;
+		struct {
+			const char *device, *text;
+			bool fatal;
+		} image_corrupted;
+		struct {
+			const char *node;
+			uint64_t threshold, excess;
+		} write_threshold;
+		struct {
+			const char *id, *status;     /* QEMU's JobStatus */
+		} job_changed;
+		struct {
+			const char *id, *event, *type;   /* type: QEMU's JobType, "" if not known */
+		} job_event;
+		struct {
+			const char *id;
+		} export_deleted;
+		struct {
+			const char *reference;
+			int64_t sector, count;
+		} quorum_failure;
+		struct {
+			const char *node, *operation;
+			int64_t sector, count;
+		} quorum_report_bad;
+		struct {
+			const char *id, *state;      /* connected, disconnected */
+		} pr_manager_changed;
+		struct {
+			const char *id, *state;      /* open, closed */
+		} channel_changed;
+		struct {
+			const char *device;          /* "" if there is no such device, or it has no id */
+			uint64_t bytes;
+		} balloon_changed;
+		struct {
+			const char *device;
+			uint64_t committed, available;
+		} balloon_report;
+		struct {
+			const char *qom_path;
+			int64_t offset;              /* seconds */
+		} rtc_changed;
+		struct {
+			const char *recipient, *action;
+			bool action_required, recursive;
+		} memory_failure;
+		struct {
+			const char *polarization;
+		} cpu_polarization_changed;
+		struct {
+			const char *kind;
+		} guest_information;
+		DisplayClient display_client;
+		struct {
+			const char *status, *old;    /* QEMU's MigrationStatus */
+		} migration_changed;
+		struct {
+			const char *direction;
+			int64_t pass;
+		} migration_pass;
+		struct {
+			const char *device, *state, *qom_path;
+		} migration_device_changed;
+		struct {
+			const char *mode, *reason;
+		} colo_exit;
+		struct {
+			const char *status, *error;  /* error "" if there was none */
+			uint64_t completed, total;
+		} dump_completed;
 		struct {
 			const char *name, *data;
 		} monitor_event;
@@ -110,6 +245,8 @@ const char *event_string(Event *event, const char *string);
 
 /* Adds to the details; value may be floating. Key: lower case with dashes. Not after the stamp. */
 void event_add_detail(Event *event, const char *key, GVariant *value);
+/* Marks what was not sent by QEMU but found when state was read afresh. */
+void event_add_resync(Event *event);
 
 /* Fixes stamp and details. From here on the event does not change. */
 void event_seal(Event *event, EventStamp stamp);

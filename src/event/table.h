@@ -2,15 +2,19 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "event/event.h"
-#include "qmp/message.h"
+#include "event/field.h"
 
 /*
- * The events of QEMU that we know, one row each, sorted by name.
+ * The events of QEMU, one row each, sorted by name: what kind of event each becomes, which member of
+ * its data goes where, and how it is handled. decode.c does what the rows say.
  *
- * To add one: a row and a decoder here, a row in service/domain-signals.c if the signal is new, an
- * entry in introspection/. What the domain does on top (state, properties) is in src/domain.
+ * To add one: a row here, a row in service/domain-signals.c if the signal is new, an entry in
+ * introspection/. What the domain does on top (state, properties) is in src/domain.
+ *
+ * Members and their types are those of QEMU's QAPI schema (7.2 to 10.2).
  */
 
 typedef enum EventClass {
@@ -22,16 +26,14 @@ typedef enum EventClass {
 	EVENT_CLASS_TRIGGER,
 } EventClass;
 
-/* Fills the payload of event, whose kind is the row's, from data (QEMU's "data", may be NULL). False if what
- * QEMU promises is not there: then the event goes out as EVENT_MONITOR_EVENT with its JSON, so that
- * nothing is lost. Pure; worker thread. */
-typedef bool (*EventDecoder)(JsonObject *data, Event *event);
-
 typedef struct EventRow {
 	const char *name;
 	EventClass event_class;
 	EventKind kind;
-	EventDecoder decode;
+	/* Up to the first without a type; NULL: none. */
+	const EventField *fields;
+	/* What is not a copy of one member; after the fields. data may be NULL. Or NULL. */
+	void (*complete)(JsonObject *data, Event *event);
 } EventRow;
 
 /* NULL if there is no row. Any thread. */
@@ -39,11 +41,3 @@ const EventRow *event_table_lookup(const char *name);
 
 /* The rows, for tests. */
 const EventRow *event_table_rows(size_t *ret_count);
-
-/* A bus cuts off who sends more than it takes (32 MiB by default on the system bus). Above this, the data of an
- * event without a row is left out, and the details say how much it was. */
-#define EVENT_DATA_MAX (4u * 1024 * 1024)
-
-/* A QMP event as an Event; without a row, or if the decoder refuses, as EVENT_MONITOR_EVENT. Never NULL.
- * Any thread. */
-Event *event_decode(const QmpMessage *message);

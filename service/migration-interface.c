@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain-object.h"
+
+/* org.vmherald.Domains1.Migration: a migration or a dump under way. */
+
+const sd_bus_vtable migration_interface_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_SIGNAL_WITH_ARGS("Changed",
+				SD_BUS_ARGS("s", status, "s", old, "(ttt)", stamp, "a{sv}",
+					    details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("Pass",
+				SD_BUS_ARGS("s", direction, "x", pass, "(ttt)", stamp, "a{sv}",
+					    details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("DeviceChanged",
+				SD_BUS_ARGS("s", device, "s", state, "s", qom_path, "(ttt)", stamp,
+					    "a{sv}", details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("ColoExit",
+				SD_BUS_ARGS("s", mode, "s", reason, "(ttt)", stamp, "a{sv}",
+					    details), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("DumpCompleted",
+				SD_BUS_ARGS("s", status, "t", completed, "t", total, "s", error,
+					    "(ttt)", stamp, "a{sv}", details), 0),
+	SD_BUS_VTABLE_END,
+};
