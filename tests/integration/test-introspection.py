@@ -10,11 +10,14 @@ import harness
 from harness import Gio, GLib
 
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+# sd-bus's word for: read by name alone, never part of all the properties of an object.
+EXPLICIT = "org.freedesktop.systemd1.Explicit"
 STANDARD = {"org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Peer",
             "org.freedesktop.DBus.Properties"}
 MANAGER_INTERFACES = {f"{harness.NAME}.Manager"}
 DOMAIN_INTERFACES = {f"{harness.NAME}.{name}" for name in
-                     ("Domain", "Devices", "Network", "Monitor")}
+                     ("Block", "Devices", "Display", "Domain", "Guest", "Migration", "Monitor",
+                      "Network")}
 
 
 def read_files():
@@ -37,7 +40,8 @@ def describe(interface):
         if member.tag == "property":
             # "true" is what the absence of the annotation means.
             members[f"property {name}"] = (member.get("type"), member.get("access"),
-                                           annotations.get(EMITS, "true"))
+                                           annotations.get(EMITS, "true"),
+                                           annotations.get(EXPLICIT, "false"))
         elif member.tag in ("method", "signal"):
             default = "in" if member.tag == "method" else "out"
             members[f"{member.tag} {name}"] = [
@@ -130,7 +134,7 @@ class Introspection(harness.ServiceCase):
 
     def check_properties(self, path, names):
         """All properties can be read, have the promised type, and the object manager tells the
-        same ones."""
+        same ones. What is explicit is in neither, and is there when it is asked for."""
         wanted = promised()
         managed = self.connection.managed_objects()
         for name in names:
@@ -143,10 +147,17 @@ class Introspection(harness.ServiceCase):
             types = {reply.get_child_value(i).get_child_value(0).get_string():
                      reply.get_child_value(i).get_child_value(1).get_variant().get_type_string()
                      for i in range(reply.n_children())}
+            told = {member: shape[0] for member, shape in members.items() if shape[3] == "false"}
             with self.subTest(interface=name):
-                self.assertEqual({member: shape[0] for member, shape in members.items()}, types)
+                self.assertEqual(told, types)
                 if path in managed:
-                    self.assertEqual(set(members), set(managed[path][name]))
+                    self.assertEqual(set(told), set(managed[path][name]))
+                for member in sorted(set(members) - set(told)):
+                    value = self.connection.bus.call_sync(
+                        harness.NAME, path, harness.PROPERTIES, "Get",
+                        GLib.Variant("(ss)", (name, member)), None, Gio.DBusCallFlags.NONE, -1,
+                        None).get_child_value(0).get_variant()
+                    self.assertEqual(members[member][0], value.get_type_string())
 
     def test_properties_of_manager(self):
         self.check_properties(harness.PATH, MANAGER_INTERFACES)
