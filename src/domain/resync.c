@@ -167,6 +167,9 @@ static void on_status(JsonNode *result, const GError *error, void *userdata)
 
 	if (json_read_string(json_node_as_object(result), "status", &run_state))
 		resync->run_state = g_strdup(run_state);
+	/* The one question that every QEMU answers. */
+	if (error && !resync->error)
+		resync->error = g_error_copy(error);
 }
 
 void domain_resync(Domain *domain, ResyncDone done)

@@ -143,7 +143,7 @@ static void test_unknown_event(DomainFixture *fixture, const void *data)
 	fixture_emit(fixture, domain, "{\"event\":\"LATER\",\"data\":{\"a\":[1,null]}},\"BARE\","
 				      "{\"event\":\"RESET\",\"data\":{}}");
 	fixture_expect(fixture, domain, "Event LATER {\"a\":[1,null]}", "Event BARE {}",
-		       "Event RESET {}", NULL);
+		       "Reset  ", NULL);
 }
 
 /* ---- shutdown ---- */

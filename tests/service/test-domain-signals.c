@@ -59,7 +59,8 @@ static void on_end(GMarkupParseContext *context, const char *element, void *user
 static GHashTable *read_descriptions(void)
 {
 	static const GMarkupParser parser = { .start_element = on_begin, .end_element = on_end };
-	static const char *const interfaces[] = { "Domain", "Devices", "Network", "Monitor" };
+	static const char *const interfaces[] = { "Domain", "Devices", "Network", "Block", "Guest",
+						   "Display", "Migration", "Monitor" };
 	Description description = {
 		.types = g_string_new(NULL),
 		.names = g_string_new(NULL),
@@ -172,6 +173,149 @@ static void fill(Event *event)
 		event->mac_changed.old_mac = "o";
 		event->mac_changed.new_mac = "n";
 		return;
+	case EVENT_GUEST_SHUTDOWN_REQUESTED:
+		event->guest_shutdown_requested.source = "pvpanic";
+		return;
+	case EVENT_TRAY_CHANGED:
+		event->tray_changed.id = "cd0";
+		event->tray_changed.state = "open";
+		event->tray_changed.device = "c";
+		return;
+	case EVENT_ACPI_DEVICE_STATUS:
+		event->acpi_device_status.device = "d";
+		event->acpi_device_status.slot = "1";
+		event->acpi_device_status.slot_type = "DIMM";
+		event->acpi_device_status.source = 259;
+		event->acpi_device_status.status = G_MININT64;
+		return;
+	case EVENT_MEMORY_DEVICE_SIZE_CHANGED:
+		event->memory_device_size_changed.id = "m";
+		event->memory_device_size_changed.size = G_MAXUINT64;
+		event->memory_device_size_changed.qom_path = "/m";
+		return;
+	case EVENT_VFU_CLIENT_HANGUP:
+		event->vfu_client_hangup.id = "v";
+		event->vfu_client_hangup.device = "d";
+		event->vfu_client_hangup.qom_path = "/v";
+		return;
+	case EVENT_NETDEV_CONNECTED:
+		event->netdev_connected.netdev = "n";
+		event->netdev_connected.kind = "stream";
+		return;
+	case EVENT_NETDEV_DISCONNECTED:
+		event->netdev_disconnected.netdev = "n";
+		event->netdev_disconnected.kind = "vhost-user";
+		return;
+	case EVENT_FAILOVER_NEGOTIATED:
+		event->failover_negotiated.device = "s";
+		return;
+	case EVENT_FAILOVER_PRIMARY_UNPLUGGED:
+		event->failover_primary_unplugged.device = "p";
+		return;
+	case EVENT_RDMA_GID_STATUS_CHANGED:
+		event->rdma_gid_status_changed.netdev = "n";
+		event->rdma_gid_status_changed.status = true;
+		return;
+	case EVENT_IO_ERROR:
+		event->io_error.device = "vd0";
+		event->io_error.operation = "write";
+		event->io_error.action = "stop";
+		event->io_error.no_space = true;
+		event->io_error.text = "full";
+		return;
+	case EVENT_IMAGE_CORRUPTED:
+		event->image_corrupted.device = "vd0";
+		event->image_corrupted.fatal = true;
+		event->image_corrupted.text = "bad";
+		return;
+	case EVENT_WRITE_THRESHOLD:
+		event->write_threshold.node = "n";
+		event->write_threshold.threshold = G_MAXUINT64;
+		event->write_threshold.excess = 7;
+		return;
+	case EVENT_JOB_CHANGED:
+		event->job_changed.id = "j";
+		event->job_changed.status = "ready";
+		return;
+	case EVENT_JOB_EVENT:
+		event->job_event.id = "j";
+		event->job_event.event = "completed";
+		event->job_event.type = "mirror";
+		return;
+	case EVENT_EXPORT_DELETED:
+		event->export_deleted.id = "e";
+		return;
+	case EVENT_QUORUM_FAILURE:
+		event->quorum_failure.reference = "q";
+		event->quorum_failure.sector = -1;
+		event->quorum_failure.count = 2;
+		return;
+	case EVENT_QUORUM_REPORT_BAD:
+		event->quorum_report_bad.node = "q";
+		event->quorum_report_bad.operation = "flush";
+		event->quorum_report_bad.sector = 1;
+		event->quorum_report_bad.count = -2;
+		return;
+	case EVENT_PR_MANAGER_CHANGED:
+		event->pr_manager_changed.id = "p";
+		event->pr_manager_changed.state = "connected";
+		return;
+	case EVENT_CHANNEL_CHANGED:
+		event->channel_changed.id = "port0";
+		event->channel_changed.state = "open";
+		return;
+	case EVENT_BALLOON_CHANGED:
+		event->balloon_changed.device = "";
+		event->balloon_changed.bytes = 4096;
+		return;
+	case EVENT_BALLOON_REPORT:
+		event->balloon_report.device = "h";
+		event->balloon_report.committed = 1;
+		event->balloon_report.available = 2;
+		return;
+	case EVENT_RTC_CHANGED:
+		event->rtc_changed.qom_path = "/rtc";
+		event->rtc_changed.offset = -3600;
+		return;
+	case EVENT_MEMORY_FAILURE:
+		event->memory_failure.recipient = "guest";
+		event->memory_failure.action = "inject";
+		event->memory_failure.action_required = true;
+		event->memory_failure.recursive = true;
+		return;
+	case EVENT_CPU_POLARIZATION_CHANGED:
+		event->cpu_polarization_changed.polarization = "vertical";
+		return;
+	case EVENT_GUEST_INFORMATION:
+		event->guest_information.kind = "k";
+		return;
+	case EVENT_DISPLAY_CLIENT:
+		event->display_client.protocol = "vnc";
+		event->display_client.phase = "connected";
+		return;
+	case EVENT_MIGRATION_CHANGED:
+		event->migration_changed.status = "active";
+		event->migration_changed.old = "setup";
+		return;
+	case EVENT_MIGRATION_PASS:
+		event->migration_pass.direction = "outgoing";
+		event->migration_pass.pass = 3;
+		return;
+	case EVENT_MIGRATION_DEVICE_CHANGED:
+		event->migration_device_changed.device = "v";
+		event->migration_device_changed.state = "stop";
+		event->migration_device_changed.qom_path = "/v";
+		return;
+	case EVENT_COLO_EXIT:
+		event->colo_exit.mode = "primary";
+		event->colo_exit.reason = "error";
+		return;
+	case EVENT_DUMP_COMPLETED:
+		event->dump_completed.status = "failed";
+		event->dump_completed.completed = 1;
+		event->dump_completed.total = 2;
+		event->dump_completed.error = "full";
+		return;
 	case EVENT_MONITOR_EVENT:
 		event->monitor_event.name = "LATER";
 		event->monitor_event.data = "{\"a\":\"\xc3\xa4\"}";
@@ -204,6 +348,38 @@ static const char *const texts[EVENT_KIND_MAX] = {
 	[EVENT_DEVICE_REMOVAL_FAILED] = "'d' 'timeout' '/p'",
 	[EVENT_FILTER_CHANGED] = "'net0' " FILTER_TEXT,
 	[EVENT_MAC_CHANGED] = "'net0' 'o' 'n'",
+	[EVENT_GUEST_SHUTDOWN_REQUESTED] = "'pvpanic'",
+	[EVENT_TRAY_CHANGED] = "'cd0' 'open' 'c'",
+	[EVENT_ACPI_DEVICE_STATUS] = "'d' '1' 'DIMM' 259 -9223372036854775808",
+	[EVENT_MEMORY_DEVICE_SIZE_CHANGED] = "'m' 18446744073709551615 '/m'",
+	[EVENT_VFU_CLIENT_HANGUP] = "'v' 'd' '/v'",
+	[EVENT_NETDEV_CONNECTED] = "'n' 'stream'",
+	[EVENT_NETDEV_DISCONNECTED] = "'n' 'vhost-user'",
+	[EVENT_FAILOVER_NEGOTIATED] = "'s'",
+	[EVENT_FAILOVER_PRIMARY_UNPLUGGED] = "'p'",
+	[EVENT_RDMA_GID_STATUS_CHANGED] = "'n' true",
+	[EVENT_IO_ERROR] = "'vd0' 'write' 'stop' true 'full'",
+	[EVENT_IMAGE_CORRUPTED] = "'vd0' true 'bad'",
+	[EVENT_WRITE_THRESHOLD] = "'n' 18446744073709551615 7",
+	[EVENT_JOB_CHANGED] = "'j' 'ready'",
+	[EVENT_JOB_EVENT] = "'j' 'completed' 'mirror'",
+	[EVENT_EXPORT_DELETED] = "'e'",
+	[EVENT_QUORUM_FAILURE] = "'q' -1 2",
+	[EVENT_QUORUM_REPORT_BAD] = "'q' 'flush' 1 -2",
+	[EVENT_PR_MANAGER_CHANGED] = "'p' 'connected'",
+	[EVENT_CHANNEL_CHANGED] = "'port0' 'open'",
+	[EVENT_BALLOON_CHANGED] = "'' 4096",
+	[EVENT_BALLOON_REPORT] = "'h' 1 2",
+	[EVENT_RTC_CHANGED] = "'/rtc' -3600",
+	[EVENT_MEMORY_FAILURE] = "'guest' 'inject' ['action-required' 'recursive']",
+	[EVENT_CPU_POLARIZATION_CHANGED] = "'vertical'",
+	[EVENT_GUEST_INFORMATION] = "'k'",
+	[EVENT_DISPLAY_CLIENT] = "'vnc' 'connected'",
+	[EVENT_MIGRATION_CHANGED] = "'active' 'setup'",
+	[EVENT_MIGRATION_PASS] = "'outgoing' 3",
+	[EVENT_MIGRATION_DEVICE_CHANGED] = "'v' 'stop' '/v'",
+	[EVENT_COLO_EXIT] = "'primary' 'error'",
+	[EVENT_DUMP_COMPLETED] = "'failed' 1 2 'full'",
 	[EVENT_MONITOR_EVENT] = "'LATER' '{\"a\":\"\xc3\xa4\"}'",
 	[EVENT_MONITOR_LOST] = "'closed'",
 	[EVENT_MONITOR_RESYNCHRONIZED] = "'monitor-lost' 18446744073709551615",
