@@ -134,7 +134,7 @@ static void test_replay(const void *name)
 		.event = on_event,
 		.closed = on_closed,
 	};
-	g_autofree char *path = g_build_filename(TEST_DATA, "qmp", name, NULL);
+	g_autofree char *path = g_build_filename(TEST_DATA, "recordings", name, NULL);
 	g_autoptr(Loop) loop = loop_poll_new();
 	g_autoptr(ScriptedQmp) server = NULL;
 	Replay replay = {
