@@ -226,8 +226,8 @@ static void read_rest(Reader *reader, const char *prefix, JsonObject *object, un
 	const char *member;
 	JsonNode *node;
 
-	json_object_iter_init(&iter, object);
-	while (reader->n_rest <= EVENT_DETAILS_MAX && json_object_iter_next(&iter, &member, &node)) {
+	json_object_iter_init_ordered(&iter, object);
+	while (reader->n_rest <= EVENT_DETAILS_MAX && json_object_iter_next_ordered(&iter, &member, &node)) {
 		g_autofree char *path = *prefix ? g_strconcat(prefix, ".", member, NULL)
 						: g_strdup(member);
 		g_autofree char *key = NULL;

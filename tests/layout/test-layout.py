@@ -23,7 +23,7 @@ CLIENTS = ["client", "ctl"]
 EXCEPTIONS = {("base/worker-pool.h", "loop/loop.h"), ("base/worker-pool.c", "loop/loop.h")}
 LINES_MAX = 800
 # Formats without comments, and texts that are data: a license line would be part of them.
-NO_COMMENTS = (".json", ".jsonl", ".args", ".txt.golden", ".png")
+NO_COMMENTS = (".json", ".jsonl", ".expected", ".args", ".txt.golden", ".png")
 NO_LICENSE_LINE = {"LICENSE", "po/LINGUAS"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 
