@@ -46,6 +46,9 @@ static char *describe(Domain *domain, const Event *event)
 	case EVENT_MAC_CHANGED:
 		return g_strdup_printf("MacChanged %s %s %s", event->mac_changed.nic,
 				       event->mac_changed.old_mac, event->mac_changed.new_mac);
+	case EVENT_IO_ERROR:
+		return g_strdup_printf("IOError %s %s %s", event->io_error.device,
+				       event->io_error.operation, event->io_error.action);
 	case EVENT_MONITOR_EVENT:
 		return g_strdup_printf("Event %s %s", event->monitor_event.name,
 				       event->monitor_event.data);

@@ -319,11 +319,11 @@ static void test_io_error(DomainFixture *fixture, const void *data)
 	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
 
 	fixture_emit(fixture, domain, IO_ERROR("stop") ",\"STOP\"");
-	fixture_expect(fixture, domain, "Event BLOCK_IO_ERROR {\"action\":\"stop\"}",
+	fixture_expect(fixture, domain, "IOError   stop",
 		       "suspended ioerror paused", NULL);
 	fixture_emit(fixture, domain, "\"RESUME\"," IO_ERROR("report") ",\"STOP\"");
 	fixture_expect(fixture, domain, "resumed unpaused running",
-		       "Event BLOCK_IO_ERROR {\"action\":\"report\"}", "suspended paused paused", NULL);
+		       "IOError   report", "suspended paused paused", NULL);
 }
 
 #define ADD(name, function) FIXTURE_ADD("/domain/lifecycle/" name, function)
