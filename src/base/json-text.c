@@ -284,6 +284,21 @@ bool json_text_check(const char *text, size_t length, size_t length_max, unsigne
 	return true;
 }
 
+/* json-glib quotes in its error what it did not expect, decoded and cut off after so many bytes: there may
+ * be half a character in it, a line feed, or what a terminal takes as an order. */
+static void set_parse_error(GError **error, const char *message)
+{
+	g_autofree char *valid = g_utf8_make_valid(message, -1);
+	g_autoptr(GString) line = g_string_new(NULL);
+
+	for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
+		gunichar c = g_utf8_get_char(p);
+
+		g_string_append_unichar(line, g_unichar_iscntrl(c) ? '?' : c);
+	}
+	g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT, "%s", line->str);
+}
+
 JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, unsigned nesting_max,
 			  GError **error)
 {
@@ -296,8 +311,7 @@ JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, un
 	/* Immutable: sealed nodes may be read by several threads. */
 	parser = json_parser_new_immutable();
 	if (!json_parser_load_from_data(parser, text, (gssize)length, &json_error)) {
-		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT, "%s",
-			    json_error->message);
+		set_parse_error(error, json_error->message);
 		return NULL;
 	}
 	return json_parser_steal_root(parser);

@@ -25,7 +25,7 @@ bool json_text_check(const char *text, size_t length, size_t length_max, unsigne
  * result is sealed (immutable), so it may be read on any thread. Integers above INT64_MAX come as
  * the negative number with the same bits: cast json_node_get_int() to uint64_t where the sender's
  * type is unsigned. Of a key that comes twice, the last counts. Error as above, with json-glib's
- * line and column where the syntax is bad. Any thread. */
+ * line and column where the syntax is bad; always one line of UTF-8, whatever the text. Any thread. */
 JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, unsigned nesting_max,
 			  GError **error);
 

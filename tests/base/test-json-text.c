@@ -162,6 +162,25 @@ static void test_structure(void)
 	assert_bad("{\"a\": 1,}", "Parse error");
 }
 
+/* What the parser complains about is quoted by it: decoded, and cut off after so many bytes. */
+static void test_error_text(void)
+{
+	/* Shorter and longer than what is quoted, so that the cut goes through each byte of a
+	 * character. */
+	for (unsigned length = 0; length < 100; length++) {
+		g_autofree char *letters = g_strnfill(length, 'a');
+		g_autofree char *text = g_strdup_printf("{\"%s\xf0\x9f\x98\x80\" {}}", letters);
+		g_autoptr(GError) error = NULL;
+
+		g_assert_null(parse(text, strlen(text), &error));
+		g_assert_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT);
+		g_assert_true(g_utf8_validate(error->message, -1, NULL));
+	}
+	/* It goes to logs and terminals. */
+	assert_bad("{\"a\\nb\\u001b[31m\\u0085c\" {}}", "\"a?b?[31m?c\"");
+	assert_bad("{\"\xc3\xa4\" {}}", "\"\xc3\xa4\"");
+}
+
 static void test_length(void)
 {
 	g_autofree char *text = g_malloc(LENGTH + 1);
@@ -272,6 +291,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/base/json-text/number-length", test_number_length);
 	g_test_add_func("/base/json-text/not-json", test_not_json);
 	g_test_add_func("/base/json-text/structure", test_structure);
+	g_test_add_func("/base/json-text/error-text", test_error_text);
 	g_test_add_func("/base/json-text/length", test_length);
 	g_test_add_func("/base/json-text/nesting", test_nesting);
 	g_test_add_func("/base/json-text/values", test_values);
