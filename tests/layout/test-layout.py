@@ -25,6 +25,8 @@ LINES_MAX = 800
 # Formats without comments, and texts that are data: a license line would be part of them.
 NO_COMMENTS = (".json", ".jsonl", ".expected", ".args", ".txt.golden", ".png")
 NO_LICENSE_LINE = {"LICENSE", "po/LINGUAS"}
+# Inputs of fuzzers are any bytes whatever, and each byte counts.
+INPUTS = os.path.join("tests", "fuzz", "corpus") + os.sep
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 
 
@@ -210,7 +212,7 @@ def sources_are_built():
 def license_lines():
     """Every file whose format allows a comment says its license at the top."""
     for path in FILES:
-        if path.endswith(NO_COMMENTS) or path in NO_LICENSE_LINE:
+        if path.endswith(NO_COMMENTS) or path in NO_LICENSE_LINE or path.startswith(INPUTS):
             continue
         head = "\n".join(read(path).splitlines()[:6])
         if "SPDX-License-Identifier: LGPL-2.1-or-later" not in head:
@@ -224,6 +226,8 @@ def is_program(path):
 def no_long_files():
     """About 300 lines, never more than 800."""
     for path in FILES:
+        if path.startswith(INPUTS):
+            continue
         if is_program(path) and len(read(path).splitlines()) > LINES_MAX:
             yield f"{path}: {len(read(path).splitlines())} lines"
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "model/definition.h"
+
+/* A document as a client sends it, or as somebody edited it on the disk. What is accepted is kept in
+ * a file, so written and read again it must be the same. */
+
+static void check_problems(const GPtrArray *problems, bool good)
+{
+	g_assert_cmpint(problems->len == 0, ==, good);
+	g_assert_cmpuint(problems->len, <=, DEFINITION_PROBLEMS_MAX + 1);
+	for (unsigned i = 0; i < problems->len; i++) {
+		const DefinitionProblem *problem = problems->pdata[i];
+
+		fuzz_assert_line(problem->path);
+		fuzz_assert_line(problem->message);
+		g_assert_cmpstr(problem->message, !=, "");
+	}
+}
+
+static void check_round_trip(const Definition *definition)
+{
+	g_autofree char *text = definition_to_json(definition);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Definition) again = definition_parse(text, strlen(text), &error);
+	g_autofree char *text_again = NULL;
+
+	g_assert_no_error(error);
+	g_assert_nonnull(again);
+	text_again = definition_to_json(again);
+	g_assert_cmpstr(text_again, ==, text);
+}
+
+static void check_autostart(const Definition *definition)
+{
+	g_autofree char *text = definition_to_json(definition);
+	g_autoptr(Definition) other = definition_with_autostart(definition, !definition->autostart);
+	g_autoptr(Definition) back = definition_with_autostart(other, definition->autostart);
+	g_autofree char *text_back = definition_to_json(back);
+
+	check_round_trip(other);
+	g_assert_cmpstr(text_back, ==, text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) problems = definition_validate(text, size);
+	g_autoptr(Definition) definition = definition_parse(text, size, &error);
+
+	check_problems(problems, definition);
+	if (!definition) {
+		fuzz_assert_refusal(error, CORE_ERROR_INVALID_DEFINITION);
+		return 0;
+	}
+	g_assert_no_error(error);
+	g_assert_true(definition_name_is_valid(definition->name));
+	g_assert_true(definition_uuid_is_valid(definition->uuid));
+	check_round_trip(definition);
+	check_autostart(definition);
+	return 0;
+}
