@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fuzz.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json-text.h"
 #include "model/definition.h"
+#include "qemu/command-line.h"
 
 /* A document as a client sends it, or as somebody edited it on the disk. What is accepted is kept in
- * a file, so written and read again it must be the same. */
+ * a file, so written and read again it must be the same; and it has a command line. */
 
 static void check_problems(const GPtrArray *problems, bool good)
 {
@@ -46,6 +49,37 @@ static void check_autostart(const Definition *definition)
 	g_assert_cmpstr(text_back, ==, text);
 }
 
+/* Options whose argument we write as JSON. */
+static bool takes_json(const char *option)
+{
+	static const char *const options[] = { "-blockdev", "-netdev", "-object", "-device", NULL };
+
+	return g_strv_contains(options, option);
+}
+
+static void check_command_line(const Definition *definition)
+{
+	const QemuCommandLineContext context = {
+		.emulator = "/usr/bin/qemu", .monitor_fd = 3, .pid_file = "/run/pid",
+	};
+	g_auto(GStrv) arguments = qemu_command_line_build(definition, &context);
+	g_auto(GStrv) again = qemu_command_line_build(definition, &context);
+	unsigned length = g_strv_length(arguments), own = g_strv_length(definition->arguments);
+
+	g_assert_cmpstrv(arguments, again);
+	g_assert_cmpstr(arguments[0], ==, context.emulator);
+	for (unsigned i = 0; i < length; i++)
+		fuzz_assert_text(arguments[i]);
+	/* Those of the definition are the last, unchanged; before them, what is said to be JSON is. */
+	g_assert_cmpuint(length, >, own);
+	g_assert_cmpstrv(arguments + length - own, definition->arguments);
+	for (unsigned i = 0; i + 1 < length - own; i++) {
+		if (takes_json(arguments[i]))
+			g_assert_true(json_text_check(arguments[i + 1], strlen(arguments[i + 1]),
+						      SIZE_MAX, DEFINITION_NESTING_MAX, NULL));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -62,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	g_assert_true(definition_name_is_valid(definition->name));
 	g_assert_true(definition_uuid_is_valid(definition->uuid));
 	check_round_trip(definition);
+	check_command_line(definition);
 	check_autostart(definition);
 	return 0;
 }

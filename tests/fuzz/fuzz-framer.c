@@ -23,6 +23,7 @@
 #define CUT_UNIT      4096u
 #define FILLER        0xffu
 #define FILLER_UNIT   1024u
+#define READS_MAX     1024u              /* after these, each takes as much as there is room for */
 #define LENGTH_MAX    (512u * 1024)      /* of the text with its fillers; above, none is put in */
 
 static const char last_line[] = "\n{\"event\": \"STOP\"}\r\n";
@@ -65,8 +66,11 @@ static void read_input(const uint8_t *data, size_t size, Input *input)
 
 static size_t cut_length(const Input *input, size_t index)
 {
-	unsigned cut = input->n_cuts > 0 ? input->cuts[index % input->n_cuts] : 0xffu;
+	unsigned cut;
 
+	if (input->n_cuts == 0 || index >= READS_MAX)
+		return SIZE_MAX;
+	cut = input->cuts[index % input->n_cuts];
 	return cut < CUT_LARGE ? cut : (cut - CUT_LARGE + 1) * CUT_UNIT;
 }
 
