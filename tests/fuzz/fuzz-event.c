@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain-signals.h"
+#include "event/decode.h"
 #include "event/table.h"
 #include "tests/service/bus-fixture.h"
 
