@@ -38,15 +38,22 @@ static const char *get_name(const GError *error)
 					   : names[CORE_ERROR_IO];
 }
 
+/* A file name in a text may be anything; an answer that cannot be sent would be none. */
+static char *make_text(const GError *error)
+{
+	return g_utf8_make_valid(error->message, -1);
+}
+
 int bus_error_from_gerror(sd_bus_error *ret_error, const GError *error)
 {
-	return sd_bus_error_set(ret_error, get_name(error), error->message);
+	g_autofree char *text = make_text(error);
+
+	return sd_bus_error_set(ret_error, get_name(error), text);
 }
 
 int bus_reply_gerror(sd_bus_message *call, const GError *error)
 {
-	/* A file name in it may be anything; an answer that cannot be sent would be none. */
-	g_autofree char *text = g_utf8_make_valid(error->message, -1);
+	g_autofree char *text = make_text(error);
 
 	return sd_bus_reply_method_errorf(call, get_name(error), "%s", text);
 }

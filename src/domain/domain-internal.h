@@ -21,6 +21,7 @@
  *   lifecycle.c   the cleaned stream of lifecycle events
  *   devices.c     the list; detach; DEVICE_DELETED
  *   attach.c      the transaction that plugs a device in
+ *   nics.c        what guests do with their NICs
  *   drives.c      trays and media, errors of drives, write thresholds
  *   jobs.c        block jobs and others
  *   channels.c    ports between guest and host
@@ -171,6 +172,8 @@ void domain_clear_timer(Domain *domain, int *timer);
 /* A timeout that keeps the domain alive and is gone when it has fired. */
 void domain_set_timer(Domain *domain, int *timer, int interval_ms, LoopTimeoutCallback callback);
 void domain_reset_run(Domain *domain);
+/* Those that domain_reset_run() would change. */
+DomainProperty domain_get_run_properties(const Domain *domain);
 void domain_take_next_definition(Domain *domain);
 
 /* operation.c */
@@ -303,6 +306,11 @@ void devices_commit_memory_size(Domain *domain, Event *event);
 /* It is in the list, and told. */
 void devices_tell_added(Domain *domain, const char *id, const char *driver);
 void devices_added_by_command(Domain *domain, JsonObject *arguments);
+
+/* nics.c */
+void nics_init(Domain *domain);
+/* The event itself is told when the filter has been asked for. */
+void nics_commit_filter_changed(Domain *domain, Event *event);
 
 /* drives.c */
 void drives_init(Domain *domain);

@@ -2,10 +2,6 @@
 #include "base/error.h"
 #include "domain/domain-internal.h"
 
-static void watch_query(FilterWatch *watch, const char *nic, void *userdata);
-static void watch_seen(FilterWatch *watch, const RxFilter *before, RxFilter *now, bool requested,
-		       void *userdata);
-
 Domain *domain_new(const DomainHost *host, Definition *definition, bool persistent)
 {
 	Domain *domain = g_new0(Domain, 1);
@@ -65,8 +61,6 @@ static void clear_run(Domain *domain)
  * last one, on workers or in the strand, has its number and is dropped. */
 void domain_reset_run(Domain *domain)
 {
-	const FilterWatchOwner owner = { watch_query, watch_seen, domain };
-
 	clear_run(domain);
 	domain->run++;
 	domain->released = false;
@@ -91,7 +85,7 @@ void domain_reset_run(Domain *domain)
 	domain->balloon = 0;
 	domain->irregular_events = 0;
 	domain->events = strand_new(domain->host->pool);
-	domain->filter_watch = filter_watch_new(domain->host->loop, &owner);
+	nics_init(domain);
 	domain->devices = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
 						(GDestroyNotify)domain_device_free);
 	domain->backends = backends_table_new();
@@ -103,6 +97,35 @@ void domain_reset_run(Domain *domain)
 	display_init(domain);
 	domain->directory = g_build_filename(domain->host->directories->domains, domain->uuid,
 					     NULL);
+}
+
+DomainProperty domain_get_run_properties(const Domain *domain)
+{
+	const struct {
+		DomainProperty property;
+		bool set;
+	} rows[] = {
+		{ DOMAIN_PROPERTY_PROCESS, domain->process || domain->started_at != 0 },
+		{ DOMAIN_PROPERTY_HARDWARE, domain->emulator != NULL },
+		{ DOMAIN_PROPERTY_DEVICES, g_hash_table_size(domain->devices) > 0 },
+		{ DOMAIN_PROPERTY_FILTERS, g_hash_table_size(domain_get_filters(domain)) > 0 },
+		{ DOMAIN_PROPERTY_QEMU_VERSION, domain->qemu_version != NULL },
+		{ DOMAIN_PROPERTY_CONNECTED, domain->connected },
+		{ DOMAIN_PROPERTY_TRAYS, g_hash_table_size(domain->trays) > 0 },
+		{ DOMAIN_PROPERTY_JOBS, g_hash_table_size(domain->jobs) > 0 },
+		{ DOMAIN_PROPERTY_IO_STATUS, g_hash_table_size(domain->io_status) > 0 },
+		{ DOMAIN_PROPERTY_THRESHOLDS, g_hash_table_size(domain->thresholds) > 0 },
+		{ DOMAIN_PROPERTY_CHANNELS, g_hash_table_size(domain->channels) > 0 },
+		{ DOMAIN_PROPERTY_BALLOON, domain->balloon != 0 },
+		{ DOMAIN_PROPERTY_CLIENTS, domain->clients->len > 0 },
+		{ DOMAIN_PROPERTY_MIGRATION, domain->migration_status != NULL },
+		{ DOMAIN_PROPERTY_IRREGULAR, domain->irregular_events != 0 },
+	};
+	unsigned properties = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
+		properties |= rows[i].set ? rows[i].property : 0;
+	return (DomainProperty)properties;
 }
 
 void domain_close(Domain *domain)
@@ -363,77 +386,6 @@ void domain_set_timer(Domain *domain, int *timer, int interval_ms, LoopTimeoutCa
 	domain_clear_timer(domain, timer);
 	*timer = loop_add_timeout(domain_loop(domain), interval_ms, callback, domain_ref(domain),
 				  (GDestroyNotify)domain_unref);
-}
-
-/* ---- NIC filters ---- */
-
-typedef struct FilterQuery {
-	Domain *domain;
-	uint64_t run;
-	char *nic;
-} FilterQuery;
-
-static void on_filter_reply(JsonNode *result, const GError *error, void *userdata)
-{
-	FilterQuery *query = userdata;
-	Domain *domain = query->domain;
-
-	if (error)
-		g_info("Domain '%s': query-rx-filter: %s", domain_get_name(domain), error->message);
-	if (domain->host && domain->run == query->run) {
-		filter_watch_answer(domain->filter_watch, query->nic, result);
-		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED))
-			filter_watch_retry(domain->filter_watch, query->nic);
-	}
-	domain_unref(domain);
-	g_free(query->nic);
-	g_free(query);
-}
-
-/* A trigger's job holds back nothing, so its question does not take a place in the strand either. */
-static void watch_query(FilterWatch *watch, const char *nic, void *userdata)
-{
-	Domain *domain = userdata;
-	JsonNode *arguments = nic ? call_arguments("name", nic) : NULL;
-	FilterQuery *query = g_new0(FilterQuery, 1);
-
-	query->domain = domain_ref(domain);
-	query->run = domain->run;
-	query->nic = g_strdup(nic);
-	if (domain->monitor) {
-		/* Without a time-out: an answer given up would be the last state, lost. There is never more than
-		 * one for each NIC, and the end of the monitor ends it. */
-		qmp_monitor_execute(domain->monitor, "query-rx-filter", arguments, -1,
-				    on_filter_reply, query);
-		return;
-	}
-	g_clear_pointer(&arguments, json_node_unref);
-	on_filter_reply(NULL, NULL, query);
-}
-
-static void watch_seen(FilterWatch *watch, const RxFilter *before, RxFilter *now, bool requested,
-		       void *userdata)
-{
-	Domain *domain = userdata;
-	bool changed = !before || !rx_filter_equal(before, now);
-
-	if (changed)
-		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
-	if (requested || (before && changed)) {
-		Event *event = event_new(EVENT_FILTER_CHANGED, 0);
-
-		event->filter_changed.nic = event_string(event, now->nic);
-		event->filter_changed.filter = rx_filter_ref(now);
-		domain_publish(domain, event);
-	}
-	if (before && !g_str_equal(before->main_mac, now->main_mac)) {
-		Event *event = event_new(EVENT_MAC_CHANGED, 0);
-
-		event->mac_changed.nic = event_string(event, now->nic);
-		event->mac_changed.old_mac = event_string(event, before->main_mac);
-		event->mac_changed.new_mac = event_string(event, now->main_mac);
-		domain_publish(domain, event);
-	}
 }
 
 /* ---- definition ---- */

@@ -27,12 +27,6 @@ typedef struct IntakeItem {
 	bool prepared;
 } IntakeItem;
 
-static void commit_filter_changed(Domain *domain, Event *event)
-{
-	filter_watch_request(domain->filter_watch, event->filter_changed.nic);
-	event_unref(event);
-}
-
 /* What the domain does with each kind of event from QEMU; each takes the event over. NULL: it is passed on
  * as it is. */
 static void (*const commit[EVENT_KIND_MAX])(Domain *domain, Event *event) = {
@@ -46,7 +40,7 @@ static void (*const commit[EVENT_KIND_MAX])(Domain *domain, Event *event) = {
 	[EVENT_ACPI_DEVICE_STATUS] = devices_commit_acpi_status,
 	[EVENT_MEMORY_DEVICE_SIZE_CHANGED] = devices_commit_memory_size,
 	[EVENT_TRAY_CHANGED] = drives_commit_tray,
-	[EVENT_FILTER_CHANGED] = commit_filter_changed,
+	[EVENT_FILTER_CHANGED] = nics_commit_filter_changed,
 	[EVENT_IO_ERROR] = drives_commit_io_error,
 	[EVENT_WRITE_THRESHOLD] = drives_commit_threshold,
 	[EVENT_JOB_CHANGED] = jobs_commit_changed,

@@ -96,6 +96,7 @@ static void end_done(void *data)
 	g_autoptr(GError) start_error = NULL;
 	Operation *start_operation = NULL;
 	Event *stopped;
+	DomainProperty ended;
 	LifecycleReason reason;
 	bool restart;
 
@@ -116,10 +117,9 @@ static void end_done(void *data)
 		domain_set_has_saved_state(domain, true);
 	else if (job->discard || job->remove)
 		domain_set_has_saved_state(domain, false);
+	ended = domain_get_run_properties(domain);
 	domain_reset_run(domain);
-	domain_changed(domain, DOMAIN_PROPERTY_PROCESS | DOMAIN_PROPERTY_DEVICES |
-			       DOMAIN_PROPERTY_FILTERS | DOMAIN_PROPERTY_HARDWARE |
-			       DOMAIN_PROPERTY_QEMU_VERSION | DOMAIN_PROPERTY_CONNECTED);
+	domain_changed(domain, ended);
 	domain_take_next_definition(domain);
 	domain_publish_lifecycle(domain, stopped, DOMAIN_STATE_SHUT_OFF);
 

@@ -55,6 +55,18 @@ static void test_foreign(void)
 	sd_bus_error_free(&bus_error);
 }
 
+/* The name of a file may be any bytes. */
+static void test_not_utf8(void)
+{
+	g_autoptr(GError) error = g_error_new_literal(CORE_ERROR, CORE_ERROR_IO, "/a/\xff\xfe: gone");
+	sd_bus_error bus_error = SD_BUS_ERROR_NULL;
+
+	g_assert_cmpint(bus_error_from_gerror(&bus_error, error), <, 0);
+	g_assert_true(g_utf8_validate(bus_error.message, -1, NULL));
+	g_assert_true(g_str_has_suffix(bus_error.message, ": gone"));
+	sd_bus_error_free(&bus_error);
+}
+
 static int on_call(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
 	return bus_reply_gerror(call, userdata);
@@ -93,6 +105,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/service/bus-error/table", test_table);
 	g_test_add_func("/service/bus-error/from-gerror", test_from_gerror);
 	g_test_add_func("/service/bus-error/foreign", test_foreign);
+	g_test_add_func("/service/bus-error/not-utf8", test_not_utf8);
 	g_test_add("/service/bus-error/reply", BusFixture, NULL, bus_set_up, test_reply, bus_tear_down);
 	return g_test_run();
 }
