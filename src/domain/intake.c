@@ -58,13 +58,39 @@ static bool (*const prepare[EVENT_KIND_MAX])(Domain *domain, const Event *event,
 	[EVENT_JOB_CHANGED] = jobs_prepare_changed,
 };
 
+/* What tells the state that an event speaks of: bits by StateQuery. */
+static const unsigned state_of[EVENT_KIND_MAX] = {
+	[EVENT_TRAY_CHANGED] = 1u << STATE_QUERY_DRIVES,
+	[EVENT_MEMORY_DEVICE_SIZE_CHANGED] = 1u << STATE_QUERY_MEMORY_DEVICES,
+	[EVENT_WRITE_THRESHOLD] = 1u << STATE_QUERY_NODES,
+	[EVENT_JOB_CHANGED] = 1u << STATE_QUERY_JOBS,
+	[EVENT_JOB_EVENT] = 1u << STATE_QUERY_JOBS,
+	[EVENT_CHANNEL_CHANGED] = 1u << STATE_QUERY_CHARDEVS,
+	[EVENT_BALLOON_CHANGED] = 1u << STATE_QUERY_BALLOON,
+	[EVENT_DISPLAY_CLIENT] = 1u << STATE_QUERY_VNC | 1u << STATE_QUERY_SPICE,
+	[EVENT_MIGRATION_CHANGED] = 1u << STATE_QUERY_MIGRATION,
+};
+
+/* An event that does not say what it should is told, but no state is made of it: QEMU is asked. */
+static void commit_incomplete(Domain *domain, Event *event)
+{
+	unsigned queries = state_of[event->kind];
+
+	domain_publish(domain, event);
+	for (unsigned i = 0; i < STATE_QUERY_MAX; i++)
+		if (queries & (1u << i))
+			domain_refresh(domain, (StateQuery)i);
+}
+
 static void commit_event(Domain *domain, Event *event)
 {
 	if (event->irregular) {
 		domain->irregular_events++;
 		domain_changed(domain, DOMAIN_PROPERTY_IRREGULAR);
 	}
-	if (commit[event->kind])
+	if (event->incomplete && state_of[event->kind])
+		commit_incomplete(domain, event);
+	else if (commit[event->kind])
 		commit[event->kind](domain, event);
 	else
 		domain_publish(domain, event);

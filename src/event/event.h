@@ -82,6 +82,7 @@ typedef struct Event {
 	GPtrArray *strings;             /* owns the strings of the payload */
 	GVariantDict *extra;            /* details while the event is being built, or NULL */
 	bool irregular;                 /* QEMU's data was not what it promises; the details say how */
+	bool incomplete;                /* and so a part of the payload is empty */
 	GVariant *details;              /* a{sv}, made from extra when the event is stamped */
 
 	union {

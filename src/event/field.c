@@ -175,6 +175,12 @@ static JsonNode *find_member(JsonObject *data, const char *path)
 	return NULL;
 }
 
+static void leave_empty(Event *event, const EventField *field, const char *what)
+{
+	event_add_irregularity(event, field->member, what);
+	event->incomplete |= field->offset > 0;
+}
+
 static void read_field(Event *event, const EventField *field, JsonObject *data)
 {
 	JsonNode *node;
@@ -185,11 +191,11 @@ static void read_field(Event *event, const EventField *field, JsonObject *data)
 	node = find_member(data, field->member);
 	if (!node || JSON_NODE_HOLDS_NULL(node)) {
 		if (!field->optional)
-			event_add_irregularity(event, field->member, "missing");
+			leave_empty(event, field, "missing");
 		return;
 	}
 	if (is_too_long(node)) {
-		event_add_irregularity(event, field->member, "too long");
+		leave_empty(event, field, "too long");
 		return;
 	}
 	if (!has_type(field, node)) {
@@ -197,7 +203,7 @@ static void read_field(Event *event, const EventField *field, JsonObject *data)
 		g_autofree char *key = make_key(field->member);
 		g_autofree char *raw = g_strconcat("raw-", key, NULL);
 
-		event_add_irregularity(event, field->member, "wrong type");
+		leave_empty(event, field, "wrong type");
 		if (strlen(text) <= EVENT_TEXT_MAX)
 			event_add_detail(event, raw, g_variant_new_string(text));
 		return;

@@ -216,6 +216,32 @@ static void test_irregular(void)
 	}
 }
 
+/* Of what is incomplete no state must be made; a word that is not known is whole. */
+static void test_incomplete(void)
+{
+	static const struct {
+		const char *name, *data;
+		bool incomplete;
+	} rows[] = {
+		{ "MIGRATION", "{}", true },
+		{ "MIGRATION", "{\"status\":1}", true },
+		{ "MIGRATION", "{\"status\":\"later\"}", false },
+		{ "BALLOON_CHANGE", "{\"actual\":1}", false },
+		{ "ACPI_DEVICE_OST", "{\"info\":{\"device\":7,\"slot\":\"1\",\"slot-type\":\"CPU\",\"source\":1,"
+				     "\"status\":0}}", true },
+		{ "SHUTDOWN", "{}", false },
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *line = g_strdup_printf("{\"event\":\"%s\",\"data\":%s}",
+							rows[i].name, rows[i].data);
+		g_autoptr(Event) event = decode(line);
+
+		g_test_message("%s", line);
+		g_assert_cmpint(event->incomplete, ==, rows[i].incomplete);
+	}
+}
+
 /* No row is refused, whatever comes: its kind is that of the row. */
 static void test_any_data(void)
 {
@@ -349,6 +375,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/event/decode/recorded", test_recorded);
 	g_test_add_func("/event/decode/irregular", test_irregular);
+	g_test_add_func("/event/decode/incomplete", test_incomplete);
 	g_test_add_func("/event/decode/any-data", test_any_data);
 	g_test_add_func("/event/decode/unknown-name", test_unknown_name);
 	g_test_add_func("/event/decode/panic-information", test_panic_information);
