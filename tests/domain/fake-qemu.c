@@ -23,6 +23,7 @@
  *   greeting=none       accepts and is silent; =garbage: talks nonsense
  *   hang=COMMAND        takes COMMAND (or "all") and never answers
  *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
+ *   reply:COMMAND=JSON  what COMMAND returns
  *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
  *   powerdown=obey      the guest shuts down when it is asked to
  *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
@@ -417,12 +418,18 @@ static void handle(const char *line)
 	gint64 id = json_object_get_int_member(command, "id");
 	g_autofree char *fail_key = g_strconcat("fail:", name, NULL);
 	const char *failure = g_hash_table_lookup(settings, fail_key);
+	g_autofree char *reply_key = g_strconcat("reply:", name, NULL);
+	const char *result = g_hash_table_lookup(settings, reply_key);
 
 	note_command(name, arguments);
 	if (is_set("hang", "all") || is_set("hang", name))
 		return;
 	if (failure && *failure) {
 		refuse(id, "GenericError", failure);
+		return;
+	}
+	if (result && *result) {
+		reply(id, result);
 		return;
 	}
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
