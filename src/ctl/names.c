@@ -5,6 +5,13 @@
 
 #define UUID_LENGTH 36u
 
+bool names_is_among(const char *words, const char *text)
+{
+	g_auto(GStrv) list = g_strsplit(words, "|", -1);
+
+	return g_strv_contains((const char *const *) list, text);
+}
+
 bool names_is_uuid(const char *text)
 {
 	if (strlen(text) != UUID_LENGTH)

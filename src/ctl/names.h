@@ -15,6 +15,12 @@
 #define NAMES_PROPERTIES     "org.freedesktop.DBus.Properties"
 #define NAMES_OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
+/* The types of block jobs whose progress is counted in bytes; see names_is_among(). */
+#define NAMES_JOBS_IN_BYTES  "commit|stream|mirror|backup"
+
+/* Is it one of the words, which have "|" between them? */
+bool names_is_among(const char *words, const char *text);
+
 /* Is it a uuid in its usual form with dashes (any case)? */
 bool names_is_uuid(const char *text);
 

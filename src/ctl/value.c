@@ -2,7 +2,6 @@
 #include "ctl/value.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "ctl/output.h"
@@ -183,6 +182,19 @@ JsonNode *value_read(sd_bus_message *message)
 	JsonNode *node = NULL;
 
 	return read_next(message, &node) > 0 ? node : NULL;
+}
+
+bool value_get_unsigned(JsonNode *node, uint64_t *ret_number)
+{
+	if (!JSON_NODE_HOLDS_VALUE(node))
+		return false;
+	if (json_node_get_value_type(node) == G_TYPE_STRING)
+		return g_ascii_string_to_unsigned(json_node_get_string(node), 10, 0, UINT64_MAX,
+						  ret_number, NULL);
+	if (json_node_get_value_type(node) != G_TYPE_INT64 || json_node_get_int(node) < 0)
+		return false;
+	*ret_number = (uint64_t) json_node_get_int(node);
+	return true;
 }
 
 static void append_string(GString *string, const char *text)

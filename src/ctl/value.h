@@ -2,6 +2,7 @@
 #pragma once
 
 #include <json-glib/json-glib.h>
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 /*
@@ -27,3 +28,6 @@ void value_append_text(GString *string, JsonNode *node);
 
 /* The same as a new string; free with g_free(). */
 char *value_to_text(JsonNode *node);
+
+/* A t, in either of its forms. False if the value is none. */
+bool value_get_unsigned(JsonNode *node, uint64_t *ret_number);

@@ -128,6 +128,7 @@ class FakeService:
         self.calls = []             # (path, interface, member, arguments)
         self.domains = {}           # uuid -> [name, state]
         self.properties = {}        # interface -> GLib.Variant("a{sv}")
+        self.explicit = {}          # (interface, property) -> GLib.Variant; not what GetAll answers with
         self.answers = {}           # member -> value, Failure or function of the arguments
         self.held = set()           # members that are not answered yet
         self.invocations = []
@@ -238,7 +239,11 @@ class FakeService:
                 raise Failure("org.freedesktop.DBus.Error.UnknownInterface", "Unknown interface")
             if member == "GetAll":
                 return GLib.Variant.new_tuple(values)
-            return GLib.Variant("(v)", (values.lookup_value(arguments[1], None),))
+            # An empty list counts as false.
+            value = self.explicit.get(arguments, values.lookup_value(arguments[1], None))
+            if value is None:
+                raise Failure("org.freedesktop.DBus.Error.UnknownProperty", "Unknown property")
+            return GLib.Variant("(v)", (value,))
         return None
 
     # What tests use

@@ -218,6 +218,72 @@ class Lists(Case):
         self.assertEqual(set(shown["interfaces"]), {SERVICE + ".Domain", SERVICE + ".Devices"})
         self.assertEqual(shown["interfaces"][SERVICE + ".Domain"]["Memory"], 512 * 1024 * 1024)
 
+    def set_properties(self):
+        s, t, b = (lambda value, kind=kind: GLib.Variant(kind, value) for kind in "stb")
+        client = {"protocol": s("vnc"), "client": s("[::1]:5"), "sasl-username": s("ann\x1b[2J")}
+        for interface, properties in {
+            "Domain": {"Name": s("vm")},
+            "Devices": {"Devices": GLib.Variant("a{sa{sv}}", {
+                            "dimm0": {"driver": s("pc-dimm"), "size": t(512 << 20)}}),
+                        "Trays": GLib.Variant("a{ss}", {"cd0": "open", "cd 1": "closed"})},
+            "Block": {"Jobs": GLib.Variant("a{sa{sv}}", {
+                          "m0": {"type": s("mirror"), "status": s("ready"), "len": t(4 << 20),
+                                 "offset": t(4 << 20), "speed": t(0)},
+                          "c0": {"type": s("create"), "len": t(1)}, "odd": {"type": t(1), "len": t(1)}}),
+                      "IOStatus": GLib.Variant("a{ss}", {"vd0": "nospace"}),
+                      "WriteThresholds": GLib.Variant("a{st}", {"n0": 8 << 30})},
+            "Guest": {"Channels": GLib.Variant("a{sa{sv}}", {
+                          "port0": {"name": s("org.qemu.guest_agent.0"), "state": s("open"),
+                                    "agent": b(True)}}),
+                      "Balloon": t(512 << 20)},
+            "Display": {},
+            "Migration": {"Status": s("active")},
+            "Monitor": {"IrregularEvents": t(2)},
+        }.items():
+            self.fake.properties[f"{SERVICE}.{interface}"] = GLib.Variant("a{sv}", properties)
+        self.fake.explicit[(SERVICE + ".Display", "Clients")] = \
+            GLib.Variant("aa{sv}", [client, {"protocol": s("spice"), "channel-id": GLib.Variant("x", 0)}])
+
+    def test_show_all_interfaces(self):
+        self.set_properties()
+        self.assertEqual(sorted(self.succeed("show", "vm").splitlines()), sorted([
+            "Name\tvm", 'Devices[dimm0]\tdriver=pc-dimm size="512 MiB"',
+            "Trays[cd0]\topen", "Trays[cd 1]\tclosed",
+            'Jobs[m0]\ttype=mirror status=ready len="4 MiB" offset="4 MiB" speed="0 B"',
+            "Jobs[c0]\ttype=create len=1", "Jobs[odd]\ttype=1 len=1",
+            "IOStatus[vd0]\tnospace", "WriteThresholds[n0]\t8 GiB",
+            "Channels[port0]\tname=org.qemu.guest_agent.0 state=open agent=true", "Balloon\t512 MiB",
+            'Clients[0]\tprotocol=vnc client="[::1]:5" sasl-username="ann\\x1b[2J"',
+            "Clients[1]\tprotocol=spice channel-id=0",
+            "Migration.Status\tactive", "IrregularEvents\t2"]))
+
+    def test_show_all_interfaces_json(self):
+        self.set_properties()
+        shown = json.loads(self.succeed("show", "vm", "--json"))["interfaces"]
+        expected = {interface: properties.unpack() for interface, properties in
+                    self.fake.properties.items()}
+        for (interface, name), value in self.fake.explicit.items():
+            expected[interface][name] = value.unpack()
+        self.assertEqual(shown, expected)
+
+    def test_show_empty(self):
+        """A domain that is shut off has nothing of all that."""
+        for interface, properties in {"Block": {"Jobs": GLib.Variant("a{sa{sv}}", {})},
+                                      "Display": {}}.items():
+            self.fake.properties[f"{SERVICE}.{interface}"] = GLib.Variant("a{sv}", properties)
+        clients = (SERVICE + ".Display", "Clients")
+        self.fake.explicit[clients] = GLib.Variant("aa{sv}", [])
+        self.assertEqual(self.succeed("show", "vm"), "Clients\t[]\n")
+        del self.fake.explicit[clients]     # a service that does not have it
+        self.assertEqual(self.succeed("show", "vm"), "")
+
+    def test_show_refused(self):
+        """That something may not be seen is not hidden."""
+        self.set_properties()
+        self.fake.answers["Get"] = Failure("org.freedesktop.DBus.Error.AccessDenied", "No")
+        outcome = self.run_ctl("show", "vm")
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (1, "", "vmheraldctl: No\n"))
+
     def test_values(self):
         """Every type of the bus comes through."""
         value = GLib.Variant("(ybnqiuxtdsogavasa{ub})", (
