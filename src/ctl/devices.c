@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The verbs that talk to QEMU through the service: devices, and plain QMP. */
+/* The verbs that talk to QEMU through the service: devices, media, the balloon, and plain QMP. */
 #include <glib/gi18n.h>
 #include <stdio.h>
 
@@ -14,6 +14,7 @@ static struct {
 	char *object;
 } attach;
 static char *detach_timeout;
+static gboolean media_force;
 static char *qmp_timeout;
 
 const GOptionEntry attach_options[] = {
@@ -29,6 +30,12 @@ const GOptionEntry attach_options[] = {
 const GOptionEntry detach_options[] = {
 	{ "timeout", 0, 0, G_OPTION_ARG_FILENAME, &detach_timeout,
 	  N_("How long the guest may take"), N_("SECONDS") },
+	{},
+};
+
+const GOptionEntry change_media_options[] = {
+	{ "force", 0, 0, G_OPTION_ARG_NONE, &media_force,
+	  N_("Open the tray even if the guest has locked it"), NULL },
 	{},
 };
 
@@ -99,6 +106,40 @@ CtlExit detach_run(Ctl *ctl, char **arguments)
 		code = bus_append(message, "s", arguments[1]);
 	if (code == CTL_OK)
 		code = bus_append_options(message, options);
+	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+}
+
+CtlExit change_media_run(Ctl *ctl, char **arguments)
+{
+	const BusOption options[] = { { "force", .flag = media_force }, {} };
+	g_autoptr(sd_bus_message) message = NULL;
+	g_autofree char *blockdev = NULL;
+	CtlExit code = CTL_OK;
+
+	if (arguments[2])
+		code = input_json_or_file(arguments[2], &blockdev);
+	if (code == CTL_OK && blockdev)
+		code = input_check_object(arguments[2], blockdev, NULL);
+	if (code == CTL_OK)
+		code = bus_domain_method_new(ctl, arguments[0], "Devices", "ChangeMedia", &message);
+	if (code == CTL_OK)
+		code = bus_append(message, "ss", arguments[1], blockdev ? blockdev : "");
+	if (code == CTL_OK)
+		code = bus_append_options(message, options);
+	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+}
+
+CtlExit balloon_run(Ctl *ctl, char **arguments)
+{
+	g_autoptr(sd_bus_message) message = NULL;
+	uint64_t bytes = 0;
+	CtlExit code;
+
+	code = input_size("balloon", arguments[1], &bytes);
+	if (code == CTL_OK)
+		code = bus_domain_method_new(ctl, arguments[0], "Guest", "SetBalloon", &message);
+	if (code == CTL_OK)
+		code = bus_append(message, "t", bytes);
 	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
 }
 

@@ -107,3 +107,33 @@ CtlExit input_seconds(const char *what, const char *text, uint64_t *ret_microsec
 	*ret_microseconds = (uint64_t) (seconds * G_USEC_PER_SEC);
 	return CTL_OK;
 }
+
+CtlExit input_size(const char *what, const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit = NULL;
+	char *end = NULL;
+	uint64_t number;
+	unsigned shift;
+
+	if (g_str_equal(text, "0")) {
+		*ret_bytes = 0;
+		return CTL_OK;
+	}
+	/* strtoull() takes a sign and spaces, and turns negative numbers into large ones. */
+	errno = 0;
+	number = g_ascii_strtoull(text, &end, 10);
+	if (g_ascii_isdigit(*text) && *end)
+		unit = strchr(units, *end);
+	if (!unit || (end[1] && !g_str_equal(end + 1, "iB"))) {
+		ctl_error(_("%s: '%s' is no size; it needs a unit, such as 512M or 2G"), what, text);
+		return CTL_USAGE;
+	}
+	shift = 10 * (unsigned) (unit - units + 1);
+	if (errno == ERANGE || number > UINT64_MAX >> shift) {
+		ctl_error(_("%s: '%s' is too large"), what, text);
+		return CTL_USAGE;
+	}
+	*ret_bytes = number << shift;
+	return CTL_OK;
+}

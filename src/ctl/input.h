@@ -5,7 +5,7 @@
 
 #include "ctl/ctl.h"
 
-/* Reading what the user gives: files, JSON, seconds. Each failure is reported. */
+/* Reading what the user gives: files, JSON, seconds, sizes. Each failure is reported. */
 
 /* Longer files are refused before they are sent; the service's bound for a definition is lower. */
 #define INPUT_LENGTH_MAX (16u * 1024 * 1024)
@@ -21,3 +21,7 @@ CtlExit input_check_object(const char *what, const char *text, JsonNode **ret_no
 
 /* Seconds, also with decimals, as microseconds. NULL text leaves the output alone. */
 CtlExit input_seconds(const char *what, const char *text, uint64_t *ret_microseconds);
+
+/* "512M", "512MiB" and the like as bytes; units are K, M, G and T. A bare number is refused, for it
+ * could be meant as bytes or as MiB, except 0. what names it in the error. */
+CtlExit input_size(const char *what, const char *text, uint64_t *ret_bytes);

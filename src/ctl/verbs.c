@@ -55,6 +55,21 @@ static const Verb verbs[] = {
 	  attach_options, 2, 2, NULL, attach_run },
 	{ "detach", N_("DOMAIN ID"), N_("Unplug a device; answers when the guest has let go of it"), NULL,
 	  detach_options, 2, 2, NULL, detach_run },
+	{ "change-media", N_("DOMAIN DEVICE [JSON|FILE]"), N_("Put a medium into a drive, or take it out"),
+	  N_("The medium is a QAPI object as QEMU's -blockdev takes it; without one the drive is left\n"
+	     "empty. DEVICE is the id of a device with removable media."),
+	  change_media_options, 2, 3, NULL, change_media_run },
+	{ "balloon", N_("DOMAIN SIZE"), N_("Ask the guest to make do with that much memory"),
+	  N_("SIZE has a unit, such as 512M or 2G. Answers when QEMU knows; how far the guest follows is\n"
+	     "told by the event BalloonChanged."),
+	  NULL, 2, 2, NULL, balloon_run },
+	{ "threshold", N_("DOMAIN NODE SIZE"), N_("Ask for an event when a disk is written beyond a size"),
+	  N_("SIZE is an offset in the image, with a unit, such as 512M or 2G; 0 takes the threshold off.\n"
+	     "The event WriteThreshold comes once; after that the threshold is off. NODE is the name of a\n"
+	     "block node."),
+	  NULL, 3, 3, NULL, threshold_run },
+	{ "cancel-job", N_("DOMAIN ID"), N_("Cancel a block job; answers when it is over"), NULL,
+	  cancel_job_options, 2, 2, NULL, cancel_job_run },
 	{ "qmp", N_("DOMAIN COMMAND [JSON]"), N_("Run a QMP command and print its result"), NULL,
 	  qmp_options, 2, 3, NULL, qmp_run },
 	{ "events", N_("[DOMAIN]"), N_("Print events as they come"),

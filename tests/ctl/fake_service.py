@@ -62,6 +62,14 @@ INTERFACES = """<node>
 <interface name="org.vmherald.Domains1.Devices">
   <method name="AttachDevice"><arg type="s"/><arg type="a{sv}"/><arg type="s" direction="out"/></method>
   <method name="DetachDevice"><arg type="s"/><arg type="a{sv}"/></method>
+  <method name="ChangeMedia"><arg type="s"/><arg type="s"/><arg type="a{sv}"/></method>
+</interface>
+<interface name="org.vmherald.Domains1.Block">
+  <method name="SetWriteThreshold"><arg type="s"/><arg type="t"/></method>
+  <method name="CancelJob"><arg type="s"/><arg type="a{sv}"/></method>
+</interface>
+<interface name="org.vmherald.Domains1.Guest">
+  <method name="SetBalloon"><arg type="t"/></method>
 </interface>
 <interface name="org.vmherald.Domains1.Monitor">
   <method name="Execute"><arg type="s"/><arg type="s"/><arg type="a{sv}"/><arg type="s" direction="out"/></method>

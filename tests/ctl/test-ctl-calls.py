@@ -45,6 +45,18 @@ SIMPLE = {
     ("detach", "vm", "rng0"): ("Devices", "DetachDevice", ("rng0", {})),
     ("detach", "vm", "--", "-rng0"): ("Devices", "DetachDevice", ("-rng0", {})),
     ("detach", "vm", "rng0", "--timeout=2"): ("Devices", "DetachDevice", ("rng0", {"timeout": 2000000})),
+    ("change-media", "vm", "cd0"): ("Devices", "ChangeMedia", ("cd0", "", {})),
+    ("change-media", "vm", "cd0", "--force"): ("Devices", "ChangeMedia", ("cd0", "", {"force": True})),
+    ("change-media", "--force", "vm", "cd0", '{"driver": "null-co"}'):
+        ("Devices", "ChangeMedia", ("cd0", '{"driver": "null-co"}', {"force": True})),
+    ("balloon", "vm", "512M"): ("Guest", "SetBalloon", (512 << 20,)),
+    ("balloon", "vm", "3GiB"): ("Guest", "SetBalloon", (3 << 30,)),
+    ("threshold", "vm", "disk0", "4K"): ("Block", "SetWriteThreshold", ("disk0", 4096)),
+    ("threshold", "vm", "disk0", "16777215T"): ("Block", "SetWriteThreshold", ("disk0", 16777215 << 40)),
+    ("threshold", "vm", "disk0", "0"): ("Block", "SetWriteThreshold", ("disk0", 0)),
+    ("cancel-job", "vm", "m0"): ("Block", "CancelJob", ("m0", {})),
+    ("cancel-job", "vm", "m0", "--force", "--timeout=2"):
+        ("Block", "CancelJob", ("m0", {"force": True, "timeout": 2000000})),
 }
 
 
@@ -138,6 +150,11 @@ class Calls(Case):
                                       "--blockdev", part, stdin=device), '"rng0"\n')
         self.assertEqual(self.fake.calls[-1][3],
                          (device, {"netdev": part, "object": part, "blockdev": part}))
+
+    def test_medium_from_file(self):
+        text = '{"driver": "null-co"}'
+        self.assertEqual(self.succeed("change-media", "vm", "cd0", "-", stdin=text), "")
+        self.assertEqual(self.fake.calls[-1][2:], ("ChangeMedia", ("cd0", text, {})))
 
     def test_qmp(self):
         self.fake.answers["Execute"] = GLib.Variant("(s)", ('{"size":18446744073709551615}',))
@@ -309,6 +326,17 @@ class Errors(Case):
         self.fails(1, "No", "start", "vm")
         self.fake.answers["Start"] = Failure("org.freedesktop.DBus.Error.FileNotFound", "gone")
         self.fails(1, "gone", "start", "vm")
+
+    def test_of_media_blocks_and_balloon(self):
+        for member, *arguments in (("SetWriteThreshold", "threshold", "vm", "n0", "1G"),
+                                   ("CancelJob", "cancel-job", "vm", "m0"),
+                                   ("ChangeMedia", "change-media", "vm", "cd0"),
+                                   ("SetBalloon", "balloon", "vm", "1G")):
+            with self.subTest(member):
+                self.fake.answers[member] = Failure("NoSuchDevice", "There is no such thing")
+                self.fails(1, "There is no such thing", *arguments)
+                del self.fake.answers[member]
+                self.fails(1, "There is no domain 'nobody'", arguments[0], "nobody", *arguments[2:])
 
     def test_odd_answer(self):
         self.fake.answers["GetDomain"] = Failure("org.freedesktop.DBus.Error.UnknownMethod", "old")

@@ -14,7 +14,8 @@ GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 
 VERBS = ["list", "show", "definition", "validate", "define", "undefine", "create", "start", "shutdown",
          "reboot", "reset", "destroy", "save", "drop-saved", "suspend", "resume", "wakeup", "nmi",
-         "autostart", "attach", "detach", "qmp", "events", "wait", "reload"]
+         "autostart", "attach", "detach", "change-media", "balloon", "threshold", "cancel-job",
+         "qmp", "events", "wait", "reload"]
 
 # name of the golden file: arguments of "create". To renew the files: VMHERALD_RENEW=1.
 DOCUMENTS = {
@@ -67,6 +68,18 @@ USAGE = {
     "qmp empty": ["qmp", "vm", "query-status", ""],
     "device": ["attach", "vm", '{"driver": }'],
     "blockdev": ["attach", "vm", '{"driver": "x"}', "--blockdev", "3"],
+    "medium": ["change-media", "vm", "cd0", '{"driver": }'],
+    "threshold without unit": ["threshold", "vm", "n0", "512"],
+    "threshold word": ["threshold", "vm", "n0", "much"],
+    "threshold unit": ["threshold", "vm", "n0", "5Q"],
+    "threshold bytes": ["threshold", "vm", "n0", "5MB"],
+    "negative threshold": ["threshold", "vm", "n0", "-1M"],
+    "huge threshold": ["threshold", "vm", "n0", "16777216T"],
+    "huge number": ["threshold", "vm", "n0", "99999999999999999999K"],
+    "empty threshold": ["threshold", "vm", "n0", ""],
+    "threshold without size": ["threshold", "vm", "n0"],
+    "balloon": ["balloon", "vm", "lots"],
+    "cancel seconds": ["cancel-job", "vm", "m0", "--timeout=soon"],
     "file with options": ["create", "./vm.json", "--memory=1G"],
     "memory without unit": ["create", "vm", "--print", "--memory=512"],
     "empty memory": ["create", "vm", "--print", "--memory="],
