@@ -7,6 +7,7 @@
 
 #include "ctl/names.h"
 #include "ctl/output.h"
+#include "ctl/sentence.h"
 #include "ctl/value.h"
 
 /* stamp and details, the end of every event */
@@ -91,6 +92,22 @@ bool signal_is(const Signal *signal, const char *interface, const char *member)
 	return g_str_equal(signal->interface, interface) && g_str_equal(signal->member, member);
 }
 
+/* Of a signal without a sentence: all that it has. Free with g_free(). */
+static char *signal_values(const Signal *signal)
+{
+	GString *string = g_string_new(NULL);
+
+	for (unsigned i = 0; i < json_array_get_length(signal->arguments); i++) {
+		g_string_append_c(string, ' ');
+		value_append_text(string, json_array_get_element(signal->arguments, i));
+	}
+	if (signal->details && json_object_get_size(json_node_get_object(signal->details)) > 0) {
+		g_string_append_c(string, ' ');
+		value_append_text(string, signal->details);
+	}
+	return g_string_free(string, false);
+}
+
 static void print_text(const Ctl *ctl, const Signal *signal)
 {
 	g_autofree char *time = output_time(signal->time);
@@ -98,23 +115,15 @@ static void print_text(const Ctl *ctl, const Signal *signal)
 	g_autofree char *domain = output_safe(signal->name ? signal->name : uuid ? uuid : "-");
 	g_autofree char *what = g_strdup_printf("%s.%s", names_short_interface(signal->interface),
 						signal->member);
-	GString *rest = g_string_new(NULL);
+	g_autofree char *sentence = sentence_new(signal);
+	g_autofree char *rest = sentence ? g_strconcat(" ", sentence, NULL) : signal_values(signal);
 
-	for (unsigned i = 0; i < json_array_get_length(signal->arguments); i++) {
-		g_string_append_c(rest, ' ');
-		value_append_text(rest, json_array_get_element(signal->arguments, i));
-	}
-	if (signal->details && json_object_get_size(json_node_get_object(signal->details)) > 0) {
-		g_string_append_c(rest, ' ');
-		value_append_text(rest, signal->details);
-	}
 	output_colored(ctl, OUTPUT_FAINT, time);
 	putchar(' ');
 	output_colored(ctl, OUTPUT_BOLD, domain);
 	putchar(' ');
 	output_colored(ctl, OUTPUT_BLUE, what);
-	puts(rest->str);
-	g_string_free(rest, true);
+	puts(rest);
 }
 
 static void set_string(JsonObject *object, const char *key, const char *value)

@@ -197,21 +197,24 @@ bool value_get_unsigned(JsonNode *node, uint64_t *ret_number)
 	return true;
 }
 
-static void append_string(GString *string, const char *text)
+char *value_shorten(const char *text)
 {
-	g_autofree char *safe = NULL;
+	g_autofree char *head = NULL;
 	g_autofree char *cut = NULL;
-	bool bare;
 
 	/* The text may be a megabyte of a guest's; only the head of it is looked at. */
-	if (g_utf8_strlen(text, -1) > (glong) VALUE_TEXT_STRING_MAX) {
-		g_autofree char *head = g_utf8_substring(text, 0, VALUE_TEXT_STRING_MAX);
+	if (g_utf8_strlen(text, -1) <= (glong) VALUE_TEXT_STRING_MAX)
+		return output_safe(text);
+	head = g_utf8_substring(text, 0, VALUE_TEXT_STRING_MAX);
+	cut = g_strconcat(head, "…", NULL);
+	return output_safe(cut);
+}
 
-		cut = g_strconcat(head, "…", NULL);
-		text = cut;
-	}
-	safe = output_safe(text);
-	bare = *safe && !strpbrk(safe, " \"'=,[]{}");
+static void append_string(GString *string, const char *text)
+{
+	g_autofree char *safe = value_shorten(text);
+	bool bare = *safe && !strpbrk(safe, " \"'=,[]{}");
+
 	if (bare) {
 		g_string_append(string, safe);
 		return;

@@ -31,3 +31,6 @@ char *value_to_text(JsonNode *node);
 
 /* A t, in either of its forms. False if the value is none. */
 bool value_get_unsigned(JsonNode *node, uint64_t *ret_number);
+
+/* A text for one line: cut to VALUE_TEXT_STRING_MAX and safe, without quotes. Free with g_free(). */
+char *value_shorten(const char *text);

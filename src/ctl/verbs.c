@@ -73,7 +73,7 @@ static const Verb verbs[] = {
 	{ "qmp", N_("DOMAIN COMMAND [JSON]"), N_("Run a QMP command and print its result"), NULL,
 	  qmp_options, 2, 3, NULL, qmp_run },
 	{ "events", N_("[DOMAIN]"), N_("Print events as they come"),
-	  N_("One line for each: time, domain, interface and member, arguments, details. TYPE is a\n"
+	  N_("One line for each: time, domain, interface and member, what happened. TYPE is a\n"
 	     "member (DeviceAdded), an interface and member (Devices.DeviceAdded), an interface with\n"
 	     "all its members (Devices.*) or a lifecycle event (started)."),
 	  events_options, 0, 1, NULL, events_run },

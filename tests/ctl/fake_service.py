@@ -289,7 +289,7 @@ class FakeService:
                             (*arguments, (self.sequence, previous, time), details or {}))
         self.emit_raw(path, f"{SERVICE}.{interface}", member, body)
 
-    def lifecycle(self, uuid, event, reason="", state="running", **more):
+    def lifecycle(self, uuid, event, reason="unknown", state="running", **more):
         self.emit(path_of(uuid), "Domain", "Lifecycle", "sss", (event, reason, state), **more)
 
     def added(self, uuid, name):

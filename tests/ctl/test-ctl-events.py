@@ -9,6 +9,7 @@ import unittest
 
 from gi.repository import GLib
 
+import sentences
 import tap
 from fake_service import MANAGER, SERVICE, FakeService, PrivateBus, path_of
 from tap import DEADLINE
@@ -20,6 +21,8 @@ TIME = "2023-11-14 22:13:20.123"
 # As in watch.h.
 HELD_MAX = 4096
 GONE_MAX = 256
+# As in value.h.
+LIST_MAX = 16
 
 
 class Listener:
@@ -66,27 +69,66 @@ class Events(unittest.TestCase):
         self.addCleanup(listener.stop)
         return listener
 
-    def test_lines(self):
+    def lines(self, cases, *arguments):
+        """What is shown of these: Interface.Member, signature, arguments, details."""
+        listener = self.listen(f"--count={len(cases)}", *arguments)
+        for name, signature, values, details in cases:
+            interface, member = name.split(".")
+            self.fake.emit(path_of(UUID), interface, member, signature, values, details)
+        return listener.finish()
+
+    def test_every_signal_has_a_sentence(self):
+        signatures = sentences.signatures()
+        self.assertEqual(sorted(signatures), sorted(sentences.CASES))
+        cases = [(name, signatures[name], values, details, text)
+                 for name, rows in sentences.CASES.items() for values, details, text in rows]
+        for case, line in zip(cases, self.lines([case[:4] for case in cases]), strict=True):
+            with self.subTest(case[4]):
+                self.assertEqual(line, f"{TIME} vm {case[0]} {case[4]}")
+
+    def test_json_is_complete(self):
+        """What a sentence leaves out is there."""
+        signatures = sentences.signatures()
+        cases = [(name, signatures[name], values, details)
+                 for name, rows in sentences.CASES.items() for values, details, _ in rows]
+        for case, line in zip(cases, self.lines(cases, "--json"), strict=True):
+            name, _, values, details = case
+            event = json.loads(line)
+            with self.subTest(name):
+                self.assertEqual((event["interface"], event["member"]),
+                                 (f"{SERVICE}.{name.split('.')[0]}", name.split(".")[1]))
+                self.assertEqual(len(event["arguments"]), len(values))
+                self.assertEqual(set(event["details"]), set(details))
+
+    def test_signals_without_a_sentence(self):
+        """What a newer service sends, or one of the known signals with other arguments."""
         cases = [
-            (("Domain", "Lifecycle", "sss", ("started", "booted", "running")),
-             "Domain.Lifecycle started booted running"),
-            (("Domain", "Panicked", "s", ("pause",), {"core": GLib.Variant("t", 7),
-                                                       "text": GLib.Variant("s", "a b\x1b\"c")}),
-             'Domain.Panicked pause core=7 text="a b\\x1b\\"c"'),
-            (("Network", "FilterChanged", "sa{sv}", ("net0", {
-                "main-mac": GLib.Variant("s", "52:54:00:00:00:01"), "promiscuous": GLib.Variant("b", False),
-                "unicast-table": GLib.Variant("as", []), "vlan-table": GLib.Variant("au", range(20))})),
-             "Network.FilterChanged net0 main-mac=52:54:00:00:00:01 promiscuous=false unicast-table=[] "
-             "vlan-table=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, … +4]"),
-            (("Monitor", "Event", "ss", ("NEW", '{"a": 1}')), 'Monitor.Event NEW "{\\"a\\": 1}"'),
-            (("Devices", "DeviceRemoved", "ss", ("", "/machine")), 'Devices.DeviceRemoved "" /machine'),
-            (("Domain", "Nothing"), "Domain.Nothing"),
-            (("Monitor", "Event", "ss", ("LONG", "x" * 2000)), "Monitor.Event LONG " + "x" * 1024 + "…"),
+            (("Domain.Nothing", "", (), {}), ""),
+            (("New.Thing", "st", ("a\x1b[2J", 7), {"core": GLib.Variant("t", 7),
+                                                   "text": GLib.Variant("s", "a b\x1b\"c\n")}),
+             ' "a\\x1b[2J" 7 core=7 text="a b\\x1b\\"c\\x0a"'),
+            (("Devices.TrayChanged", "s", ("cd0",), {}), " cd0"),
+            (("Guest.BalloonChanged", "ss", ("", "much"), {}), ' "" much'),
+            (("Guest.BalloonChanged", "sx", ("", -1), {}), ' "" -1'),
+            (("Devices.AcpiDeviceStatus", "sssxx", ("", "0", "CPU", -1, 0), {}), ' "" 0 CPU -1 0'),
         ]
-        listener = self.listen(f"--count={len(cases)}")
-        for case, _ in cases:
-            self.fake.emit(path_of(UUID), *case)
-        self.assertEqual(listener.finish(), [f"{TIME} vm {text}" for _, text in cases])
+        for (case, text), line in zip(cases, self.lines([case for case, _ in cases]), strict=True):
+            with self.subTest(case[0]):
+                self.assertEqual(line, f"{TIME} vm {case[0]}{text}")
+
+    def test_long_lists_are_cut(self):
+        many = GLib.Variant("as", [f"m{n}: missing" for n in range(LIST_MAX + 1)])
+        told = ", ".join(f"m{n}: missing" for n in range(LIST_MAX))
+        self.assertEqual(self.lines([("Block.ExportDeleted", "s", ("e",), {"irregular": many})]),
+                         [f"{TIME} vm Block.ExportDeleted block export e deleted (irregular: {told}, …)"])
+
+    def test_odd_details(self):
+        """Details of another type than they should be are left out, and harm nothing."""
+        details = {"type": GLib.Variant("as", ["mirror"]), "len": GLib.Variant("s", "long"),
+                   "offset": GLib.Variant("d", 0.5), "error": GLib.Variant("t", 1),
+                   "irregular": GLib.Variant("s", "no list"), "reason": GLib.Variant("t", 3)}
+        self.assertEqual(self.lines([("Block.JobEvent", "sss", ("m0", "ready", "mirror"), details)]),
+                         [f"{TIME} vm Block.JobEvent block job m0 (mirror) ready"])
 
     def test_json(self):
         listener = self.listen("--json", "--count=3", "--properties")

@@ -50,6 +50,26 @@ class Texts(unittest.TestCase):
                     self.assertRegex(done.stderr, r"^\d+ translated messages?\.\n$")
                     subprocess.run(["msgcmp", po, template], check=True)
 
+    def test_places(self):
+        """A translation fills in the same, may leave out the same, and leaves no bracket open."""
+        for language in words("LINGUAS"):
+            lines = subprocess.run(["msgcat", "--no-wrap", os.path.join(PO, language + ".po")],
+                                   capture_output=True, text=True, check=True, encoding="utf-8").stdout
+            pairs = re.findall(r'^msgid "(.*\{.*)"\nmsgstr "(.*)"$', lines, re.MULTILINE)
+            self.assertGreater(len(pairs), 60)
+            for text, translation in pairs:
+                with self.subTest(language + ": " + text):
+                    self.assertEqual(self.places(translation), self.places(text))
+
+    def places(self, text):
+        """What is filled in outside of brackets, and in each pair of them; in any order."""
+        parts = re.findall(r"\[([^][]*)\]", text)
+        outside = re.sub(r"\[[^][]*\]", "", text)
+        self.assertFalse(re.search(r"[][]", outside), text)
+        self.assertFalse(re.search(r"[{}]", re.sub(r"\{[a-z0-9|:-]+\}", "", text)), text)
+        return (sorted(re.findall(r"\{.*?\}", outside)),
+                sorted(sorted(re.findall(r"\{.*?\}", part)) for part in parts))
+
     def test_used(self):
         """The program finds a catalogue where it was told at build time that it would be."""
         catalogue = os.environ["VMHERALD_LOCALE_DIR"]
