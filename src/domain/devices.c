@@ -153,9 +153,9 @@ static void remove_orphan(Domain *domain, const char *id, const Backends *backen
 		if (!backends->ids[i])
 			continue;
 		orphan->pending++;
-		domain_call(domain, backend_rows[i].remove,
-			    call_arguments(backend_rows[i].remove_member, backends->ids[i]),
-			    BACKEND_TIMEOUT_MS, on_orphan_removed, orphan);
+		resync_query(domain, backend_rows[i].remove,
+			     call_arguments(backend_rows[i].remove_member, backends->ids[i]),
+			     on_orphan_removed, orphan);
 	}
 	orphan_step(orphan);
 }

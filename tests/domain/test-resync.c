@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "domain-fixture.h"
+
+/*
+ * The picture after a gap. The monitor is lost and found again, and meanwhile something has changed: it is told
+ * by the ordinary signals, between Lost and Resynchronized, with the reason resync. A monitor that is gone
+ * is believed after a second, so each case here takes that long.
+ */
+
+#define PATH(id) "/machine/peripheral/" id
+#define LIST(id) "[{\"name\":\"" id "\",\"type\":\"child<e1000>\"},{\"name\":\"type\",\"type\":\"string\"}]"
+
+static void lose_monitor(DomainFixture *fixture, Domain *domain)
+{
+	g_auto(Answer) answer = { 0 };
+
+	domain_execute(domain, "x-close", NULL, 20000, on_answer, &answer);
+	answer_wait(fixture, &answer);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+}
+
+static void assert_resync(const Event *event)
+{
+	const char *reason = "";
+
+	g_assert_nonnull(event->details);
+	g_assert_true(g_variant_lookup(event->details, "reason", "&s", &reason));
+	g_assert_cmpstr(reason, ==, "resync");
+}
+
+static void test_devices(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	fixture_set(fixture, domain, "reply:qom-list", LIST("nic7"));
+	lose_monitor(fixture, domain);
+	fixture_expect(fixture, domain, "Lost closed", "DeviceAdded nic7 e1000 " PATH("nic7"), NULL);
+	assert_resync(fixture_last(fixture));
+	fixture_expect(fixture, domain, "Resynchronized monitor-lost", NULL);
+	g_assert_true(g_hash_table_contains(domain_get_devices(domain), "nic7"));
+
+	fixture_set(fixture, domain, "reply:qom-list", "[]");
+	lose_monitor(fixture, domain);
+	fixture_expect(fixture, domain, "Lost closed", "DeviceRemoved nic7 " PATH("nic7"), NULL);
+	assert_resync(fixture_last(fixture));
+	fixture_expect(fixture, domain, "Resynchronized monitor-lost", NULL);
+	g_assert_cmpuint(g_hash_table_size(domain_get_devices(domain)), ==, 0);
+
+	/* It was just going: QEMU's own word comes late, and is not told twice. */
+	fixture_emit(fixture, domain, "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"nic7\",\"path\":\""
+				      PATH("nic7") "\"}},\"STOP\"");
+	fixture_expect(fixture, domain, "suspended paused paused", NULL);
+}
+
+/* Who waits for a device to go is answered when it is found gone. */
+static void test_detach(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "device-del=never", NULL);
+	g_auto(Answer) attach = { 0 };
+	g_auto(Answer) detach = { 0 };
+	g_autofree char *log = NULL;
+	JsonNode *backends[BACKEND_MAX] = {
+		[BACKEND_NETDEV] = fixture_json("{\"type\":\"user\",\"id\":\"host1\"}"),
+	};
+
+	domain_attach_device(domain, fixture_json("{\"driver\":\"e1000\",\"id\":\"nic1\"}"), backends,
+			     on_answer, &attach);
+	answer_wait_ok(fixture, &attach);
+	fixture_expect(fixture, domain, "DeviceAdded nic1 e1000 " PATH("nic1"), NULL);
+	domain_detach_device(domain, "nic1", 60000, on_answer, &detach);
+	fixture_set(fixture, domain, "reply:qom-list", "[]");
+	lose_monitor(fixture, domain);
+	answer_wait_ok(fixture, &detach);
+	fixture_expect(fixture, domain, "Lost closed", "DeviceRemoved nic1 " PATH("nic1"),
+		       "Resynchronized monitor-lost", NULL);
+	/* Its backend went out with it, and so that name can be used again. */
+	log = fixture_execute(fixture, domain, "x-log", NULL);
+	g_assert_nonnull(strstr(log, "\"netdev_del host1\""));
+}
+
+/* Without a picture there is nothing to compare with: a new service takes what is there. */
+static void test_new_service(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	fixture_set(fixture, domain, "reply:qom-list", LIST("nic7"));
+	fixture_close_driver(fixture);
+	fixture_open_driver(fixture);
+	domain = driver_find_domain(fixture->driver, "a");
+	fixture_expect(fixture, domain, "Resynchronized service-restarted", NULL);
+	g_assert_true(g_hash_table_contains(domain_get_devices(domain), "nic7"));
+	fixture_destroy(fixture, domain);
+}
+
+/* What cannot be read is not there; what is refused is none. */
+static void test_odd_answers(DomainFixture *fixture, const void *data)
+{
+	static const char *const queries[] = {
+		"qom-list", "query-memory-devices", "query-block", "query-named-block-nodes", "query-jobs",
+		"query-chardev", "query-balloon", "query-vnc-servers", "query-spice", "query-migrate",
+	};
+	static const char *const answers[] = {
+		"{\"a\":[1,null,{\"b\":true}]}", "[1,\"x\",null,[],{},{\"id\":7,\"type\":{}}]", "\"text\"", "null",
+		"[{\"name\":5},{\"type\":\"dimm\",\"data\":7},{\"clients\":{}},{\"channels\":[1]}]",
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(answers); i++) {
+		g_autofree char *name = g_strdup_printf("a%u", i);
+		Domain *domain = fixture_run_domain(fixture, name, NULL, NULL);
+
+		for (unsigned j = 0; j < G_N_ELEMENTS(queries); j++) {
+			g_autofree char *key = g_strconcat("reply:", queries[j], NULL);
+
+			fixture_set(fixture, domain, key, answers[i]);
+		}
+		lose_monitor(fixture, domain);
+		fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
+		fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
+		fixture_emit(fixture, domain, "\"STOP\"");
+		fixture_expect(fixture, domain, "suspended paused paused", NULL);
+		fixture_destroy(fixture, domain);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	FIXTURE_ADD("/domain/resync/devices", test_devices);
+	FIXTURE_ADD("/domain/resync/detach", test_detach);
+	FIXTURE_ADD("/domain/resync/new-service", test_new_service);
+	FIXTURE_ADD("/domain/resync/odd-answers", test_odd_answers);
+	return g_test_run();
+}
