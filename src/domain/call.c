@@ -90,6 +90,15 @@ void domain_call(Domain *domain, const char *command, JsonNode *arguments, int t
 	on_reply(NULL, error, call);
 }
 
+void domain_call_getfd(Domain *domain, const char *name, int fd, QmpReplyCallback callback,
+		       void *userdata)
+{
+	if (domain->monitor)
+		qmp_monitor_send_descriptor(domain->monitor, fd);
+	domain_call(domain, "getfd", call_arguments("fdname", name), DOMAIN_CALL_TIMEOUT_MS, callback,
+		    userdata);
+}
+
 static void on_order(JsonNode *result, const GError *error, void *userdata)
 {
 	Domain *domain = userdata;

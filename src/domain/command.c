@@ -88,8 +88,11 @@ void domain_command(Domain *domain, DomainOperation kind, DomainDone done, void 
 	Operation *operation = operation_begin(domain, kind, done, userdata);
 
 	g_assert(commands[kind]);
-	if (operation)
-		operation_call(operation, commands[kind], NULL, NULL);
+	if (!operation)
+		return;
+	operation->resumes = kind == DOMAIN_OPERATION_RESUME;
+	operation->stops = kind == DOMAIN_OPERATION_SUSPEND;
+	operation_call(operation, commands[kind], NULL, NULL);
 }
 
 /* ---- any command ---- */
@@ -101,6 +104,7 @@ static const struct {
 } effects[] = {
 	{ "block-set-write-threshold", drives_threshold_by_command },
 	{ "device_add", devices_added_by_command },
+	{ "set-action", policy_note_set_action },
 };
 
 static CommandEffect find_effect(const char *command)
@@ -146,6 +150,8 @@ void domain_execute(Domain *domain, const char *name, JsonNode *arguments, int t
 	command = command_new(operation);
 	command->effect = find_effect(name);
 	command->arguments = arguments ? json_node_ref(arguments) : NULL;
+	operation->resumes = g_str_equal(name, "cont") || g_str_equal(name, "human-monitor-command");
+	operation->stops = g_str_equal(name, "stop");
 	domain_call(domain, name, arguments, timeout_ms, on_executed, command);
 }
 
@@ -204,6 +210,15 @@ static void on_shutdown_force(int timer, void *userdata)
 	operation_set_timer(operation, DOMAIN_DESTROY_GRACE_MS, on_destroy_grace);
 }
 
+/* What is left of a reboot that QEMU refuses half-way: the guest is down and stands still, and that was
+ * not told so far. */
+static void tell_refused_reboot(const Operation *operation, const GError *error)
+{
+	if (operation->guest_is_down && operation->domain->host &&
+	    g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
+		lifecycle_tell_api_error(operation->domain);
+}
+
 /* Success is not the end of it: it only means that QEMU has taken the order. */
 static void on_ordered(JsonNode *result, const GError *error, void *userdata)
 {
@@ -214,6 +229,7 @@ static void on_ordered(JsonNode *result, const GError *error, void *userdata)
 	if (operation && error && !operation->forced) {
 		if (operation->kind == DOMAIN_OPERATION_REBOOT && command->domain->host)
 			command_restore_action(command->domain);
+		tell_refused_reboot(operation, error);
 		operation_end(operation, NULL, error);
 	}
 	command_free(command);
@@ -259,8 +275,9 @@ static void call_set_action(Domain *domain, bool rebooting, QmpReplyCallback cal
 	const Definition *definition = domain->definition;
 	JsonObject *object = json_object_new();
 
+	domain->hints.reboot_overruled = false;
 	json_object_set_string_member(object, "shutdown",
-				      rebooting || lifecycle_keeps_after_shutdown(domain)
+				      rebooting || policy_keeps_after_shutdown(domain)
 					      ? "pause" : "poweroff");
 	json_object_set_string_member(object, "reboot",
 				      rebooting || definition->on_reboot != DEFINITION_POLICY_STOP
@@ -287,9 +304,12 @@ void command_restore_action(Domain *domain)
 static void on_going_again(JsonNode *result, const GError *error, void *userdata)
 {
 	Command *command = userdata;
+	Operation *operation = command_get_operation(command);
 
 	if (command->domain->host)
 		command_restore_action(command->domain);
+	if (operation && error)
+		tell_refused_reboot(operation, error);
 	on_command(result, error, command);
 }
 
@@ -313,6 +333,7 @@ void reboot_was_reset(Domain *domain)
 void reboot_guest_is_down(Domain *domain)
 {
 	domain_clear_timer(domain, &domain->reboot->timer);
+	domain->reboot->guest_is_down = true;
 	reset_and_go(domain->reboot);
 }
 

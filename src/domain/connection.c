@@ -33,20 +33,6 @@ static void set_connected(Domain *domain, bool connected)
 	domain_changed(domain, DOMAIN_PROPERTY_CONNECTED);
 }
 
-/* The reason that query-status gives for a state found by looking. */
-static LifecycleReason reason_from_run_state(const char *run_state)
-{
-	if (g_str_equal(run_state, "io-error"))
-		return LIFECYCLE_REASON_IOERROR;
-	if (g_str_equal(run_state, "watchdog"))
-		return LIFECYCLE_REASON_WATCHDOG;
-	if (g_str_equal(run_state, "guest-panicked"))
-		return LIFECYCLE_REASON_PANICKED;
-	if (g_str_equal(run_state, "suspended"))
-		return LIFECYCLE_REASON_MEMORY;
-	return LIFECYCLE_REASON_RESYNC;
-}
-
 static void tell_resynchronized(Domain *domain)
 {
 	Event *event = event_new(EVENT_MONITOR_RESYNCHRONIZED, 0);
@@ -71,7 +57,7 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	state = domain_state_from_run_state(run_state);
 	set_connected(domain, true);
 	domain->reconnect_delay_ms = 0;
-	(void)domain_enter_state(domain, state, reason_from_run_state(run_state));
+	(void)domain_enter_state(domain, state, stop_cause_get_found(domain, run_state));
 	tell_resynchronized(domain);
 	/* The service was killed between the run file and `cont`: that start is brought to its end. */
 	if (!domain->released && g_str_equal(run_state, "prelaunch"))
@@ -80,8 +66,10 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
 	command_restore_action(domain);
 	save_resynced(domain);
-	if (state == DOMAIN_STATE_SHUTTING_DOWN && !lifecycle_keeps_after_shutdown(domain))
+	if (state == DOMAIN_STATE_SHUTTING_DOWN && !policy_keeps_after_shutdown(domain))
 		domain_order(domain, "quit", NULL);
+	if (state == DOMAIN_STATE_CRASHED)
+		panic_dump_resynced(domain);
 	if (domain->readopt)
 		operation_end(domain->readopt, NULL, NULL);
 }

@@ -19,6 +19,9 @@
  *   resync.c      reading state afresh
  *   intake.c      from QEMU's event to the commit: the strand
  *   lifecycle.c   the cleaned stream of lifecycle events
+ *   stop-cause.c  why the guest stands still
+ *   policy.c      what the definition wants at a shutdown, a reboot, a panic, a crash
+ *   panic-dump.c  from a panic to a file with the guest's memory
  *   devices.c     the list; detach; DEVICE_DELETED
  *   attach.c      the transaction that plugs a device in
  *   nics.c        what guests do with their NICs
@@ -45,6 +48,9 @@ typedef struct Operation {
 	char *device;                 /* attach, detach: its id */
 	bool forced;                  /* its timer ends it one way or the other */
 	bool resetting;               /* reboot: RESET is what comes next */
+	bool resumes;                 /* may let the guest go on: RESUME comes before its answer */
+	bool stops;                   /* and the other way round */
+	bool guest_is_down;           /* reboot: the guest has shut down, and QEMU stands still */
 } Operation;
 
 /* What has been seen in this run that explains what comes next. */
@@ -59,13 +65,17 @@ typedef struct RunHints {
 	bool watchdog_poweroff;
 	bool watchdog_shutdown;       /* until POWERDOWN has come */
 	bool saved;                   /* it ended because it was saved */
+	bool migrated;                /* it goes on elsewhere */
+	bool reboot_overruled;        /* a client wants QEMU to end at a reset */
 	LifecycleReason pause_reason; /* of the STOP that follows; PAUSED if nothing explains it */
+	char *pause_run_state;        /* what QEMU said of it when it was asked */
 	int64_t paused_at;            /* QEMU's time of the last STOP */
 } RunHints;
 
 /* A start that has not come to its end. */
 typedef struct Start {
 	Operation *operation;         /* NULL: started by a policy */
+	const char *policy;           /* which; static, or NULL */
 	bool paused;
 	bool spawning;                /* a worker is on it */
 	bool restoring;               /* from the saved state */
@@ -86,6 +96,8 @@ typedef struct Save {
 	bool quitting;                /* QEMU was told to */
 	GError *error;                /* set once it has failed; then only the way back is left */
 } Save;
+
+typedef struct PanicDump PanicDump;
 
 struct Domain {
 	int ref_count;
@@ -133,6 +145,7 @@ struct Domain {
 	Start *start;
 	Operation *reboot;            /* the reboot in progress, also in operations */
 	Save *save;
+	PanicDump *dump;
 	FilterWatch *filter_watch;
 	GHashTable *devices;          /* id -> DomainDevice */
 	GHashTable *backends;         /* id -> Backends */
@@ -203,6 +216,9 @@ JsonNode *call_arguments(const char *member, const char *value);
  * it. callback is always called, with CORE_ERROR_MONITOR_LOST if there is no monitor. */
 void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
 		 QmpReplyCallback callback, void *userdata);
+/* QEMU gets a copy of fd, by that name. fd stays the caller's, open until the callback. */
+void domain_call_getfd(Domain *domain, const char *name, int fd, QmpReplyCallback callback,
+		       void *userdata);
 /* A call that nobody waits for; a refusal is logged. */
 void domain_order(Domain *domain, const char *command, JsonNode *arguments);
 
@@ -241,7 +257,8 @@ bool resync_tells(const Domain *domain);
 
 /* start.c */
 void start_connected(Domain *domain);
-void start_by_policy(Domain *domain);
+/* policy: its key in the definition, static. */
+void start_by_policy(Domain *domain, const char *policy);
 /* Takes error over. The first one counts. */
 void start_fail(Domain *domain, GError *error);
 Start *start_free(Start *start, Domain *domain);
@@ -264,7 +281,7 @@ void save_monitor_lost(Domain *domain);
 /* QEMU was found again, and answers. */
 void save_resynced(Domain *domain);
 void save_drop_used(Domain *domain);
-/* fd stays the caller's until the callback. */
+/* fd stays the caller's, open until the callback. */
 void save_call_getfd(Domain *domain, int fd, QmpReplyCallback callback, void *userdata);
 /* The arguments of migrate and migrate-incoming for that descriptor. */
 JsonNode *save_make_uri(void);
@@ -279,18 +296,54 @@ void intake_event(Domain *domain, QmpMessage *message);
 void intake_update_reading(Domain *domain);
 
 /* lifecycle.c */
-void lifecycle_note_cause(Domain *domain, const QmpMessage *message);
 void lifecycle_commit(Domain *domain, Event *event);
 void lifecycle_commit_reset(Domain *domain, Event *event);
 void lifecycle_commit_watchdog(Domain *domain, Event *event);
 void lifecycle_commit_panicked(Domain *domain, Event *event);
 void lifecycle_commit_powerdown(Domain *domain, Event *event);
-/* The definition wants QEMU to stay when the guest has shut down. */
-bool lifecycle_keeps_after_shutdown(const Domain *domain);
 /* How the run ended, as an event that is not published yet. */
 Event *lifecycle_make_stopped(Domain *domain);
-/* What the definition says shall happen after that. */
-bool lifecycle_wants_restart(Domain *domain, const Event *stopped);
+/* The guest stands still since we could not let it go on. */
+void lifecycle_tell_api_error(Domain *domain);
+
+/* stop-cause.c */
+void stop_cause_note_event(Domain *domain, const QmpMessage *message);
+/* The prepare step of STOP. True: ready at once; false: resume is called later. */
+bool stop_cause_prepare(Domain *domain, const Event *event, Strand *strand);
+/* Why the guest that was found with QEMU is in that run state. */
+LifecycleReason stop_cause_get_found(Domain *domain, const char *run_state);
+/* Why it goes on, at RESUME. */
+LifecycleReason stop_cause_get_resumed(const Domain *domain);
+
+/* policy.c */
+/* The definition wants QEMU to stay when the guest has shut down, has panicked. */
+bool policy_keeps_after_shutdown(const Domain *domain);
+bool policy_keeps_after_panic(const Domain *domain);
+/* Add to an event what the definition wants. */
+void policy_tell_shutdown(Domain *domain, Event *suspended);
+void policy_tell_panic(Domain *domain, Event *crashed, const char *qemu_action);
+/* The guest has panicked and stands still; if its memory is wanted, that is over. */
+void policy_after_panic(Domain *domain);
+/* A client's set-action. */
+void policy_note_set_action(Domain *domain, JsonObject *arguments);
+/* Adds to an event made by lifecycle_make_stopped() what the definition wants. Returns the key of the
+ * policy that wants a start now (static), or NULL. */
+const char *policy_decide_end(Domain *domain, Event *stopped);
+
+/* panic-dump.c */
+PanicDump *panic_dump_free(PanicDump *dump);
+/* False if none is wanted. Else policy_after_panic() is called in the end. */
+bool panic_dump_begin(Domain *domain);
+void panic_dump_guest_stopped(Domain *domain);
+void panic_dump_note_event(Domain *domain, const QmpMessage *message);
+/* QEMU was found again, with a guest that has panicked. */
+void panic_dump_resynced(Domain *domain);
+/* A worker is at the file; run_end_check() is called when it is not any more. */
+bool panic_dump_is_working(const Domain *domain);
+/* The run is over: what is not whole is removed. */
+void panic_dump_cut_off(Domain *domain);
+/* What has become of it, once that is known. */
+void panic_dump_add_details(Domain *domain, Event *event);
 
 /* devices.c */
 void devices_commit_removed(Domain *domain, Event *event);

@@ -53,7 +53,9 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->directory, g_free);
 	g_clear_pointer(&domain->qemu_version, g_free);
 	g_clear_pointer(&domain->hints.shutdown_cause, g_free);
+	g_clear_pointer(&domain->hints.pause_run_state, g_free);
 	domain->save = save_free(domain->save);
+	domain->dump = panic_dump_free(domain->dump);
 	domain->hints = (RunHints){ .pause_reason = LIFECYCLE_REASON_PAUSED };
 }
 

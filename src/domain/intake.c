@@ -54,6 +54,7 @@ static void (*const commit[EVENT_KIND_MAX])(Domain *domain, Event *event) = {
 
 /* The prepare steps, by kind. True: ready at once; false: the strand is resumed later. */
 static bool (*const prepare[EVENT_KIND_MAX])(Domain *domain, const Event *event, Strand *strand) = {
+	[EVENT_LIFECYCLE] = stop_cause_prepare,
 	[EVENT_DEVICE_REMOVED] = devices_prepare_removed,
 	[EVENT_JOB_CHANGED] = jobs_prepare_changed,
 };
@@ -127,8 +128,9 @@ static void item_done(void *data)
 		g_debug("Event %s of an earlier run, dropped", item->message->name);
 		return;
 	}
-	lifecycle_note_cause(domain, item->message);
+	stop_cause_note_event(domain, item->message);
 	save_note_event(domain, item->message);
+	panic_dump_note_event(domain, item->message);
 	commit_event(domain, g_steal_pointer(&item->event));
 	intake_update_reading(domain);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json-read.h"
@@ -13,62 +12,27 @@
  *  - STOP after SHUTDOWN or after a panic is part of that, not a `suspended`;
  *  - SHUTDOWN may come twice (Proxmox guards against it too), STOP while paused means nothing;
  *  - during a reboot by shutdown and reset the guest's SHUTDOWN, STOP and RESUME are not told;
- *  - why vCPUs stopped is in the event before the STOP, not in the STOP.
+ *  - why vCPUs stopped is not in the STOP (stop-cause.c).
  *
  * Reasons are libvirt's (src/qemu/qemu_process.c, the event handlers and processMonitorEOFEvent).
  */
 
-/* Restarts by a policy: at most so many in that time, so that a guest that dies at once does not
- * keep the host busy for ever. */
-#define RESTART_WINDOW_US (60 * G_TIME_SPAN_SECOND)
-
-/* ---- what explains what comes next ---- */
-
-static const struct {
-	const char *event, *action;
-	LifecycleReason reason;
-} pause_causes[] = {
-	{ "BLOCK_IO_ERROR", "stop", LIFECYCLE_REASON_IOERROR },
-	{ "WATCHDOG", "pause", LIFECYCLE_REASON_WATCHDOG },
-};
-
-void lifecycle_note_cause(Domain *domain, const QmpMessage *message)
-{
-	const char *action;
-
-	for (unsigned i = 0; i < G_N_ELEMENTS(pause_causes); i++) {
-		if (!g_str_equal(message->name, pause_causes[i].event) ||
-		    !json_read_string(json_node_as_object(message->body), "action", &action) ||
-		    !g_str_equal(action, pause_causes[i].action))
-			continue;
-		if (domain->state == DOMAIN_STATE_RUNNING)
-			domain->hints.pause_reason = pause_causes[i].reason;
-		/* WATCHDOG is throttled to one a second, so the explanation may come behind its STOP; it
-		 * still has the time at which it happened. */
-		else if (domain->state == DOMAIN_STATE_PAUSED &&
-			 domain->state_reason == LIFECYCLE_REASON_PAUSED &&
-			 message->time <= domain->hints.paused_at)
-			(void)domain_enter_state(domain, DOMAIN_STATE_PAUSED, pause_causes[i].reason);
-	}
-}
-
 /* ---- run state ---- */
-
-bool lifecycle_keeps_after_shutdown(const Domain *domain)
-{
-	return domain->definition->on_shutdown == DEFINITION_POLICY_PAUSE ||
-	       domain->definition->on_shutdown == DEFINITION_POLICY_PRESERVE;
-}
 
 static void commit_stop(Domain *domain, Event *event)
 {
-	if (domain->state == DOMAIN_STATE_SHUTTING_DOWN && lifecycle_keeps_after_shutdown(domain)) {
+	g_autofree char *run_state = g_steal_pointer(&domain->hints.pause_run_state);
+
+	if (domain->state == DOMAIN_STATE_SHUTTING_DOWN && policy_keeps_after_shutdown(domain)) {
 		event->lifecycle.reason = LIFECYCLE_REASON_GUEST_SHUTDOWN;
+		policy_tell_shutdown(domain, event);
 		domain_publish_lifecycle(domain, event, DOMAIN_STATE_PAUSED);
 		/* The guest is down and QEMU stays, as the definition wants it. */
 		operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, NULL);
 		return;
 	}
+	if (domain->state == DOMAIN_STATE_CRASHED)
+		panic_dump_guest_stopped(domain);
 	if (domain->state != DOMAIN_STATE_RUNNING) {
 		event_unref(event);
 		return;
@@ -81,6 +45,8 @@ static void commit_stop(Domain *domain, Event *event)
 	event->lifecycle.reason = domain->hints.pause_reason;
 	domain->hints.pause_reason = LIFECYCLE_REASON_PAUSED;
 	domain->hints.paused_at = event->time;
+	if (run_state)
+		event_add_detail(event, "run-state", g_variant_new_string(run_state));
 	domain_publish_lifecycle(domain, event, DOMAIN_STATE_PAUSED);
 }
 
@@ -92,8 +58,17 @@ static void commit_resume(Domain *domain, Event *event)
 		event_unref(event);
 		return;
 	}
+	event->lifecycle.reason = stop_cause_get_resumed(domain);
 	domain->hints.pause_reason = LIFECYCLE_REASON_PAUSED;
+	domain->hints.migrated = false;
 	domain_publish_lifecycle(domain, event, DOMAIN_STATE_RUNNING);
+}
+
+void lifecycle_tell_api_error(Domain *domain)
+{
+	domain_publish_lifecycle(domain, event_new_lifecycle(0, LIFECYCLE_SUSPENDED,
+							     LIFECYCLE_REASON_API_ERROR),
+				 DOMAIN_STATE_PAUSED);
 }
 
 static void commit_shutdown(Domain *domain, Event *event)
@@ -191,20 +166,17 @@ void lifecycle_commit_watchdog(Domain *domain, Event *event)
 	domain_publish(domain, event);
 }
 
-static bool keeps_after_panic(const Domain *domain)
-{
-	return domain->definition->on_panic == DEFINITION_POLICY_PAUSE ||
-	       domain->definition->on_panic == DEFINITION_POLICY_PRESERVE;
-}
-
 void lifecycle_commit_panicked(Domain *domain, Event *event)
 {
 	Event *crashed = event_new_lifecycle(event->time, LIFECYCLE_CRASHED,
 					     LIFECYCLE_REASON_PANICKED);
 	bool runs_on = g_str_equal(event->panicked.action, "run");
 	bool paused = g_str_equal(event->panicked.action, "pause");
+	bool dumps = paused && panic_dump_begin(domain);
 
-	event_add_detail(crashed, "action", g_variant_new_string(event->panicked.action));
+	policy_tell_panic(domain, crashed, event->panicked.action);
+	if (dumps)
+		event_add_detail(crashed, "dumping", g_variant_new_boolean(TRUE));
 	domain_publish(domain, event);
 	if (runs_on) {
 		crashed->lifecycle.state = domain->state;
@@ -214,10 +186,8 @@ void lifecycle_commit_panicked(Domain *domain, Event *event)
 		domain_publish_lifecycle(domain, crashed, DOMAIN_STATE_CRASHED);
 	}
 	/* With -action shutdown=pause QEMU pauses at a panic too, whatever -action panic says. */
-	if (paused && !keeps_after_panic(domain)) {
-		domain->hints.panic_ended = true;
-		domain_order(domain, "quit", NULL);
-	}
+	if (paused && !dumps)
+		policy_after_panic(domain);
 }
 
 void lifecycle_commit_powerdown(Domain *domain, Event *event)
@@ -245,6 +215,8 @@ static LifecycleReason get_stop_reason(const Domain *domain)
 		return LIFECYCLE_REASON_FAILED;
 	if (hints->panic_ended || g_strcmp0(hints->shutdown_cause, "guest-panic") == 0)
 		return LIFECYCLE_REASON_CRASHED;
+	if (hints->migrated)
+		return LIFECYCLE_REASON_MIGRATED;
 	if (hints->shutdown_seen || hints->watchdog_poweroff)
 		return LIFECYCLE_REASON_SHUTDOWN;
 	/* Nobody was listening, and nothing else tells. */
@@ -278,42 +250,6 @@ Event *lifecycle_make_stopped(Domain *domain)
 	}
 	if (domain->while_away)
 		event_add_detail(event, "while-away", g_variant_new_boolean(TRUE));
+	panic_dump_add_details(domain, event);
 	return event;
-}
-
-static DefinitionPolicy get_policy(const Domain *domain, const Event *stopped)
-{
-	switch (stopped->lifecycle.reason) {
-	case LIFECYCLE_REASON_SHUTDOWN:
-		/* -action reboot=shutdown: on-reboot has said what is to be. */
-		if (g_strcmp0(domain->hints.shutdown_cause, "guest-reset") == 0)
-			return DEFINITION_POLICY_STOP;
-		/* Who ends QEMU itself does not speak of the guest. */
-		return domain->hints.shutdown_by_guest ? domain->definition->on_shutdown
-						       : DEFINITION_POLICY_STOP;
-	case LIFECYCLE_REASON_CRASHED:
-		return domain->definition->on_panic;
-	case LIFECYCLE_REASON_FAILED:
-		return domain->definition->on_crash;
-	default:
-		return DEFINITION_POLICY_STOP;
-	}
-}
-
-bool lifecycle_wants_restart(Domain *domain, const Event *stopped)
-{
-	int64_t now = g_get_monotonic_time();
-
-	if (domain->while_away || get_policy(domain, stopped) != DEFINITION_POLICY_RESTART ||
-	    domain_has_operation(domain, DOMAIN_OPERATION_SHUTDOWN))
-		return false;
-	if (domain->restarts[0] != 0 && now - domain->restarts[0] < RESTART_WINDOW_US) {
-		g_warning("Domain '%s' ended %zu times within a minute; it is not started again",
-			  domain_get_name(domain), G_N_ELEMENTS(domain->restarts) + 1);
-		return false;
-	}
-	memmove(&domain->restarts[0], &domain->restarts[1],
-		sizeof(domain->restarts) - sizeof(domain->restarts[0]));
-	domain->restarts[G_N_ELEMENTS(domain->restarts) - 1] = now;
-	return true;
 }

@@ -98,20 +98,19 @@ static void end_done(void *data)
 	Event *stopped;
 	DomainProperty ended;
 	LifecycleReason reason;
-	bool restart;
+	const char *policy;
 
 	if (!domain->host)
 		return;
 	stopped = lifecycle_make_stopped(domain);
 	reason = stopped->lifecycle.reason;
-	restart = lifecycle_wants_restart(domain, stopped);
+	policy = policy_decide_end(domain, stopped);
 	if (reason == LIFECYCLE_REASON_FAILED && *job->log_tail)
 		event_add_detail(stopped, "stderr", g_variant_new_string(job->log_tail));
 	if (domain->start) {
 		start_operation = domain->start->operation;
 		start_error = make_start_error(domain, domain->start->error, job->log_tail);
 		domain->start = start_free(domain->start, domain);
-		restart = false;
 	}
 	if (reason == LIFECYCLE_REASON_SAVED)
 		domain_set_has_saved_state(domain, true);
@@ -125,13 +124,13 @@ static void end_done(void *data)
 
 	/* A transient domain that will not come back leaves before anybody is answered: who is answered
 	 * finds no object. */
-	if (!domain->persistent && !restart)
+	if (!domain->persistent && !policy)
 		domain->host->gone(domain, domain->host->userdata);
 	if (start_operation)
 		operation_end(start_operation, NULL, start_error);
 	answer_operations(domain, reason);
-	if (restart && domain->host && domain->state == DOMAIN_STATE_SHUT_OFF)
-		start_by_policy(domain);
+	if (policy && domain->host && domain->state == DOMAIN_STATE_SHUT_OFF)
+		start_by_policy(domain, policy);
 }
 
 static void end_free(void *data)
@@ -156,6 +155,8 @@ void run_end_check(Domain *domain)
 		return;
 	if (domain->start && domain->start->spawning)
 		return;
+	if (panic_dump_is_working(domain))
+		return;
 	domain->ending = true;
 	domain_clear_timer(domain, &domain->grace_timer);
 	domain_clear_timer(domain, &domain->reconnect_timer);
@@ -163,6 +164,7 @@ void run_end_check(Domain *domain)
 	if (domain->start && !domain->start->error)
 		domain->start->error = g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
 						   "QEMU ended before it was ready");
+	panic_dump_cut_off(domain);
 	job = g_new0(EndJob, 1);
 	job->domain = domain_ref(domain);
 	/* Decided here, once: Destroy() may still be called while the worker cleans up. */

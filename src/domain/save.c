@@ -31,10 +31,7 @@
 
 void save_call_getfd(Domain *domain, int fd, QmpReplyCallback callback, void *userdata)
 {
-	if (domain->monitor)
-		qmp_monitor_send_descriptor(domain->monitor, fd);
-	domain_call(domain, "getfd", call_arguments("fdname", DESCRIPTOR_NAME),
-		    DOMAIN_CALL_TIMEOUT_MS, callback, userdata);
+	domain_call_getfd(domain, DESCRIPTOR_NAME, fd, callback, userdata);
 }
 
 JsonNode *save_make_uri(void)
@@ -139,8 +136,11 @@ static void on_going_on(JsonNode *result, const GError *error, void *userdata)
 	if (error)
 		g_info("Domain '%s': cont after a save that failed: %s",
 		       domain_get_name(step->domain), error->message);
-	if (step_get_save(step))
+	if (step_get_save(step)) {
+		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
+			lifecycle_tell_api_error(step->domain);
 		finish_failed(step->domain);
+	}
 	step_free(step);
 }
 

@@ -112,11 +112,23 @@ void start_set_deadline(Domain *domain)
 
 static LifecycleReason get_reason(const Start *start)
 {
-	return start->restoring ? LIFECYCLE_REASON_RESTORED : LIFECYCLE_REASON_BOOTED;
+	if (start->restoring)
+		return LIFECYCLE_REASON_RESTORED;
+	return start->policy ? LIFECYCLE_REASON_RECREATED : LIFECYCLE_REASON_BOOTED;
 }
 
-/* operation is NULL for a start by a policy. */
-static void begin(Domain *domain, Operation *operation, bool paused)
+static void publish(Domain *domain, int64_t time, LifecycleEvent lifecycle, LifecycleReason reason,
+		    const char *policy, DomainState state)
+{
+	Event *event = event_new_lifecycle(time, lifecycle, reason);
+
+	if (policy)
+		event_add_detail(event, "policy", g_variant_new_string(policy));
+	domain_publish_lifecycle(domain, event, state);
+}
+
+/* Either operation or policy is NULL. */
+static void begin(Domain *domain, Operation *operation, const char *policy, bool paused)
 {
 	LaunchJob *job = g_new0(LaunchJob, 1);
 
@@ -125,13 +137,13 @@ static void begin(Domain *domain, Operation *operation, bool paused)
 	domain_changed(domain, DOMAIN_PROPERTY_INCARNATION);
 	domain->start = g_new0(Start, 1);
 	domain->start->operation = operation;
+	domain->start->policy = policy;
 	domain->start->paused = paused;
 	domain->start->spawning = true;
 	domain->start->restoring = domain->has_saved_state;
 	start_set_deadline(domain);
-	domain_publish_lifecycle(domain, event_new_lifecycle(0, LIFECYCLE_STARTING,
-							     get_reason(domain->start)),
-				 DOMAIN_STATE_STARTING);
+	publish(domain, 0, LIFECYCLE_STARTING, get_reason(domain->start), policy,
+		DOMAIN_STATE_STARTING);
 
 	job->domain = domain_ref(domain);
 	job->run = domain->run;
@@ -148,12 +160,12 @@ void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata)
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_START, done, userdata);
 
 	if (operation)
-		begin(domain, operation, paused);
+		begin(domain, operation, NULL, paused);
 }
 
-void start_by_policy(Domain *domain)
+void start_by_policy(Domain *domain, const char *policy)
 {
-	begin(domain, NULL, false);
+	begin(domain, NULL, policy, false);
 }
 
 Start *start_free(Start *start, Domain *domain)
@@ -201,21 +213,20 @@ static void finish(Domain *domain)
 	uint64_t *id = g_new0(uint64_t, 1);
 	bool paused = domain->start->paused, restored = domain->start->restoring;
 	LifecycleReason reason = get_reason(domain->start);
+	const char *policy = domain->start->policy;
 
 	*id = domain->start->operation ? domain->start->operation->id : 0;
 	domain->start = start_free(domain->start, domain);
 	domain->released = true;
 	domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
-	domain_publish_lifecycle(domain, event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED,
-							     reason),
-				 paused ? DOMAIN_STATE_PAUSED : DOMAIN_STATE_RUNNING);
+	publish(domain, domain->started_at, LIFECYCLE_STARTED, reason, policy,
+		paused ? DOMAIN_STATE_PAUSED : DOMAIN_STATE_RUNNING);
 	/* As libvirt tells a start with VIR_DOMAIN_START_PAUSED: first that it runs, then that it is
 	 * paused. */
 	if (paused)
-		domain_publish_lifecycle(domain, event_new_lifecycle(domain->started_at,
-								     LIFECYCLE_SUSPENDED,
-								     LIFECYCLE_REASON_PAUSED),
-					 DOMAIN_STATE_PAUSED);
+		publish(domain, domain->started_at, LIFECYCLE_SUSPENDED,
+			restored ? LIFECYCLE_REASON_RESTORED : LIFECYCLE_REASON_PAUSED, NULL,
+			DOMAIN_STATE_PAUSED);
 	if (restored)
 		save_drop_used(domain);
 	domain_write_run_file(domain, true, on_released, id);

@@ -368,7 +368,7 @@ static const EventRow rows[] = {
 	{ "SPICE_INITIALIZED", STREAM, EVENT_DISPLAY_CLIENT, SPICE_CHANNEL_FIELDS("initialized"),
 	  complete_client_channel },
 	{ "SPICE_MIGRATE_COMPLETED", STREAM, EVENT_DISPLAY_CLIENT, NULL, complete_spice_migrated },
-	{ "STOP", STREAM, EVENT_LIFECYCLE, NULL, complete_stop },
+	{ "STOP", PREPARE, EVENT_LIFECYCLE, NULL, complete_stop },
 	{ "SUSPEND", STREAM, EVENT_LIFECYCLE, NULL, complete_suspend },
 	{ "SUSPEND_DISK", STREAM, EVENT_LIFECYCLE, NULL, complete_suspend_disk },
 	{ "UNPLUG_PRIMARY", STREAM, EVENT_FAILOVER_PRIMARY_UNPLUGGED,

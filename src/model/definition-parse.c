@@ -227,6 +227,8 @@ static const DefinitionKey document_keys[] = {
 	{ "on-panic",    definition_read_policy,   FIELD(on_panic),
 	  POLICY(STOP) | POLICY(RESTART) | POLICY(PRESERVE) | POLICY(PAUSE) },
 	{ "on-crash",    definition_read_policy,   FIELD(on_crash), POLICY(STOP) | POLICY(RESTART) },
+	{ "on-watchdog", definition_read_watchdog, FIELD(on_watchdog) },
+	{ "panic-dump",  definition_read_file,     FIELD(panic_dump) },
 	{ "resources",   read_resources },
 };
 

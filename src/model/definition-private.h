@@ -18,6 +18,7 @@
 #define DEFINITION_CPUS_DEFAULT      1u
 #define DEFINITION_MODEL_DEFAULT     "virtio-net-pci"
 #define DEFINITION_TYPE_DEFAULT      "user"
+#define DEFINITION_WATCHDOG_DEFAULT  "reset"
 #define DEFINITION_CPU_WEIGHT_MAX    10000u
 #define DEFINITION_TASKS_MAX         4194304u    /* the kernel's PID_MAX_LIMIT */
 
@@ -93,6 +94,8 @@ DefinitionKeyReader definition_read_unsigned;    /* unsigned, 1 to max */
 DefinitionKeyReader definition_read_count;       /* uint64_t, 1 to max */
 DefinitionKeyReader definition_read_size;        /* uint64_t, bytes, 1 to max */
 DefinitionKeyReader definition_read_policy;      /* DefinitionPolicy */
+DefinitionKeyReader definition_read_watchdog;    /* const char *, static */
+DefinitionKeyReader definition_read_file;
 DefinitionKeyReader definition_read_machine;     /* Definition */
 DefinitionKeyReader definition_read_accel;       /* GStrv */
 DefinitionKeyReader definition_read_id;

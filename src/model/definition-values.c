@@ -251,6 +251,45 @@ void definition_read_policy(DefinitionReader *reader, JsonNode *node, const Defi
 	definition_reader_problem(reader, "must be one of %s; not %s", allowed->str, quoted);
 }
 
+/* QEMU's WatchdogAction, qapi/run-state.json. */
+static const char *const watchdog_actions[] = {
+	DEFINITION_WATCHDOG_DEFAULT, "shutdown", "poweroff", "pause", "none", "inject-nmi", "debug", NULL,
+};
+
+void definition_read_watchdog(DefinitionReader *reader, JsonNode *node, const DefinitionKey *key,
+			      void *field)
+{
+	const char *value = definition_read_string(reader, node);
+	g_autofree char *allowed = NULL, *quoted = NULL;
+
+	if (!value)
+		return;
+
+	for (size_t i = 0; watchdog_actions[i]; i++) {
+		if (strcmp(value, watchdog_actions[i]) == 0) {
+			*(const char **) field = watchdog_actions[i];
+			return;
+		}
+	}
+	allowed = g_strjoinv(", ", (char **) watchdog_actions);
+	quoted = definition_quote(value);
+	definition_reader_problem(reader, "must be one of %s; not %s", allowed, quoted);
+}
+
+void definition_read_file(DefinitionReader *reader, JsonNode *node, const DefinitionKey *key,
+			  void *field)
+{
+	const char *value = read_word_value(reader, node);
+
+	if (!value)
+		return;
+
+	if (value[0] != '/' || g_str_has_suffix(value, "/"))
+		definition_reader_problem(reader, "must be the absolute path of a file");
+	else
+		set_text(field, value);
+}
+
 /* What QEMU's option syntax allows as a name. */
 static bool option_name_is_valid(const char *name)
 {

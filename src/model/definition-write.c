@@ -316,6 +316,9 @@ char *definition_to_json(const Definition *definition)
 	append_policy(out, "on-reboot", definition->on_reboot, DEFINITION_POLICY_RESTART);
 	append_policy(out, "on-panic", definition->on_panic, DEFINITION_POLICY_STOP);
 	append_policy(out, "on-crash", definition->on_crash, DEFINITION_POLICY_STOP);
+	if (strcmp(definition->on_watchdog, DEFINITION_WATCHDOG_DEFAULT) != 0)
+		append_text_member(out, 1, "on-watchdog", definition->on_watchdog);
+	append_text_member(out, 1, "panic-dump", definition->panic_dump);
 	append_resources(out, definition);
 	g_string_append(out, "\n}\n");
 	return g_string_free(out, FALSE);

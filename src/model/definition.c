@@ -91,6 +91,7 @@ Definition *definition_new(void)
 	definition->on_reboot = DEFINITION_POLICY_RESTART;
 	definition->on_panic = DEFINITION_POLICY_STOP;
 	definition->on_crash = DEFINITION_POLICY_STOP;
+	definition->on_watchdog = DEFINITION_WATCHDOG_DEFAULT;
 	return definition;
 }
 
@@ -120,6 +121,7 @@ Definition *definition_unref(Definition *definition)
 	g_ptr_array_unref(definition->objects);
 	g_ptr_array_unref(definition->devices);
 	g_strfreev(definition->arguments);
+	g_free(definition->panic_dump);
 	g_free(definition);
 	return NULL;
 }
@@ -153,6 +155,8 @@ Definition *definition_with_autostart(const Definition *definition, bool autosta
 	copy->on_reboot = definition->on_reboot;
 	copy->on_panic = definition->on_panic;
 	copy->on_crash = definition->on_crash;
+	copy->on_watchdog = definition->on_watchdog;
+	copy->panic_dump = g_strdup(definition->panic_dump);
 	copy->resources = definition->resources;
 	return copy;
 }

@@ -78,6 +78,8 @@ typedef struct Definition {
 	DefinitionPolicy on_reboot;      /* default restart */
 	DefinitionPolicy on_panic;       /* default stop */
 	DefinitionPolicy on_crash;       /* default stop */
+	const char *on_watchdog;         /* QEMU's WatchdogAction, static; default reset */
+	char *panic_dump;                /* absolute path; NULL: the memory is not written */
 	struct {
 		uint64_t memory_max;     /* bytes; 0: not set */
 		unsigned cpu_weight;     /* 1 to 10000; 0: not set */

@@ -26,7 +26,16 @@ static const char *const lifecycle_reason_names[] = {
 	[LIFECYCLE_REASON_BOOTED] = "booted",
 	[LIFECYCLE_REASON_RESTORED] = "restored",
 	[LIFECYCLE_REASON_WAKEUP] = "wakeup",
+	[LIFECYCLE_REASON_RECREATED] = "recreated",
 	[LIFECYCLE_REASON_PAUSED] = "paused",
+	[LIFECYCLE_REASON_MIGRATED] = "migrated",
+	[LIFECYCLE_REASON_FROM_SNAPSHOT] = "from-snapshot",
+	[LIFECYCLE_REASON_API_ERROR] = "api-error",
+	[LIFECYCLE_REASON_POSTCOPY] = "postcopy",
+	[LIFECYCLE_REASON_POSTCOPY_FAILED] = "postcopy-failed",
+	[LIFECYCLE_REASON_INTERNAL_ERROR] = "internal-error",
+	[LIFECYCLE_REASON_DEBUG] = "debug",
+	[LIFECYCLE_REASON_COLO] = "colo",
 	[LIFECYCLE_REASON_IOERROR] = "ioerror",
 	[LIFECYCLE_REASON_WATCHDOG] = "watchdog",
 	[LIFECYCLE_REASON_GUEST_SHUTDOWN] = "guest-shutdown",
@@ -46,3 +55,31 @@ static const char *const lifecycle_reason_names[] = {
 	[LIFECYCLE_REASON_MONITOR_LOST] = "monitor-lost",
 };
 NAME_TABLE(lifecycle_reason, LifecycleReason, LIFECYCLE_REASON_MAX)
+
+/* QEMU's RunState, qapi/run-state.json. save-vm is not among them: a dump stops the guest with it, too. */
+static const struct {
+	const char *run_state;
+	LifecycleReason reason;
+} run_states[] = {
+	{ "colo", LIFECYCLE_REASON_COLO },
+	{ "debug", LIFECYCLE_REASON_DEBUG },
+	{ "finish-migrate", LIFECYCLE_REASON_MIGRATED },
+	{ "guest-panicked", LIFECYCLE_REASON_PANICKED },
+	{ "internal-error", LIFECYCLE_REASON_INTERNAL_ERROR },
+	{ "io-error", LIFECYCLE_REASON_IOERROR },
+	{ "postmigrate", LIFECYCLE_REASON_MIGRATED },
+	{ "restore-vm", LIFECYCLE_REASON_FROM_SNAPSHOT },
+	{ "suspended", LIFECYCLE_REASON_MEMORY },
+	{ "watchdog", LIFECYCLE_REASON_WATCHDOG },
+};
+
+bool lifecycle_reason_from_run_state(const char *run_state, LifecycleReason *ret_reason)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(run_states); i++) {
+		if (g_strcmp0(run_states[i].run_state, run_state) == 0) {
+			*ret_reason = run_states[i].reason;
+			return true;
+		}
+	}
+	return false;
+}

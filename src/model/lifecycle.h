@@ -21,7 +21,8 @@ typedef enum LifecycleEvent {
 } LifecycleEvent;
 
 /* Why. The names are libvirt's details (virDomainEvent*DetailType) in lower case, plus resync (found
- * out when state was read afresh) and unknown (it happened where nobody could see why). */
+ * out when state was read afresh), unknown (it happened where nobody could see why), and those of QEMU's
+ * run states that libvirt has no word for. */
 typedef enum LifecycleReason {
 	LIFECYCLE_REASON_UNKNOWN,
 	LIFECYCLE_REASON_ADDED,          /* defined */
@@ -31,7 +32,16 @@ typedef enum LifecycleReason {
 	LIFECYCLE_REASON_BOOTED,         /* starting, started */
 	LIFECYCLE_REASON_RESTORED,
 	LIFECYCLE_REASON_WAKEUP,
+	LIFECYCLE_REASON_RECREATED,      /* also stopped */
 	LIFECYCLE_REASON_PAUSED,         /* suspended */
+	LIFECYCLE_REASON_MIGRATED,       /* also resumed, stopped */
+	LIFECYCLE_REASON_FROM_SNAPSHOT,  /* also resumed */
+	LIFECYCLE_REASON_API_ERROR,
+	LIFECYCLE_REASON_POSTCOPY,
+	LIFECYCLE_REASON_POSTCOPY_FAILED,
+	LIFECYCLE_REASON_INTERNAL_ERROR,
+	LIFECYCLE_REASON_DEBUG,
+	LIFECYCLE_REASON_COLO,
 	LIFECYCLE_REASON_IOERROR,
 	LIFECYCLE_REASON_WATCHDOG,
 	LIFECYCLE_REASON_GUEST_SHUTDOWN,
@@ -56,3 +66,7 @@ const char *lifecycle_event_to_string(LifecycleEvent event);
 bool lifecycle_event_from_string(const char *string, LifecycleEvent *ret_event);
 const char *lifecycle_reason_to_string(LifecycleReason reason);
 bool lifecycle_reason_from_string(const char *string, LifecycleReason *ret_reason);
+
+/* Why a guest in QEMU's RunState (query-status) does not run. False if that says nothing more than that
+ * it does, or that somebody paused it. */
+bool lifecycle_reason_from_run_state(const char *run_state, LifecycleReason *ret_reason);

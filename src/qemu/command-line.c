@@ -100,14 +100,19 @@ static void add_action(GPtrArray *line, const Definition *definition)
 {
 	bool keep_shut_down = definition->on_shutdown == DEFINITION_POLICY_PRESERVE ||
 			      definition->on_shutdown == DEFINITION_POLICY_PAUSE;
+	/* For a dump it has to stand still until the service has what it wants. */
 	bool keep_panicked = definition->on_panic == DEFINITION_POLICY_PRESERVE ||
-			     definition->on_panic == DEFINITION_POLICY_PAUSE;
+			     definition->on_panic == DEFINITION_POLICY_PAUSE ||
+			     definition->panic_dump;
+	bool reset_by_watchdog = strcmp(definition->on_watchdog, "reset") == 0;
 
 	add(line, "-action",
-	    g_strdup_printf("reboot=%s,shutdown=%s,panic=%s",
+	    g_strdup_printf("reboot=%s,shutdown=%s,panic=%s%s%s",
 			    definition->on_reboot == DEFINITION_POLICY_STOP ? "shutdown" : "reset",
 			    keep_shut_down ? "pause" : "poweroff",
-			    keep_panicked ? "pause" : "shutdown"));
+			    keep_panicked ? "pause" : "shutdown",
+			    reset_by_watchdog ? "" : ",watchdog=",
+			    reset_by_watchdog ? "" : definition->on_watchdog));
 }
 
 static void add_object(GPtrArray *line, const char *option, JsonObject *object)

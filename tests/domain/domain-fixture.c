@@ -49,6 +49,11 @@ static char *describe(Domain *domain, const Event *event)
 	case EVENT_IO_ERROR:
 		return g_strdup_printf("IOError %s %s %s", event->io_error.device,
 				       event->io_error.operation, event->io_error.action);
+	case EVENT_MIGRATION_CHANGED:
+		return g_strdup_printf("MigrationChanged %s", event->migration_changed.status);
+	case EVENT_DUMP_COMPLETED:
+		return g_strdup_printf("DumpCompleted %s '%s'", event->dump_completed.status,
+				       event->dump_completed.error);
 	case EVENT_MONITOR_EVENT:
 		return g_strdup_printf("Event %s %s", event->monitor_event.name,
 				       event->monitor_event.data);
@@ -62,6 +67,19 @@ static char *describe(Domain *domain, const Event *event)
 	default:
 		g_assert_not_reached();
 	}
+}
+
+/* With what tells that it was found, and not sent. */
+static char *describe_whole(Domain *domain, const Event *event)
+{
+	g_autofree char *text = describe(domain, event);
+	const char *reason = "";
+
+	if (event->details)
+		(void)g_variant_lookup(event->details, "reason", "&s", &reason);
+	if (g_str_equal(reason, "resync"))
+		return g_strconcat(text, " (resync)", NULL);
+	return g_steal_pointer(&text);
 }
 
 static void check_stamp(DomainFixture *fixture, Domain *domain, const Event *event)
@@ -88,7 +106,7 @@ static void on_event(Domain *domain, Event *event, void *userdata)
 	}
 	record = g_new0(Record, 1);
 	record->domain = g_strdup(domain_get_name(domain));
-	record->text = describe(domain, event);
+	record->text = describe_whole(domain, event);
 	record->event = event;
 	g_ptr_array_add(fixture->records, record);
 	if (domain == fixture->slow)

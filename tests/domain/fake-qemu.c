@@ -27,9 +27,14 @@
  *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
  *   powerdown=obey      the guest shuts down when it is asked to
  *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
+ *   migration=STATUS    what query-migrate says; "" if it was never asked to migrate
+ *   dump=STATUS         what query-dump says; dump-guest-memory makes it active
  *   filters=JSON        what query-rx-filter returns (x-set only)
  *
- * Commands of its own: x-set {KEY: VALUE}, x-emit {"events": [...]}, x-flood {"count", "first"},
+ * dump-guest-memory writes "dump" to the descriptor that getfd gave it; its end has to be emitted.
+ *
+ * Commands of its own: x-set {KEY: VALUE}, x-emit {"events": [...], "after": BOOLEAN} (the reply comes
+ * before them, or after), x-flood {"count", "first"},
  * x-lines {"lines": [...]} (raw), x-log (what was commanded so far), x-close (the monitor, and goes on
  * running), x-exit {"status"}.
  *
@@ -45,6 +50,7 @@ static GPtrArray *commands;      /* "COMMAND ID" */
 static GPtrArray *devices;
 static GString *input, *output;
 static int listener = -1, connection = -1;
+static int received = -1;        /* the last descriptor that came with a command */
 static const char *status = "prelaunch";
 static bool pause_at_shutdown;
 
@@ -249,6 +255,51 @@ static void accept_it(gint64 id, JsonObject *arguments)
 	reply(id, "{}");
 }
 
+static void answer_setting(gint64 id, const char *key, const char *unset)
+{
+	const char *value = g_hash_table_lookup(settings, key);
+	g_autofree char *text = g_strdup_printf("{\"status\": \"%s\"}", value ? value : unset);
+
+	reply(id, value || *unset ? text : "{}");
+}
+
+static void query_migrate(gint64 id, JsonObject *arguments)
+{
+	answer_setting(id, "migration", "");
+}
+
+static void query_dump(gint64 id, JsonObject *arguments)
+{
+	answer_setting(id, "dump", "none");
+}
+
+static void getfd(gint64 id, JsonObject *arguments)
+{
+	if (received < 0)
+		refuse(id, "GenericError", "no file descriptor supplied");
+	else
+		reply(id, "{}");
+}
+
+static void dump_guest_memory(gint64 id, JsonObject *arguments)
+{
+	if (!g_str_equal(get_string(arguments, "protocol"), "fd:vmherald-dump") ||
+	    !json_object_get_boolean_member(arguments, "detach") ||
+	    write(received, "dump", 4) != 4) {
+		refuse(id, "GenericError", "cannot be written");
+		return;
+	}
+	/* As a short one ends: before its own reply. */
+	if (is_set("dump", "at-once")) {
+		g_hash_table_replace(settings, g_strdup("dump"), g_strdup("completed"));
+		emit("DUMP_COMPLETED", "{\"result\": {\"status\": \"completed\", \"completed\": 4, "
+				       "\"total\": 4}}");
+	} else {
+		g_hash_table_replace(settings, g_strdup("dump"), g_strdup("active"));
+	}
+	reply(id, "{}");
+}
+
 static void device_add(gint64 id, JsonObject *arguments)
 {
 	add_device(arguments);
@@ -301,7 +352,10 @@ static void x_set(gint64 id, JsonObject *arguments)
 static void x_emit(gint64 id, JsonObject *arguments)
 {
 	JsonArray *events = json_object_get_array_member(arguments, "events");
+	bool after = json_object_get_boolean_member_with_default(arguments, "after", FALSE);
 
+	if (after)
+		reply(id, "{}");
 	for (unsigned i = 0; i < json_array_get_length(events); i++) {
 		JsonNode *event = json_array_get_element(events, i);
 		g_autofree char *text = NULL;
@@ -314,7 +368,8 @@ static void x_emit(gint64 id, JsonObject *arguments)
 		text = json_to_string(event, FALSE);
 		write_line(text);
 	}
-	reply(id, "{}");
+	if (!after)
+		reply(id, "{}");
 }
 
 static void x_flood(gint64 id, JsonObject *arguments)
@@ -369,7 +424,11 @@ static const struct {
 	{ "cont", cont },
 	{ "device_add", device_add },
 	{ "device_del", device_del },
+	{ "dump-guest-memory", dump_guest_memory },
+	{ "getfd", getfd },
 	{ "inject-nmi", accept_it },
+	{ "migrate", accept_it },
+	{ "migrate-set-capabilities", accept_it },
 	{ "netdev_add", accept_it },
 	{ "netdev_del", accept_it },
 	{ "object-add", accept_it },
@@ -377,6 +436,8 @@ static const struct {
 	{ "qmp_capabilities", accept_it },
 	{ "qom-get", qom_get },
 	{ "qom-list", qom_list },
+	{ "query-dump", query_dump },
+	{ "query-migrate", query_migrate },
 	{ "query-rx-filter", query_rx_filter },
 	{ "query-status", run_state },
 	{ "quit", quit },
@@ -456,9 +517,21 @@ static void greet(void)
 static void on_readable(void)
 {
 	char bytes[65536];
-	ssize_t n = recv(connection, bytes, sizeof(bytes), 0);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = { bytes, sizeof(bytes) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
 	char *end;
 
+	if (n > 0 && CMSG_FIRSTHDR(&message)) {
+		if (received >= 0)
+			(void)close(received);
+		memcpy(&received, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(received));
+	}
 	if (n <= 0) {
 		drop_connection();
 		return;

@@ -222,8 +222,9 @@ static void test_filter_mac(DomainFixture *fixture, const void *data)
 	/* A reset puts the MAC back without an event: found out, and told. */
 	fixture_set(fixture, domain, "filters", "[" FILTER("n0", MAC_1) "]");
 	g_free(fixture_execute(fixture, domain, "system_reset", NULL));
-	fixture_expect(fixture, domain, "Reset host host-qmp-system-reset", "FilterChanged n0 " MAC_1,
-		       "MacChanged n0 " MAC_2 " " MAC_1, NULL);
+	fixture_expect(fixture, domain, "Reset host host-qmp-system-reset",
+		       "FilterChanged n0 " MAC_1 " (resync)",
+		       "MacChanged n0 " MAC_2 " " MAC_1 " (resync)", NULL);
 
 	g_free(fixture_execute(fixture, domain, "device_del", "{\"id\":\"n0\"}"));
 	fixture_expect(fixture, domain, "DeviceRemoved n0 /machine/peripheral/n0", NULL);

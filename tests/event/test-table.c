@@ -43,8 +43,8 @@ static void test_lookup(void)
 	g_assert_null(event_table_lookup("\xff"));
 }
 
-/* Each has its class for a reason: DEVICE_DELETED waits for its backends, a job for its error; the filter asks on
- * its own. */
+/* Each has its class for a reason: DEVICE_DELETED waits for its backends, a job for its error, STOP for its
+ * cause; the filter asks on its own. */
 static void test_classes(void)
 {
 	size_t count;
@@ -54,7 +54,7 @@ static void test_classes(void)
 		EventClass expected = EVENT_CLASS_STREAM;
 
 		if (g_str_equal(rows[i].name, "DEVICE_DELETED") ||
-		    g_str_equal(rows[i].name, "JOB_STATUS_CHANGE"))
+		    g_str_equal(rows[i].name, "JOB_STATUS_CHANGE") || g_str_equal(rows[i].name, "STOP"))
 			expected = EVENT_CLASS_PREPARE;
 		else if (g_str_equal(rows[i].name, "NIC_RX_FILTER_CHANGED"))
 			expected = EVENT_CLASS_TRIGGER;

@@ -19,6 +19,10 @@ def ended_by(cause, guest=False):
     return {"cause": cause, "guest": guest, "exit-status": 0}
 
 
+def decided(policy, action, **details):
+    return {"policy": policy, "action": action, **details}
+
+
 class Ends(life.LifeCase):
     """Each way to end QEMU: what is told, how often, how fast."""
 
@@ -57,11 +61,11 @@ class Ends(life.LifeCase):
 
     def test_kill(self):
         self.repeat("KILL", lambda domain, pid: os.kill(pid, signal.SIGKILL), [], "failed",
-                    {"signal": "KILL"}, machine="none")
+                    decided("on-crash", "stop", signal="KILL"), machine="none")
 
     def test_abort(self):
         self.repeat("ABRT", lambda domain, pid: os.kill(pid, signal.SIGABRT), [], "failed",
-                    {"signal": "ABRT"}, machine="none")
+                    decided("on-crash", "stop", signal="ABRT"), machine="none")
 
     def test_quit_by_another_monitor(self):
         def end(domain, _pid):
@@ -87,7 +91,7 @@ class Ends(life.LifeCase):
         self.repeat("power-off by the guest",
                     lambda domain, pid: life.power_off(domain),
                     [("shutdown", "guest", "shutting-down")], "shutdown",
-                    ended_by("guest-shutdown", guest=True))
+                    decided("on-shutdown", "stop", **ended_by("guest-shutdown", guest=True)))
 
     def test_destroy(self):
         def end(domain, pid):
@@ -183,7 +187,7 @@ class Panic(life.LifeCase):
     def check_kept(self, policy):
         since = self.panic(policy)
         crashed = self.wait_life(self.domain, "crashed", since=since)
-        self.assertEqual({"action": "pause"}, self.details(crashed))
+        self.assertEqual(decided("on-panic", policy), self.details(crashed))
         self.mark()
         self.assertEqual([("Panicked", "pause"), ("Lifecycle", "crashed")],
                          self.members(self.domain, since))
@@ -214,7 +218,9 @@ class Panic(life.LifeCase):
                                   ("shutdown", "guest", "shutting-down"),
                                   ("stopped", "crashed", "shut-off")],
                                  self.lifecycle(self.domain, since))
-                self.assertEqual(ended_by("guest-panic", guest=True), self.details(stopped))
+                self.assertEqual(decided("on-panic", "stop",
+                                         **ended_by("guest-panic", guest=True)),
+                                 self.details(stopped))
                 self.assertEqual(1, len(self.recorder.find("Domain.Panicked", "poweroff",
                                                            path=self.domain.path, since=since)))
                 self.domain.undefine()
@@ -260,7 +266,8 @@ class Sleep(life.LifeCase):
         self.assertEqual([("pm-suspended", "disk", "pm-suspended"),
                           ("shutdown", "guest", "shutting-down"),
                           ("stopped", "shutdown", "shut-off")], self.lifecycle(self.domain, since))
-        self.assertEqual(ended_by("guest-shutdown", guest=True), self.details(stopped))
+        self.assertEqual(decided("on-shutdown", "stop",
+                                 **ended_by("guest-shutdown", guest=True)), self.details(stopped))
 
 
 class Resets(life.LifeCase):
@@ -322,7 +329,8 @@ class Resets(life.LifeCase):
         domain.send("Domain", "Reset")
         stopped = self.wait_life(domain, "stopped", since=since)
         self.assertEqual("shutdown", stopped.arguments[1])
-        self.assertEqual(ended_by("host-qmp-system-reset"), self.details(stopped))
+        self.assertEqual(decided("on-reboot", "stop", **ended_by("host-qmp-system-reset")),
+                         self.details(stopped))
 
 
 if __name__ == "__main__":

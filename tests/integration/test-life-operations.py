@@ -266,8 +266,8 @@ class Policies(life.LifeCase):
         self.mark()
         self.assertEqual([("shutdown", "guest", "shutting-down"),
                           ("stopped", "shutdown", "shut-off"),
-                          ("starting", "booted", "starting"),
-                          ("started", "booted", "running")],
+                          ("starting", "recreated", "starting"),
+                          ("started", "recreated", "running")],
                          self.lifecycle(self.domain, self.since))
         self.assertNotEqual(first, self.domain.get("Domain", "PID"))
         self.assertEqual(2, self.domain.get("Domain", "Incarnation"))
@@ -351,8 +351,8 @@ class Policies(life.LifeCase):
         self.assertEqual([("crashed", "panicked", "crashed"),
                           ("shutdown", "guest", "shutting-down"),
                           ("stopped", "crashed", "shut-off"),
-                          ("starting", "booted", "starting"),
-                          ("started", "booted", "running")],
+                          ("starting", "recreated", "starting"),
+                          ("started", "recreated", "running")],
                          self.lifecycle(self.domain, self.since))
 
     def test_on_crash_restart_and_its_bound(self):
@@ -368,8 +368,8 @@ class Policies(life.LifeCase):
                                                   path=self.domain.path, since=self.since)) == 6,
                    "the last end")
         self.mark()
-        self.assertEqual([("stopped", "failed", "shut-off"), ("starting", "booted", "starting"),
-                          ("started", "booted", "running")] * 5 +
+        self.assertEqual([("stopped", "failed", "shut-off"), ("starting", "recreated", "starting"),
+                          ("started", "recreated", "running")] * 5 +
                          [("stopped", "failed", "shut-off")],
                          self.lifecycle(self.domain, self.since))
         self.assertIn("'governed' ended 6 times within a minute", life.service_log())

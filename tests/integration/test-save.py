@@ -115,8 +115,12 @@ class Good(Save):
         self.domain.save()
         self.mark()
         self.assertEqual([("stopped", "saved", "shut-off")], self.events(since))
+        since = self.mark()
         self.domain.start(paused=True)
         self.assertEqual("paused", self.domain.state)
+        self.mark()
+        self.assertEqual([("starting", "restored", "starting"), ("started", "restored", "paused"),
+                          ("suspended", "restored", "paused")], self.events(since))
         self.assert_memory(b"still")
         self.assert_empty()
         self.domain.call("Domain", "Resume")

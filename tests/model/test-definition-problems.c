@@ -190,6 +190,14 @@ static const Row rows[] = {
 	{ "\"on-reboot\": \"pause\"", "on-reboot", "must be one of stop, restart; not \"pause\"" },
 	{ "\"on-panic\": 1", "on-panic", "must be a string, not a number" },
 	{ "\"on-crash\": \"preserve\"", "on-crash", "must be one of stop, restart; not \"preserve\"" },
+	{ "\"on-watchdog\": \"restart\"", "on-watchdog", "must be one of reset, shutdown, poweroff, pause, "
+	  "none, inject-nmi, debug; not \"restart\"" },
+	{ "\"on-watchdog\": null", "on-watchdog", "must be a string, not null" },
+	{ "\"panic-dump\": \"core\"", "panic-dump", "must be the absolute path of a file" },
+	{ "\"panic-dump\": \"/var/crash/\"", "panic-dump", "must be the absolute path of a file" },
+	{ "\"panic-dump\": \"\"", "panic-dump", "must not be empty" },
+	{ "\"panic-dump\": \"/a\\nb\"", "panic-dump", "must not contain control characters" },
+	{ "\"panic-dump\": true", "panic-dump", "must be a string, not true or false" },
 	{ "\"resources\": []", "resources", "must be an object, not a list" },
 	{ "\"resources\": {\"cpu-weight\": 0}", "resources.cpu-weight", "must be from 1 to 10000, not 0" },
 	{ "\"resources\": {\"cpu-weight\": 10001}", "resources.cpu-weight",
@@ -204,7 +212,8 @@ static const Row rows[] = {
 	{ "\"memmory\": 1", "memmory", "is not a known key; did you mean \"memory\"?" },
 	{ "\"disks\": 1", "disks", "is not a known key; known are name, uuid, title, emulator, machine, "
 	  "accel, cpu, cpus, memory, interfaces, blockdevs, netdevs, objects, devices, arguments, "
-	  "autostart, on-shutdown, on-reboot, on-panic, on-crash, resources" },
+	  "autostart, on-shutdown, on-reboot, on-panic, on-crash, on-watchdog, panic-dump, "
+	  "resources" },
 	{ "\"device\\u001bs\": 1", "device?s", "is not a known key; did you mean \"devices\"?" },
 	{ "\"devices\": [{\"driver\": \"a\", \"x\": 9223372036854775808}]", "",
 	  "has an integer in line 2 that does not fit into 64 bits with a sign" },

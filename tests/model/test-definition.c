@@ -55,6 +55,8 @@ static void test_defaults(void)
 	g_assert_cmpint(definition->on_reboot, ==, DEFINITION_POLICY_RESTART);
 	g_assert_cmpint(definition->on_panic, ==, DEFINITION_POLICY_STOP);
 	g_assert_cmpint(definition->on_crash, ==, DEFINITION_POLICY_STOP);
+	g_assert_cmpstr(definition->on_watchdog, ==, "reset");
+	g_assert_null(definition->panic_dump);
 	g_assert_cmpuint(definition->resources.memory_max, ==, 0);
 	g_assert_cmpuint(definition->resources.cpu_weight, ==, 0);
 	g_assert_cmpuint(definition->resources.tasks_max, ==, 0);
@@ -118,6 +120,8 @@ static void check_everything(const Definition *definition)
 	g_assert_cmpint(definition->on_reboot, ==, DEFINITION_POLICY_STOP);
 	g_assert_cmpint(definition->on_panic, ==, DEFINITION_POLICY_PRESERVE);
 	g_assert_cmpint(definition->on_crash, ==, DEFINITION_POLICY_RESTART);
+	g_assert_cmpstr(definition->on_watchdog, ==, "inject-nmi");
+	g_assert_cmpstr(definition->panic_dump, ==, "/var/crash/web \"1\".core");
 	g_assert_cmpuint(definition->resources.memory_max, ==, UINT64_C(3) << 30);
 	g_assert_cmpuint(definition->resources.cpu_weight, ==, 10000);
 	g_assert_cmpuint(definition->resources.tasks_max, ==, 4194304);

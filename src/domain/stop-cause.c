@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/json-read.h"
+#include "domain/domain-internal.h"
+
+/*
+ * Why a guest stands still.
+ *
+ * QEMU's STOP does not say. What may explain it: an event before it (a disk error, a watchdog), an order
+ * of ours, and, where neither does, QEMU's run state: an outgoing migration, an error inside of KVM,
+ * a debugger. So an unexplained STOP is held back while QEMU is asked, and later events with it. No
+ * guest can cause such stops by itself, so none can slow its events down by them.
+ *
+ * A migration is asked for by a client, with Execute(). Whether it has moved the guest or failed is
+ * told by MIGRATION alone, so domain_execute() sees to it that QEMU emits that.
+ */
+
+/* It answers at once or is hung; then the stop is told without its cause. */
+#define PREPARE_TIMEOUT_MS 2000
+
+/* ---- events that explain ---- */
+
+static const struct {
+	const char *event, *action;
+	LifecycleReason reason;
+} pause_causes[] = {
+	{ "BLOCK_IO_ERROR", "stop", LIFECYCLE_REASON_IOERROR },
+	{ "WATCHDOG", "pause", LIFECYCLE_REASON_WATCHDOG },
+};
+
+static void note_action(Domain *domain, const QmpMessage *message, const char *action)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(pause_causes); i++) {
+		if (!g_str_equal(message->name, pause_causes[i].event) ||
+		    !g_str_equal(action, pause_causes[i].action))
+			continue;
+		if (domain->state == DOMAIN_STATE_RUNNING)
+			domain->hints.pause_reason = pause_causes[i].reason;
+		/* WATCHDOG is throttled to one a second, so the explanation may come behind its STOP; it
+		 * still has the time at which it happened. */
+		else if (domain->state == DOMAIN_STATE_PAUSED &&
+			 domain->state_reason == LIFECYCLE_REASON_PAUSED &&
+			 message->time <= domain->hints.paused_at)
+			(void)domain_enter_state(domain, DOMAIN_STATE_PAUSED, pause_causes[i].reason);
+	}
+}
+
+/* While the guest runs on the other side, the network between the two may fail and come back. */
+static const struct {
+	const char *status;
+	LifecycleReason before, after;
+} postcopy_steps[] = {
+	{ "postcopy-paused", LIFECYCLE_REASON_POSTCOPY, LIFECYCLE_REASON_POSTCOPY_FAILED },
+	{ "postcopy-recover", LIFECYCLE_REASON_POSTCOPY_FAILED, LIFECYCLE_REASON_POSTCOPY },
+};
+
+static void note_migration(Domain *domain, const QmpMessage *message, const char *status)
+{
+	/* Those of a save and of a restore are told as such. */
+	if (domain->save || domain->start || domain->state != DOMAIN_STATE_PAUSED)
+		return;
+	if (g_str_equal(status, "completed")) {
+		domain->hints.migrated = true;
+		/* It was paused before; now it must not go on here. */
+		if (domain->state_reason == LIFECYCLE_REASON_PAUSED)
+			(void)domain_enter_state(domain, DOMAIN_STATE_PAUSED, LIFECYCLE_REASON_MIGRATED);
+	}
+	for (unsigned i = 0; i < G_N_ELEMENTS(postcopy_steps); i++) {
+		if (!g_str_equal(status, postcopy_steps[i].status) ||
+		    domain->state_reason != postcopy_steps[i].before)
+			continue;
+		domain_publish_lifecycle(domain, event_new_lifecycle(message->time, LIFECYCLE_SUSPENDED,
+								     postcopy_steps[i].after),
+					 DOMAIN_STATE_PAUSED);
+		return;
+	}
+}
+
+void stop_cause_note_event(Domain *domain, const QmpMessage *message)
+{
+	JsonObject *data = json_node_as_object(message->body);
+	const char *text;
+
+	if (json_read_string(data, "action", &text))
+		note_action(domain, message, text);
+	if (g_str_equal(message->name, "MIGRATION") && json_read_string(data, "status", &text))
+		note_migration(domain, message, text);
+}
+
+/* ---- asking ---- */
+
+typedef struct Question {
+	Domain *domain;
+	uint64_t run;
+	Strand *strand;
+} Question;
+
+static bool is_of_this_run(const Question *question)
+{
+	return question->domain->host && question->domain->run == question->run;
+}
+
+static void question_end(Question *question)
+{
+	if (question->domain->run == question->run)
+		question->domain->removals--;
+	strand_resume(question->strand);
+	strand_unref(question->strand);
+	domain_unref(question->domain);
+	g_free(question);
+}
+
+static void on_migration_status(JsonNode *result, const GError *error, void *userdata)
+{
+	Question *question = userdata;
+	RunHints *hints = &question->domain->hints;
+	const char *status;
+
+	if (is_of_this_run(question) &&
+	    json_read_string(json_node_as_object(result), "status", &status)) {
+		if (g_str_equal(status, "postcopy-paused"))
+			hints->pause_reason = LIFECYCLE_REASON_POSTCOPY_FAILED;
+		else if (g_str_has_prefix(status, "postcopy-"))
+			hints->pause_reason = LIFECYCLE_REASON_POSTCOPY;
+		hints->migrated = g_str_equal(status, "completed");
+	}
+	question_end(question);
+}
+
+static void on_run_state(JsonNode *result, const GError *error, void *userdata)
+{
+	Question *question = userdata;
+	Domain *domain = question->domain;
+	const char *run_state;
+
+	if (!is_of_this_run(question) ||
+	    !json_read_string(json_node_as_object(result), "status", &run_state) ||
+	    /* It runs again, or it is on its way down: what follows tells. */
+	    domain_state_from_run_state(run_state) != DOMAIN_STATE_PAUSED ||
+	    g_str_equal(run_state, "paused")) {
+		question_end(question);
+		return;
+	}
+	g_free(domain->hints.pause_run_state);
+	domain->hints.pause_run_state = g_strdup(run_state);
+	(void)lifecycle_reason_from_run_state(run_state, &domain->hints.pause_reason);
+	if (domain->hints.pause_reason == LIFECYCLE_REASON_MIGRATED && domain->monitor)
+		qmp_monitor_execute(domain->monitor, "query-migrate", NULL, PREPARE_TIMEOUT_MS,
+				    on_migration_status, question);
+	else
+		question_end(question);
+}
+
+static bool is_ordered(const Domain *domain)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++)
+		if (((const Operation *)g_ptr_array_index(domain->operations, i))->stops)
+			return true;
+	return false;
+}
+
+/* The strand stands still here, so the replies must not queue up in it: the monitor itself is asked. */
+bool stop_cause_prepare(Domain *domain, const Event *event, Strand *strand)
+{
+	Question *question;
+
+	if (domain->state != DOMAIN_STATE_RUNNING || !domain->monitor || domain->reboot ||
+	    domain->hints.pause_reason != LIFECYCLE_REASON_PAUSED ||
+	    is_ordered(domain) ||
+	    (domain->save && domain->save->stopped))
+		return true;
+	question = g_new0(Question, 1);
+	question->domain = domain_ref(domain);
+	question->run = domain->run;
+	question->strand = strand_ref(strand);
+	domain->removals++;
+	intake_update_reading(domain);
+	qmp_monitor_execute(domain->monitor, "query-status", NULL, PREPARE_TIMEOUT_MS, on_run_state,
+			    question);
+	return false;
+}
+
+/* ---- found, and going on ---- */
+
+LifecycleReason stop_cause_get_found(Domain *domain, const char *run_state)
+{
+	LifecycleReason reason = LIFECYCLE_REASON_RESYNC;
+
+	if (!lifecycle_reason_from_run_state(run_state, &reason) || reason != LIFECYCLE_REASON_MIGRATED)
+		return reason;
+	/* That was a save of ours, which is given up now: the guest has not moved. */
+	if (domain->save || domain->save_cut_off || domain->has_saved_state)
+		return LIFECYCLE_REASON_PAUSED;
+	domain->hints.migrated = g_str_equal(run_state, "postmigrate");
+	return reason;
+}
+
+LifecycleReason stop_cause_get_resumed(const Domain *domain)
+{
+	/* Somebody let it go on, and when the guest has moved nobody else does. */
+	if (domain->hints.migrated)
+		return LIFECYCLE_REASON_UNPAUSED;
+	for (unsigned i = 0; i < domain->operations->len; i++)
+		if (((const Operation *)g_ptr_array_index(domain->operations, i))->resumes)
+			return LIFECYCLE_REASON_UNPAUSED;
+	/* QEMU itself, since the migration or the loading is over and the guest is still here. */
+	if (domain->state_reason == LIFECYCLE_REASON_MIGRATED ||
+	    domain->state_reason == LIFECYCLE_REASON_FROM_SNAPSHOT)
+		return domain->state_reason;
+	return LIFECYCLE_REASON_UNPAUSED;
+}
