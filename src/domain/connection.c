@@ -43,6 +43,28 @@ static void tell_resynchronized(Domain *domain)
 	domain_publish(domain, event);
 }
 
+/* What has led to each state, if nobody has seen it. */
+static const LifecycleEvent found_events[DOMAIN_STATE_MAX] = {
+	[DOMAIN_STATE_RUNNING] = LIFECYCLE_RESUMED,
+	[DOMAIN_STATE_PAUSED] = LIFECYCLE_SUSPENDED,
+	[DOMAIN_STATE_PM_SUSPENDED] = LIFECYCLE_PM_SUSPENDED,
+	[DOMAIN_STATE_SHUTTING_DOWN] = LIFECYCLE_SHUTDOWN,
+	[DOMAIN_STATE_CRASHED] = LIFECYCLE_CRASHED,
+};
+
+static void enter_found_state(Domain *domain, DomainState state, LifecycleReason reason)
+{
+	Event *event;
+
+	if (domain->state_before_gap == DOMAIN_STATE_UNKNOWN || domain->state_before_gap == state) {
+		(void)domain_enter_state(domain, state, reason);
+		return;
+	}
+	event = event_new_lifecycle(0, found_events[state], reason);
+	event_add_resync(event);
+	domain_publish_lifecycle(domain, event, state);
+}
+
 static void on_reconnect_resync(Domain *domain, const char *run_state, const GError *error)
 {
 	DomainState state;
@@ -57,7 +79,7 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	state = domain_state_from_run_state(run_state);
 	set_connected(domain, true);
 	domain->reconnect_delay_ms = 0;
-	(void)domain_enter_state(domain, state, stop_cause_get_found(domain, run_state));
+	enter_found_state(domain, state, stop_cause_get_found(domain, run_state));
 	tell_resynchronized(domain);
 	/* The service was killed between the run file and `cont`: that start is brought to its end. */
 	if (!domain->released && g_str_equal(run_state, "prelaunch"))
@@ -148,6 +170,7 @@ static void lose_monitor(Domain *domain, const char *reason)
 		return;
 	domain->lost_told = true;
 	save_monitor_lost(domain);
+	domain->state_before_gap = domain->state;
 	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
 	event = event_new(EVENT_MONITOR_LOST, 0);
 	event->monitor_lost.reason = reason;

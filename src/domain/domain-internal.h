@@ -133,6 +133,7 @@ struct Domain {
 	bool ending;                  /* run-end.c has begun */
 	bool while_away;              /* it ended when nobody looked */
 	bool lost_told;
+	DomainState state_before_gap; /* unknown if there was none in this run of the service */
 	const char *gap_reason;       /* why events may be missing, for Resynchronized */
 	bool has_picture;             /* state was read in this run: what differs now can be told */
 	struct Resync *resync;        /* the one in progress, or NULL */

@@ -78,6 +78,7 @@ void domain_reset_run(Domain *domain)
 	domain->while_away = false;
 	domain->gap_reason = NULL;
 	domain->lost_told = false;
+	domain->state_before_gap = DOMAIN_STATE_UNKNOWN;
 	domain->has_picture = false;
 	domain->resync = NULL;
 	domain->refreshing = 0;

@@ -52,7 +52,7 @@ static void test_lost(DomainFixture *fixture, const void *data)
 
 /* What happened meanwhile is read: state, reason, devices. */
 static void check_state_after(DomainFixture *fixture, const char *name, const char *run_state,
-			      DomainState state, LifecycleReason reason)
+			      DomainState state, LifecycleReason reason, const char *told)
 {
 	Domain *domain = fixture_run_domain(fixture, name, NULL, NULL);
 
@@ -61,20 +61,23 @@ static void check_state_after(DomainFixture *fixture, const char *name, const ch
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_wait_state(fixture, domain, state);
 	g_assert_cmpint(domain_get_state_reason(domain), ==, reason);
-	fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
+	fixture_expect(fixture, domain, "Lost closed", told, "Resynchronized monitor-lost", NULL);
 }
 
 static void test_state_after(DomainFixture *fixture, const void *data)
 {
-	check_state_after(fixture, "a", "paused", DOMAIN_STATE_PAUSED, LIFECYCLE_REASON_RESYNC);
-	check_state_after(fixture, "b", "io-error", DOMAIN_STATE_PAUSED, LIFECYCLE_REASON_IOERROR);
-	check_state_after(fixture, "c", "watchdog", DOMAIN_STATE_PAUSED, LIFECYCLE_REASON_WATCHDOG);
+	check_state_after(fixture, "a", "paused", DOMAIN_STATE_PAUSED, LIFECYCLE_REASON_RESYNC,
+			  "suspended resync paused (resync)");
+	check_state_after(fixture, "b", "io-error", DOMAIN_STATE_PAUSED, LIFECYCLE_REASON_IOERROR,
+			  "suspended ioerror paused (resync)");
+	check_state_after(fixture, "c", "watchdog", DOMAIN_STATE_PAUSED, LIFECYCLE_REASON_WATCHDOG,
+			  "suspended watchdog paused (resync)");
 	check_state_after(fixture, "d", "suspended", DOMAIN_STATE_PM_SUSPENDED,
-			  LIFECYCLE_REASON_MEMORY);
+			  LIFECYCLE_REASON_MEMORY, "pm-suspended memory pm-suspended (resync)");
 	check_state_after(fixture, "e", "guest-panicked", DOMAIN_STATE_CRASHED,
-			  LIFECYCLE_REASON_PANICKED);
+			  LIFECYCLE_REASON_PANICKED, "crashed panicked crashed (resync)");
 	check_state_after(fixture, "f", "shutdown", DOMAIN_STATE_SHUTTING_DOWN,
-			  LIFECYCLE_REASON_RESYNC);
+			  LIFECYCLE_REASON_RESYNC, "shutdown resync shutting-down (resync)");
 }
 
 /* Told once, however often it fails to come back; and the end is the end. */

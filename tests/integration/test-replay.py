@@ -70,15 +70,15 @@ def event_time(message):
         return None
 
 
-def event_action(message):
+def member(message, name):
     data = message.get("data")
-    return data.get("action") if isinstance(data, dict) else None
+    return data.get(name) if isinstance(data, dict) else None
 
 
 def ends(events):
     """Whether the recorded QEMU has ended, and did not just stop to be recorded."""
     return bool(events) and (events[-1]["event"] == "SHUTDOWN" or
-                             (events[-1]["event"], event_action(events[-1])) ==
+                             (events[-1]["event"], member(events[-1], "action")) ==
                              ("WATCHDOG", "poweroff"))
 
 
@@ -91,10 +91,14 @@ def policies(events):
     """What the definition must have said for QEMU to behave as it did."""
     found = {}
     for message, following in zip(events, events[1:] + [{"event": ""}]):
-        if (message["event"], event_action(message)) == ("GUEST_PANICKED", "pause"):
+        if (message["event"], member(message, "action")) == ("GUEST_PANICKED", "pause"):
             found["on_panic"] = "pause"
         if (message["event"], following["event"]) == ("SHUTDOWN", "STOP"):
             found["on_shutdown"] = "pause"
+        # A machine that ended instead of being reset.
+        if message["event"] == "SHUTDOWN" and member(message, "reason") in (
+                "guest-reset", "host-qmp-system-reset"):
+            found["on_reboot"] = "stop"
     return found
 
 
