@@ -343,61 +343,27 @@ void domain_detach_device(Domain *domain, const char *id, int timeout_ms, Domain
 
 /* ---- DEVICE_DELETED ---- */
 
-typedef struct Removal {
-	Domain *domain;
-	uint64_t run;
-	Strand *strand;
-	unsigned pending;
-} Removal;
-
-static void removal_step(Removal *removal)
+static void on_backend_removed(Domain *domain, const char *id, JsonNode *result, const GError *error)
 {
-	if (--removal->pending > 0)
-		return;
-	if (removal->domain->run == removal->run)
-		removal->domain->removals--;
-	strand_resume(removal->strand);
-	strand_unref(removal->strand);
-	domain_unref(removal->domain);
-	g_free(removal);
-}
-
-static void on_backend_removed(JsonNode *result, const GError *error, void *userdata)
-{
-	Removal *removal = userdata;
-
 	if (error)
-		g_message("Domain '%s': a backend of a removed device stays: %s",
-			  domain_get_name(removal->domain), error->message);
-	removal_step(removal);
+		g_message("Domain '%s': a backend of device '%s', which is removed, stays: %s",
+			  domain_get_name(domain), id, error->message);
 }
 
-/* The strand stands still here, so these replies must not queue up in it: they are asked of the
- * monitor itself. Their time-out is the deadline of the step. */
 bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand)
 {
 	const char *id = event->device_removed.id;
-	Backends *backends = *id ? g_hash_table_lookup(domain->backends, id) : NULL;
-	Removal *removal;
+	const Backends *backends = *id ? g_hash_table_lookup(domain->backends, id) : NULL;
+	Prepare *prepare = backends ? prepare_begin(domain, strand, id) : NULL;
 
-	if (!backends || !domain->monitor)
+	if (!prepare)
 		return true;
-	removal = g_new0(Removal, 1);
-	removal->domain = domain_ref(domain);
-	removal->run = domain->run;
-	removal->strand = strand_ref(strand);
-	domain->removals++;
-	intake_update_reading(domain);
-	removal->pending = 1;
-	for (unsigned i = BACKEND_MAX; i-- > 0;) {
-		if (!backends->ids[i])
-			continue;
-		removal->pending++;
-		qmp_monitor_execute(domain->monitor, backend_rows[i].remove,
+	for (unsigned i = BACKEND_MAX; i-- > 0;)
+		if (backends->ids[i])
+			prepare_ask(prepare, backend_rows[i].remove,
 				    call_arguments(backend_rows[i].remove_member, backends->ids[i]),
-				    BACKEND_TIMEOUT_MS, on_backend_removed, removal);
-	}
-	removal_step(removal);
+				    on_backend_removed);
+	prepare_end(prepare);
 	return false;
 }
 

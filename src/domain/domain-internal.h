@@ -18,6 +18,7 @@
  *   call.c        a command whose reply takes its place among the events
  *   resync.c      reading state afresh
  *   intake.c      from QEMU's event to the commit: the strand
+ *   prepare.c     what QEMU is asked before an event is committed
  *   lifecycle.c   the cleaned stream of lifecycle events
  *   stop-cause.c  why the guest stands still
  *   policy.c      what the definition wants at a shutdown, a reboot, a panic, a crash
@@ -138,7 +139,7 @@ struct Domain {
 	bool has_picture;             /* state was read in this run: what differs now can be told */
 	struct Resync *resync;        /* the one in progress, or NULL */
 	unsigned refreshing, refresh_again;   /* bits by StateQuery */
-	unsigned removals;            /* prepare steps that wait for QEMU */
+	unsigned prepares;            /* prepare steps that wait for QEMU */
 	Strand *events;               /* events and replies, in QEMU's order */
 	unsigned unsent;              /* published, not yet on the bus */
 	bool reading_held;
@@ -295,6 +296,20 @@ void restore_use(Domain *domain);
 /* intake.c */
 void intake_event(Domain *domain, QmpMessage *message);
 void intake_update_reading(Domain *domain);
+
+/* prepare.c */
+/* How long QEMU may take for an answer on which later events wait. */
+#define PREPARE_TIMEOUT_MS BACKEND_TIMEOUT_MS
+typedef struct Prepare Prepare;
+/* Only called while the run is the same. id: that of prepare_begin(). */
+typedef void (*PrepareCallback)(Domain *domain, const char *id, JsonNode *result, const GError *error);
+/* From a prepare step (intake.c), which returns false if this does not return NULL: there is no monitor to ask.
+ * id: what the event is about. */
+Prepare *prepare_begin(Domain *domain, Strand *strand, const char *id);
+/* Takes arguments over. */
+void prepare_ask(Prepare *prepare, const char *command, JsonNode *arguments, PrepareCallback callback);
+/* All has been asked. When it is answered, the strand goes on; prepare is gone then. */
+void prepare_end(Prepare *prepare);
 
 /* lifecycle.c */
 void lifecycle_commit(Domain *domain, Event *event);

@@ -83,7 +83,7 @@ void domain_reset_run(Domain *domain)
 	domain->resync = NULL;
 	domain->refreshing = 0;
 	domain->refresh_again = 0;
-	domain->removals = 0;
+	domain->prepares = 0;
 	domain->reading_held = false;
 	domain->balloon = 0;
 	domain->irregular_events = 0;

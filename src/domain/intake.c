@@ -157,7 +157,7 @@ static unsigned get_queued(const Domain *domain)
  * would wait for its deadline; what may come meanwhile is bounded by that. */
 static bool may_hold(const Domain *domain)
 {
-	return !domain->process_exited && domain->removals == 0;
+	return !domain->process_exited && domain->prepares == 0;
 }
 
 void intake_event(Domain *domain, QmpMessage *message)

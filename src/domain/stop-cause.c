@@ -16,9 +16,6 @@
  * told by MIGRATION alone, so domain_execute() sees to it that QEMU emits that.
  */
 
-/* It answers at once or is hung; then the stop is told without its cause. */
-#define PREPARE_TIMEOUT_MS 2000
-
 /* ---- events that explain ---- */
 
 static const struct {
@@ -90,66 +87,34 @@ void stop_cause_note_event(Domain *domain, const QmpMessage *message)
 
 /* ---- asking ---- */
 
-typedef struct Question {
-	Domain *domain;
-	uint64_t run;
-	Strand *strand;
-} Question;
-
-static bool is_of_this_run(const Question *question)
+static void on_run_state(Domain *domain, const char *id, JsonNode *result, const GError *error)
 {
-	return question->domain->host && question->domain->run == question->run;
-}
-
-static void question_end(Question *question)
-{
-	if (question->domain->run == question->run)
-		question->domain->removals--;
-	strand_resume(question->strand);
-	strand_unref(question->strand);
-	domain_unref(question->domain);
-	g_free(question);
-}
-
-static void on_migration_status(JsonNode *result, const GError *error, void *userdata)
-{
-	Question *question = userdata;
-	RunHints *hints = &question->domain->hints;
-	const char *status;
-
-	if (is_of_this_run(question) &&
-	    json_read_string(json_node_as_object(result), "status", &status)) {
-		if (g_str_equal(status, "postcopy-paused"))
-			hints->pause_reason = LIFECYCLE_REASON_POSTCOPY_FAILED;
-		else if (g_str_has_prefix(status, "postcopy-"))
-			hints->pause_reason = LIFECYCLE_REASON_POSTCOPY;
-		hints->migrated = g_str_equal(status, "completed");
-	}
-	question_end(question);
-}
-
-static void on_run_state(JsonNode *result, const GError *error, void *userdata)
-{
-	Question *question = userdata;
-	Domain *domain = question->domain;
 	const char *run_state;
 
-	if (!is_of_this_run(question) ||
-	    !json_read_string(json_node_as_object(result), "status", &run_state) ||
+	if (!json_read_string(json_node_as_object(result), "status", &run_state) ||
 	    /* It runs again, or it is on its way down: what follows tells. */
 	    domain_state_from_run_state(run_state) != DOMAIN_STATE_PAUSED ||
-	    g_str_equal(run_state, "paused")) {
-		question_end(question);
+	    g_str_equal(run_state, "paused"))
 		return;
-	}
 	g_free(domain->hints.pause_run_state);
 	domain->hints.pause_run_state = g_strdup(run_state);
 	(void)lifecycle_reason_from_run_state(run_state, &domain->hints.pause_reason);
-	if (domain->hints.pause_reason == LIFECYCLE_REASON_MIGRATED && domain->monitor)
-		qmp_monitor_execute(domain->monitor, "query-migrate", NULL, PREPARE_TIMEOUT_MS,
-				    on_migration_status, question);
-	else
-		question_end(question);
+}
+
+/* Comes behind the run state, and says more if that was a migration. */
+static void on_migration_status(Domain *domain, const char *id, JsonNode *result, const GError *error)
+{
+	RunHints *hints = &domain->hints;
+	const char *status;
+
+	if (hints->pause_reason != LIFECYCLE_REASON_MIGRATED ||
+	    !json_read_string(json_node_as_object(result), "status", &status))
+		return;
+	if (g_str_equal(status, "postcopy-paused"))
+		hints->pause_reason = LIFECYCLE_REASON_POSTCOPY_FAILED;
+	else if (g_str_has_prefix(status, "postcopy-"))
+		hints->pause_reason = LIFECYCLE_REASON_POSTCOPY;
+	hints->migrated = g_str_equal(status, "completed");
 }
 
 static bool is_ordered(const Domain *domain)
@@ -160,24 +125,20 @@ static bool is_ordered(const Domain *domain)
 	return false;
 }
 
-/* The strand stands still here, so the replies must not queue up in it: the monitor itself is asked. */
 bool stop_cause_prepare(Domain *domain, const Event *event, Strand *strand)
 {
-	Question *question;
+	Prepare *prepare;
 
-	if (domain->state != DOMAIN_STATE_RUNNING || !domain->monitor || domain->reboot ||
-	    domain->hints.pause_reason != LIFECYCLE_REASON_PAUSED ||
-	    is_ordered(domain) ||
+	if (domain->state != DOMAIN_STATE_RUNNING || domain->reboot ||
+	    domain->hints.pause_reason != LIFECYCLE_REASON_PAUSED || is_ordered(domain) ||
 	    (domain->save && domain->save->stopped))
 		return true;
-	question = g_new0(Question, 1);
-	question->domain = domain_ref(domain);
-	question->run = domain->run;
-	question->strand = strand_ref(strand);
-	domain->removals++;
-	intake_update_reading(domain);
-	qmp_monitor_execute(domain->monitor, "query-status", NULL, PREPARE_TIMEOUT_MS, on_run_state,
-			    question);
+	prepare = prepare_begin(domain, strand, NULL);
+	if (!prepare)
+		return true;
+	prepare_ask(prepare, "query-status", NULL, on_run_state);
+	prepare_ask(prepare, "query-migrate", NULL, on_migration_status);
+	prepare_end(prepare);
 	return false;
 }
 
