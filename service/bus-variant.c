@@ -74,3 +74,15 @@ int bus_append_dict(sd_bus_message *message, GVariant *dict)
 	return dict ? bus_append_gvariant(message, dict)
 		    : sd_bus_message_append(message, "a{sv}", 0);
 }
+
+int bus_append_strings(sd_bus_message *message, GHashTable *table)
+{
+	int r = sd_bus_message_open_container(message, 'a', "{ss}");
+	GHashTableIter iter;
+	void *key, *value;
+
+	g_hash_table_iter_init(&iter, table);
+	while (r >= 0 && g_hash_table_iter_next(&iter, &key, &value))
+		r = sd_bus_message_append(message, "{ss}", key, value);
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}

@@ -11,3 +11,6 @@ int bus_append_gvariant(sd_bus_message *message, GVariant *value);
 
 /* Appends an a{sv}; NULL counts as empty. */
 int bus_append_dict(sd_bus_message *message, GVariant *dict);
+
+/* Appends an a{ss} from a table of strings. */
+int bus_append_strings(sd_bus_message *message, GHashTable *table);

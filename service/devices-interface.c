@@ -4,6 +4,7 @@
 #include "base/json-text.h"
 #include "bus-error.h"
 #include "bus-options.h"
+#include "bus-variant.h"
 #include "domain-object.h"
 #include "method-call.h"
 
@@ -33,6 +34,12 @@ static int get_devices(sd_bus *bus, const char *path, const char *interface, con
 	while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &device))
 		r = append_device(reply, device);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_trays(sd_bus *bus, const char *path, const char *interface, const char *property,
+		     sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	return bus_append_strings(reply, domain_get_trays(((DomainObject *)userdata)->domain));
 }
 
 /* NULL and the error, which names the argument. */
@@ -96,12 +103,38 @@ static int method_detach(sd_bus_message *message, void *userdata, sd_bus_error *
 	return 1;
 }
 
+static int method_change_media(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	bool force = false;
+	const BusOption options[] = { { "force", BUS_OPTION_BOOLEAN, &force } };
+	const char *id, *text;
+	JsonNode *blockdev = NULL;
+	int r = sd_bus_message_read(message, "ss", &id, &text);
+
+	if (r >= 0)
+		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+	if (r < 0)
+		return r;
+	if (*text) {
+		blockdev = parse_object("blockdev", text, ret_error);
+		if (!blockdev)
+			return -sd_bus_error_get_errno(ret_error);
+	}
+	domain_change_media(object.domain, id, blockdev, force, method_call_done,
+			    method_call_new(object.service, message));
+	return 1;
+}
+
 const sd_bus_vtable devices_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_ARGS("AttachDevice", SD_BUS_ARGS("s", device, "a{sv}", options),
 				SD_BUS_RESULT("s", id), method_attach, 0),
 	SD_BUS_METHOD_WITH_ARGS("DetachDevice", SD_BUS_ARGS("s", id, "a{sv}", options),
 				SD_BUS_NO_RESULT, method_detach, 0),
+	SD_BUS_METHOD_WITH_ARGS("ChangeMedia", SD_BUS_ARGS("s", id, "s", blockdev, "a{sv}", options),
+				SD_BUS_NO_RESULT, method_change_media, 0),
+	SD_BUS_PROPERTY("Trays", "a{ss}", get_trays, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Devices", "a{sa{sv}}", get_devices, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("DeviceAdded",
 				SD_BUS_ARGS("s", id, "s", driver, "s", qom_path, "(ttt)", stamp,

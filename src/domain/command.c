@@ -103,8 +103,16 @@ static const struct {
 	CommandEffect effect;
 } effects[] = {
 	{ "block-set-write-threshold", drives_threshold_by_command },
+	{ "blockdev-change-medium", drives_changed_by_command },
+	{ "blockdev-del", drives_changed_by_command },
+	{ "blockdev-insert-medium", drives_changed_by_command },
+	{ "blockdev-remove-medium", drives_changed_by_command },
+	{ "blockdev-snapshot", drives_changed_by_command },
+	{ "blockdev-snapshot-sync", drives_changed_by_command },
 	{ "device_add", devices_added_by_command },
+	{ "eject", drives_changed_by_command },
 	{ "set-action", policy_note_set_action },
+	{ "transaction", drives_changed_by_command },
 };
 
 static CommandEffect find_effect(const char *command)

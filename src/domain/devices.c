@@ -247,6 +247,8 @@ void devices_tell_added(Domain *domain, const char *id, const char *driver)
 	domain_publish(domain, make_added(domain, id, driver));
 	/* If it is a NIC, this is what its first change is compared with. */
 	filter_watch_query_all(domain->filter_watch);
+	/* If it is a drive. */
+	domain_refresh(domain, STATE_QUERY_DRIVES);
 }
 
 /* A client's own device_add succeeded (Monitor.Execute). */
@@ -407,6 +409,7 @@ static void tell_removed(Domain *domain, Event *event)
 		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
 	}
 	channels_device_removed(domain, id);
+	drives_device_removed(domain, id);
 	if (g_hash_table_remove(domain->devices, id))
 		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 	add_children(domain, event);
@@ -426,8 +429,10 @@ void devices_commit_removed(Domain *domain, Event *event)
 		event_unref(event);
 		return;
 	}
-	if (g_hash_table_remove(domain->backends, id))
+	if (g_hash_table_remove(domain->backends, id)) {
 		domain_write_run_file(domain, true, on_removal_written, NULL);
+		drives_changed(domain);
+	}
 	if (g_hash_table_remove(domain->found_removed, id))
 		event_unref(event);
 	else

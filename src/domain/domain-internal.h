@@ -26,7 +26,8 @@
  *   devices.c     the list; detach; DEVICE_DELETED
  *   attach.c      the transaction that plugs a device in
  *   nics.c        what guests do with their NICs
- *   drives.c      trays and media, errors of drives, write thresholds
+ *   drives.c      trays, errors of drives, write thresholds
+ *   media.c       the transaction that changes a medium
  *   jobs.c        block jobs and others
  *   channels.c    ports between guest and host
  *   balloon.c     the memory that a guest gives back
@@ -46,7 +47,7 @@ typedef struct Operation {
 	DomainDone done;
 	void *userdata;
 	int timer;                    /* 0: none */
-	char *device;                 /* attach, detach: its id */
+	char *device;                 /* attach, detach, change-media: its id; cancel-job: that of the job */
 	bool forced;                  /* its timer ends it one way or the other */
 	bool resetting;               /* reboot: RESET is what comes next */
 	bool resumes;                 /* may let the guest go on: RESUME comes before its answer */
@@ -154,9 +155,13 @@ struct Domain {
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
 	GHashTable *found_removed;    /* ids told as removed before QEMU did */
 	GHashTable *jobs;             /* id -> DomainJob */
+	bool jobs_left_out;           /* the table has been full, in this run */
 	GHashTable *trays;            /* device -> static string */
 	GHashTable *io_status;        /* device -> string */
+	GHashTable *drive_nodes;      /* node -> the drive it is in */
+	bool drives_left_out;         /* one of the three has been full, in this run */
 	GHashTable *thresholds;       /* node -> uint64_t */
+	bool thresholds_left_out;
 	GHashTable *channels;         /* id -> DomainChannel */
 	uint64_t balloon;
 	GPtrArray *clients;           /* DomainClient */
@@ -176,6 +181,8 @@ struct Domain {
 /* domain.c */
 Loop *domain_loop(Domain *domain);
 void domain_changed(Domain *domain, DomainProperty properties);
+/* False: table has max entries. Logged at the first time, which told remembers. what: "jobs". */
+bool domain_has_room(Domain *domain, GHashTable *table, unsigned max, const char *what, bool *told);
 /* Takes event over. */
 void domain_publish(Domain *domain, Event *event);
 /* False (and logged) if the table of transitions does not allow it. */
@@ -389,6 +396,14 @@ void drives_commit_io_error(Domain *domain, Event *event);
 void drives_commit_threshold(Domain *domain, Event *event);
 void drives_resync(Domain *domain, JsonNode *list);
 void drives_resync_nodes(Domain *domain, JsonNode *list);
+/* The node in a drive, or NULL; borrowed. */
+const char *drives_get_node(const Domain *domain, const char *id);
+/* Which nodes there are, and in which drives, may have changed without an event. */
+void drives_changed(Domain *domain);
+void drives_changed_by_command(Domain *domain, JsonObject *arguments);
+void drives_device_removed(Domain *domain, const char *id);
+/* RESUME. */
+void drives_guest_resumed(Domain *domain);
 /* A client's own block-set-write-threshold succeeded. */
 void drives_threshold_by_command(Domain *domain, JsonObject *arguments);
 

@@ -334,6 +334,17 @@ void domain_changed(Domain *domain, DomainProperty properties)
 	domain->host->changed(domain, properties, domain->host->userdata);
 }
 
+bool domain_has_room(Domain *domain, GHashTable *table, unsigned max, const char *what, bool *told)
+{
+	if (g_hash_table_size(table) < max)
+		return true;
+	if (!*told)
+		g_message("Domain '%s': more than %u %s; the others are left out",
+			  domain_get_name(domain), max, what);
+	*told = true;
+	return false;
+}
+
 void domain_publish(Domain *domain, Event *event)
 {
 	domain->unsent++;

@@ -138,7 +138,10 @@ typedef struct DomainJob {
 	char *type;         /* QEMU's JobType; "" if not known */
 	char *status;       /* QEMU's JobStatus */
 	uint64_t length, offset, speed;
+	bool has_progress;  /* length and offset have been told */
+	bool has_speed;     /* speed has been told */
 	char *error;        /* NULL: none */
+	bool dismissed;     /* concluded, and gone already */
 } DomainJob;
 
 /* A port between guest and host, as that of a guest agent. */

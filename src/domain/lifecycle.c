@@ -103,6 +103,7 @@ void lifecycle_commit(Domain *domain, Event *event)
 		break;
 	case LIFECYCLE_RESUMED:
 		commit_resume(domain, event);
+		drives_guest_resumed(domain);
 		break;
 	case LIFECYCLE_SHUTDOWN:
 		commit_shutdown(domain, event);
