@@ -2,6 +2,7 @@
 #include "domain-fixture.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -49,8 +50,38 @@ static char *describe(Domain *domain, const Event *event)
 	case EVENT_IO_ERROR:
 		return g_strdup_printf("IOError %s %s %s", event->io_error.device,
 				       event->io_error.operation, event->io_error.action);
+	case EVENT_ACPI_DEVICE_STATUS:
+		return g_strdup_printf("AcpiDeviceStatus %s %s %s %" PRId64 " %" PRId64,
+				       event->acpi_device_status.device,
+				       event->acpi_device_status.slot,
+				       event->acpi_device_status.slot_type,
+				       event->acpi_device_status.source,
+				       event->acpi_device_status.status);
+	case EVENT_MEMORY_DEVICE_SIZE_CHANGED:
+		return g_strdup_printf("MemoryDeviceSizeChanged %s %" PRIu64 " %s",
+				       event->memory_device_size_changed.id,
+				       event->memory_device_size_changed.size,
+				       event->memory_device_size_changed.qom_path);
+	case EVENT_CHANNEL_CHANGED:
+		return g_strdup_printf("ChannelChanged %s %s", event->channel_changed.id,
+				       event->channel_changed.state);
+	case EVENT_BALLOON_CHANGED:
+		return g_strdup_printf("BalloonChanged %s %" PRIu64, event->balloon_changed.device,
+				       event->balloon_changed.bytes);
+	case EVENT_BALLOON_REPORT:
+		return g_strdup_printf("BalloonReport %s %" PRIu64 " %" PRIu64,
+				       event->balloon_report.device,
+				       event->balloon_report.committed,
+				       event->balloon_report.available);
+	case EVENT_DISPLAY_CLIENT:
+		return g_strdup_printf("Client %s %s", event->display_client.protocol,
+				       event->display_client.phase);
 	case EVENT_MIGRATION_CHANGED:
-		return g_strdup_printf("MigrationChanged %s", event->migration_changed.status);
+		return g_strdup_printf("MigrationChanged %s %s", event->migration_changed.status,
+				       event->migration_changed.old);
+	case EVENT_MIGRATION_PASS:
+		return g_strdup_printf("MigrationPass %s %" PRId64, event->migration_pass.direction,
+				       event->migration_pass.pass);
 	case EVENT_DUMP_COMPLETED:
 		return g_strdup_printf("DumpCompleted %s '%s'", event->dump_completed.status,
 				       event->dump_completed.error);
@@ -488,6 +519,14 @@ void fixture_emit(DomainFixture *fixture, Domain *domain, const char *events)
 	g_autofree char *text = g_strdup_printf("{\"events\":[%s]}", events);
 
 	g_free(fixture_execute(fixture, domain, "x-emit", text));
+}
+
+void fixture_close_monitor(DomainFixture *fixture, Domain *domain)
+{
+	g_auto(Answer) answer = { 0 };
+
+	domain_execute(domain, "x-close", NULL, 20000, on_answer, &answer);
+	answer_wait(fixture, &answer);
 }
 
 /* ---- events ---- */

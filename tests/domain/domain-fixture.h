@@ -100,6 +100,8 @@ char *fixture_execute(DomainFixture *fixture, Domain *domain, const char *comman
 void fixture_set(DomainFixture *fixture, Domain *domain, const char *key, const char *value);
 /* events: elements of a JSON array. */
 void fixture_emit(DomainFixture *fixture, Domain *domain, const char *events);
+/* The monitor is lost; QEMU goes on, and is found again after a second. */
+void fixture_close_monitor(DomainFixture *fixture, Domain *domain);
 JsonNode *fixture_json(const char *text);
 
 /* Waits for as many events of domain as there are texts, compares, and forgets them. */

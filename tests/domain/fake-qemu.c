@@ -23,13 +23,14 @@
  *   greeting=none       accepts and is silent; =garbage: talks nonsense
  *   hang=COMMAND        takes COMMAND (or "all") and never answers
  *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
- *   reply:COMMAND=JSON  what COMMAND returns
  *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
  *   powerdown=obey      the guest shuts down when it is asked to
  *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
  *   migration=STATUS    what query-migrate says; "" if it was never asked to migrate
  *   dump=STATUS         what query-dump says; dump-guest-memory makes it active
  *   filters=JSON        what query-rx-filter returns (x-set only)
+ *   reply:COMMAND=JSON  answers COMMAND with that; "" takes it back
+ *   qom:PATH=JSON       what qom-get returns of a property: its object's path, "/", its name
  *
  * dump-guest-memory writes "dump" to the descriptor that getfd gave it; its end has to be emitted.
  *
@@ -324,7 +325,11 @@ static void qom_list(gint64 id, JsonObject *arguments)
 
 static void qom_get(gint64 id, JsonObject *arguments)
 {
-	reply(id, "\"/machine/q35/pcihost/pcie.0\"");
+	g_autofree char *key = g_strdup_printf("qom:%s/%s", get_string(arguments, "path"),
+					       get_string(arguments, "property"));
+	const char *value = g_hash_table_lookup(settings, key);
+
+	reply(id, value ? value : "\"/machine/q35/pcihost/pcie.0\"");
 }
 
 static void query_rx_filter(gint64 id, JsonObject *arguments)
@@ -478,9 +483,9 @@ static void handle(const char *line)
 					? json_object_get_object_member(command, "arguments") : NULL;
 	gint64 id = json_object_get_int_member(command, "id");
 	g_autofree char *fail_key = g_strconcat("fail:", name, NULL);
-	const char *failure = g_hash_table_lookup(settings, fail_key);
 	g_autofree char *reply_key = g_strconcat("reply:", name, NULL);
-	const char *result = g_hash_table_lookup(settings, reply_key);
+	const char *failure = g_hash_table_lookup(settings, fail_key);
+	const char *answer = g_hash_table_lookup(settings, reply_key);
 
 	note_command(name, arguments);
 	if (is_set("hang", "all") || is_set("hang", name))
@@ -489,8 +494,8 @@ static void handle(const char *line)
 		refuse(id, "GenericError", failure);
 		return;
 	}
-	if (result && *result) {
-		reply(id, result);
+	if (answer && *answer) {
+		reply(id, answer);
 		return;
 	}
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {

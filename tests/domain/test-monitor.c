@@ -15,14 +15,6 @@
 #define MAC_1 "52:54:00:00:00:01"
 #define MAC_2 "52:54:00:00:00:02"
 
-static void close_monitor(DomainFixture *fixture, Domain *domain)
-{
-	g_auto(Answer) answer = { 0 };
-
-	domain_execute(domain, "x-close", NULL, 20000, on_answer, &answer);
-	answer_wait(fixture, &answer);
-}
-
 /* ---- lost ---- */
 
 static void test_lost(DomainFixture *fixture, const void *data)
@@ -31,7 +23,7 @@ static void test_lost(DomainFixture *fixture, const void *data)
 	pid_t pid = domain_get_pid(domain);
 	g_auto(Answer) execute = { 0 };
 
-	close_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	g_assert_cmpint(domain_get_state_reason(domain), ==, LIFECYCLE_REASON_MONITOR_LOST);
 	g_assert_false(domain_is_connected(domain));
@@ -57,7 +49,7 @@ static void check_state_after(DomainFixture *fixture, const char *name, const ch
 	Domain *domain = fixture_run_domain(fixture, name, NULL, NULL);
 
 	fixture_set(fixture, domain, "status", run_state);
-	close_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_wait_state(fixture, domain, state);
 	g_assert_cmpint(domain_get_state_reason(domain), ==, reason);
@@ -86,7 +78,7 @@ static void test_lost_for_good(DomainFixture *fixture, const void *data)
 	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
 
 	fixture_set(fixture, domain, "greeting", "garbage");
-	close_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_expect(fixture, domain, "Lost closed", NULL);
 	/* It connects again, is told nonsense, and believes after a second that this was not it. */
@@ -103,7 +95,7 @@ static void test_destroy_lost(DomainFixture *fixture, const void *data)
 	Domain *domain = fixture_run_domain(fixture, "a", "term=exit", NULL);
 
 	fixture_set(fixture, domain, "greeting", "none");
-	close_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_destroy(fixture, domain);
 	fixture_expect(fixture, domain, "Lost closed", "stopped destroyed shut-off", NULL);
