@@ -16,10 +16,20 @@
 
 static int append_device(sd_bus_message *reply, const DomainDevice *device)
 {
-	return sd_bus_message_append(reply, "{sa{sv}}", device->id, 3,
-				     "driver", "s", device->driver,
-				     "qom-path", "s", device->qom_path,
-				     "bus", "s", device->bus);
+	int r = sd_bus_message_open_container(reply, 'e', "sa{sv}");
+
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "s", device->id);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'a', "{sv}");
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "{sv}{sv}{sv}", "driver", "s", device->driver,
+					  "qom-path", "s", device->qom_path, "bus", "s", device->bus);
+	if (r >= 0 && device->is_memory)
+		r = sd_bus_message_append(reply, "{sv}", "size", "t", device->size);
+	if (r >= 0)
+		r = sd_bus_message_close_container(reply);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,

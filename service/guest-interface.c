@@ -1,10 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-object.h"
+#include "method-call.h"
 
 /* org.vmherald.Domains1.Guest: what the guest says and is given: channels, memory, clock. */
 
+static int append_channel(sd_bus_message *reply, const DomainChannel *channel)
+{
+	return sd_bus_message_append(reply, "{sa{sv}}", channel->id, 3,
+				     "name", "s", channel->name,
+				     "state", "s", channel->open ? "open" : "closed",
+				     "agent", "b", (int)domain_channel_is_agent(channel));
+}
+
+static int get_channels(sd_bus *bus, const char *path, const char *interface, const char *property,
+			sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	const Domain *domain = ((DomainObject *)userdata)->domain;
+	int r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
+	GHashTableIter iter;
+	void *channel;
+
+	g_hash_table_iter_init(&iter, domain_get_channels(domain));
+	while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &channel))
+		r = append_channel(reply, channel);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_balloon(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	return sd_bus_message_append(reply, "t",
+				     domain_get_balloon(((DomainObject *)userdata)->domain));
+}
+
+static int method_set_balloon(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	uint64_t bytes;
+	int r = sd_bus_message_read(message, "t", &bytes);
+
+	if (r < 0)
+		return r;
+	domain_set_balloon(object.domain, bytes, method_call_done,
+			   method_call_new(object.service, message));
+	return 1;
+}
+
 const sd_bus_vtable guest_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("SetBalloon", SD_BUS_ARGS("t", bytes), SD_BUS_NO_RESULT,
+				method_set_balloon, 0),
+	SD_BUS_PROPERTY("Channels", "a{sa{sv}}", get_channels, 0,
+			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Balloon", "t", get_balloon, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("ChannelChanged",
 				SD_BUS_ARGS("s", id, "s", state, "(ttt)", stamp, "a{sv}", details),
 					    0),

@@ -3,8 +3,17 @@
 
 /* org.vmherald.Domains1.Migration: a migration or a dump under way. */
 
+static int get_status(sd_bus *bus, const char *path, const char *interface, const char *property,
+		      sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	const Domain *domain = ((DomainObject *)userdata)->domain;
+
+	return sd_bus_message_append(reply, "s", domain_get_migration_status(domain));
+}
+
 const sd_bus_vtable migration_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Status", "s", get_status, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("Changed",
 				SD_BUS_ARGS("s", status, "s", old, "(ttt)", stamp, "a{sv}",
 					    details), 0),

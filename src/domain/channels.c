@@ -1,9 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stddef.h>
+
+#include "base/json-read.h"
 #include "domain/domain-internal.h"
+
+/*
+ * Ports between guest and host (virtio-serial), such as that of a guest agent: open while something in the guest
+ * has it open. QEMU closes them itself when the guest is reset, and tells.
+ *
+ * Read afresh it is from query-chardev, where each character device says whether its front end is open. That is the
+ * port, except for a console: its front end is open always, so only events tell of it.
+ *
+ * QEMU tells of each port at most once a second, and the last change is never lost.
+ */
+
+/* More are left out of the table. */
+#define CHANNELS_MAX 1024u
+#define CONSOLE      "virtconsole"
+#define AGENT        "org.qemu.guest_agent.0"
+
+static void channel_free(void *data)
+{
+	DomainChannel *channel = data;
+
+	g_free(channel->id);
+	g_free(channel->name);
+	g_free(channel->chardev);
+	g_free(channel);
+}
 
 void channels_init(Domain *domain)
 {
-	domain->channels = g_hash_table_new(g_str_hash, g_str_equal);
+	domain->channels = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, channel_free);
+	domain->channels_full = false;
 }
 
 void channels_clear(Domain *domain)
@@ -11,19 +40,179 @@ void channels_clear(Domain *domain)
 	g_clear_pointer(&domain->channels, g_hash_table_unref);
 }
 
+/* The one in the table, or a new one there; NULL if there are too many. */
+static DomainChannel *get_channel(Domain *domain, const char *id)
+{
+	DomainChannel *channel = g_hash_table_lookup(domain->channels, id);
+
+	if (channel)
+		return channel;
+	if (g_hash_table_size(domain->channels) >= CHANNELS_MAX) {
+		if (!domain->channels_full)
+			g_message("Domain '%s': more than %u channels; '%s' and later ones are left "
+				  "out", domain_get_name(domain), CHANNELS_MAX, id);
+		domain->channels_full = true;
+		return NULL;
+	}
+	channel = g_new0(DomainChannel, 1);
+	channel->id = g_strdup(id);
+	channel->name = g_strdup("");
+	channel->chardev = g_strdup("");
+	g_hash_table_replace(domain->channels, channel->id, channel);
+	domain_changed(domain, DOMAIN_PROPERTY_CHANNELS);
+	return channel;
+}
+
+bool domain_channel_is_agent(const DomainChannel *channel)
+{
+	return g_str_equal(channel->name, AGENT);
+}
+
+static void set_open(Domain *domain, DomainChannel *channel, bool open)
+{
+	if (channel->open == open)
+		return;
+	channel->open = open;
+	domain_changed(domain, DOMAIN_PROPERTY_CHANNELS);
+}
+
+static void add_details(Event *event, const DomainChannel *channel)
+{
+	event_add_detail(event, "name", g_variant_new_string(channel->name));
+	event_add_detail(event, "agent", g_variant_new_boolean(domain_channel_is_agent(channel)));
+}
+
 void channels_commit_changed(Domain *domain, Event *event)
 {
+	const char *id = event->channel_changed.id, *state = event->channel_changed.state;
+	DomainChannel *channel = *id && *state ? get_channel(domain, id) : NULL;
+
+	if (channel) {
+		set_open(domain, channel, g_str_equal(state, "open"));
+		add_details(event, channel);
+	}
 	domain_publish(domain, event);
+}
+
+/* ---- devices ---- */
+
+typedef struct PropertyQuery {
+	Domain *domain;
+	uint64_t run;
+	char *id;
+	size_t offset;                 /* of the string in DomainChannel */
+} PropertyQuery;
+
+static void take_property(PropertyQuery *query, DomainChannel *channel, const char *value)
+{
+	char **place = (char **)((char *)channel + query->offset);
+
+	g_free(*place);
+	*place = g_strdup(value);
+	domain_changed(query->domain, DOMAIN_PROPERTY_CHANNELS);
+	if (query->offset == offsetof(DomainChannel, chardev))
+		domain_refresh(query->domain, STATE_QUERY_CHARDEVS);
+}
+
+static void on_property(JsonNode *result, const GError *error, void *userdata)
+{
+	PropertyQuery *query = userdata;
+	Domain *domain = query->domain;
+	DomainChannel *channel = NULL;
+
+	if (domain->host && domain->run == query->run)
+		channel = g_hash_table_lookup(domain->channels, query->id);
+	if (channel && result && JSON_NODE_HOLDS_VALUE(result) &&
+	    json_node_get_value_type(result) == G_TYPE_STRING)
+		take_property(query, channel, json_node_get_string(result));
+	domain_unref(domain);
+	g_free(query->id);
+	g_free(query);
+}
+
+static void send_query(Domain *domain, const DomainDevice *device, const char *property,
+		       size_t offset)
+{
+	PropertyQuery *query = g_new0(PropertyQuery, 1);
+	JsonNode *arguments = call_arguments("path", device->qom_path);
+
+	query->domain = domain_ref(domain);
+	query->run = domain->run;
+	query->id = g_strdup(device->id);
+	query->offset = offset;
+	json_object_set_string_member(json_node_get_object(arguments), "property", property);
+	resync_query(domain, "qom-get", arguments, on_property, query);
 }
 
 void channels_device_added(Domain *domain, const DomainDevice *device)
 {
+	bool is_console = g_str_equal(device->driver, CONSOLE);
+	DomainChannel *channel = NULL;
+
+	if (is_console || g_str_equal(device->driver, "virtserialport"))
+		channel = get_channel(domain, device->id);
+	if (!channel)
+		return;
+	channel->is_console = is_console;
+	send_query(domain, device, "name", offsetof(DomainChannel, name));
+	/* Behind the name, so that what is told because of it has one. */
+	if (!is_console)
+		send_query(domain, device, "chardev", offsetof(DomainChannel, chardev));
 }
 
 void channels_device_removed(Domain *domain, const char *id)
 {
+	if (g_hash_table_remove(domain->channels, id))
+		domain_changed(domain, DOMAIN_PROPERTY_CHANNELS);
+}
+
+/* ---- read afresh ---- */
+
+static void find_open(Domain *domain, DomainChannel *channel, bool open)
+{
+	Event *event;
+
+	if (channel->open == open)
+		return;
+	set_open(domain, channel, open);
+	if (!resync_tells(domain))
+		return;
+	event = event_new(EVENT_CHANNEL_CHANGED, 0);
+	event->channel_changed.id = event_string(event, channel->id);
+	event->channel_changed.state = open ? "open" : "closed";
+	add_details(event, channel);
+	event_add_resync(event);
+	domain_publish(domain, event);
+}
+
+/* Entries like {"label": "channel0", "frontend-open": true, "filename": ...}: label -> object. */
+static GHashTable *read_chardevs(JsonNode *list)
+{
+	JsonArray *array = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	unsigned length = array ? json_array_get_length(array) : 0;
+	GHashTable *chardevs = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (unsigned i = 0; i < length; i++) {
+		JsonObject *entry = json_node_as_object(json_array_get_element(array, i));
+		const char *label;
+
+		if (json_read_string(entry, "label", &label))
+			g_hash_table_replace(chardevs, (char *)label, entry);
+	}
+	return chardevs;
 }
 
 void channels_resync(Domain *domain, JsonNode *list)
 {
+	g_autoptr(GHashTable) chardevs = read_chardevs(list);
+	g_autofree void **keys = g_hash_table_get_keys_as_array(domain->channels, NULL);
+
+	for (unsigned i = 0; keys[i]; i++) {
+		DomainChannel *channel = g_hash_table_lookup(domain->channels, keys[i]);
+		JsonObject *chardev = g_hash_table_lookup(chardevs, channel->chardev);
+		bool open;
+
+		if (!channel->is_console && json_read_bool(chardev, "frontend-open", &open))
+			find_open(domain, channel, open);
+	}
 }

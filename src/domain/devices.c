@@ -19,9 +19,40 @@
 
 #define DEVICES_MAX          4096u
 #define REMOVED_CHILDREN_MAX 64u
-#define PERIPHERAL           "/machine/peripheral/"
 
 /* ---- the list ---- */
+
+const char *devices_id_from_path(const char *qom_path)
+{
+	const char *id;
+
+	if (!g_str_has_prefix(qom_path, DEVICES_PERIPHERAL))
+		return NULL;
+	id = qom_path + strlen(DEVICES_PERIPHERAL);
+	return *id && !strchr(id, '/') ? id : NULL;
+}
+
+const char *devices_get_path(const Domain *domain, const char *id)
+{
+	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
+
+	return device ? device->qom_path : "";
+}
+
+const char *devices_find_by_driver(const Domain *domain, const char *prefix)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, domain->devices);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const DomainDevice *device = value;
+
+		if (g_str_has_prefix(device->driver, prefix))
+			return device->id;
+	}
+	return "";
+}
 
 typedef struct BusQuery {
 	Domain *domain;
@@ -67,12 +98,14 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 	device = g_new0(DomainDevice, 1);
 	device->id = g_strdup(id);
 	device->driver = g_strdup(driver);
-	device->qom_path = g_strconcat(PERIPHERAL, id, NULL);
+	device->qom_path = g_strconcat(DEVICES_PERIPHERAL, id, NULL);
 	device->bus = g_strdup("");
 	g_hash_table_replace(domain->devices, device->id, device);
 	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 
 	channels_device_added(domain, device);
+	memory_device_added(domain, device);
+	balloon_device_changed(domain, driver);
 
 	query = g_new0(BusQuery, 1);
 	query->domain = domain_ref(domain);
@@ -199,7 +232,7 @@ static GHashTable *read_list(JsonNode *list)
 
 static Event *make_added(Domain *domain, const char *id, const char *driver)
 {
-	g_autofree char *path = g_strconcat(PERIPHERAL, id, NULL);
+	g_autofree char *path = g_strconcat(DEVICES_PERIPHERAL, id, NULL);
 	Event *event = event_new(EVENT_DEVICE_ADDED, 0);
 
 	add_device(domain, id, driver);
@@ -262,87 +295,6 @@ void devices_added_by_command(Domain *domain, JsonObject *arguments)
 		devices_tell_added(domain, id, driver);
 }
 
-/* ---- detach ---- */
-
-static void on_detach_timeout(int timer, void *userdata)
-{
-	Operation *operation = userdata;
-	Domain *domain = operation->domain;
-	DomainDevice *device = g_hash_table_lookup(domain->devices, operation->device);
-	Event *event = event_new(EVENT_DEVICE_REMOVAL_FAILED, 0);
-	g_autoptr(GError) error = g_error_new(
-		CORE_ERROR, CORE_ERROR_TIMEOUT,
-		"The guest of domain '%s' has not let go of device '%s' yet; it was asked and may "
-		"still do so", domain_get_name(domain), operation->device);
-
-	event->device_removal_failed.id = event_string(event, operation->device);
-	event->device_removal_failed.reason = "timeout";
-	event->device_removal_failed.qom_path = event_string(event, device ? device->qom_path : "");
-	domain_publish(domain, event);
-	operation_end(operation, NULL, error);
-}
-
-static Operation *find_detach(const Domain *domain, const char *id)
-{
-	return operation_find_by_device(domain, DOMAIN_OPERATION_DETACH_DEVICE, id);
-}
-
-/* The operation may have ended before device_del was answered, by DEVICE_DELETED or by its time. */
-typedef struct DetachReply {
-	Domain *domain;
-	char *id;
-} DetachReply;
-
-static void on_device_del(JsonNode *result, const GError *error, void *userdata)
-{
-	DetachReply *reply = userdata;
-	Operation *operation = find_detach(reply->domain, reply->id);
-	g_autoptr(GError) refused = NULL;
-
-	if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
-		g_set_error(&refused, CORE_ERROR, CORE_ERROR_REMOVAL_REFUSED,
-			    "Device '%s' of domain '%s' cannot be removed: %s", reply->id,
-			    domain_get_name(reply->domain), error->message);
-	if (operation && error)
-		operation_end(operation, NULL, refused ? refused : error);
-	domain_unref(reply->domain);
-	g_free(reply->id);
-	g_free(reply);
-}
-
-void domain_detach_device(Domain *domain, const char *id, int timeout_ms, DomainDone done,
-			  void *userdata)
-{
-	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_DETACH_DEVICE, done,
-					       userdata);
-	g_autoptr(GError) error = NULL;
-	DetachReply *reply;
-
-	if (!operation)
-		return;
-	operation->device = g_strdup("");
-	if (!g_hash_table_contains(domain->devices, id))
-		g_set_error(&error, CORE_ERROR, CORE_ERROR_NO_SUCH_DEVICE,
-			    "Domain '%s' has no device with the id '%s'", domain_get_name(domain),
-			    id);
-	else if (find_detach(domain, id))
-		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
-			    "Device '%s' of domain '%s' is being detached already", id,
-			    domain_get_name(domain));
-	if (error) {
-		operation_end(operation, NULL, error);
-		return;
-	}
-	g_free(operation->device);
-	operation->device = g_strdup(id);
-	operation_set_timer(operation, timeout_ms, on_detach_timeout);
-	reply = g_new0(DetachReply, 1);
-	reply->domain = domain_ref(domain);
-	reply->id = g_strdup(id);
-	domain_call(domain, "device_del", call_arguments("id", id), DOMAIN_CALL_TIMEOUT_MS,
-		    on_device_del, reply);
-}
-
 /* ---- DEVICE_DELETED ---- */
 
 static void on_backend_removed(Domain *domain, const char *id, JsonNode *result, const GError *error)
@@ -373,7 +325,8 @@ bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand)
  * matter: a list read afresh no longer has a device that is just going. */
 static bool is_child_of_device(const char *path)
 {
-	return g_str_has_prefix(path, PERIPHERAL) && strchr(path + strlen(PERIPHERAL), '/');
+	return g_str_has_prefix(path, DEVICES_PERIPHERAL) &&
+	       strchr(path + strlen(DEVICES_PERIPHERAL), '/');
 }
 
 static void add_children(Domain *domain, Event *event)
@@ -402,7 +355,8 @@ static void add_children(Domain *domain, Event *event)
 static void tell_removed(Domain *domain, Event *event)
 {
 	const char *id = event->device_removed.id;
-	Operation *detach = *id ? find_detach(domain, id) : NULL;
+	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
+	Operation *detach = *id ? detach_find(domain, id) : NULL;
 
 	if (g_hash_table_contains(domain_get_filters(domain), id)) {
 		filter_watch_forget(domain->filter_watch, id);
@@ -410,6 +364,8 @@ static void tell_removed(Domain *domain, Event *event)
 	}
 	channels_device_removed(domain, id);
 	drives_device_removed(domain, id);
+	if (device)
+		balloon_device_changed(domain, device->driver);
 	if (g_hash_table_remove(domain->devices, id))
 		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 	add_children(domain, event);
@@ -418,10 +374,24 @@ static void tell_removed(Domain *domain, Event *event)
 		operation_end(detach, NULL, NULL);
 }
 
+/* An emulated CPU is never freed by QEMU 7.2, so all that is told of its end is that of its interrupt controller,
+ * which is a part of it. Whether it has gone, the list knows. */
+static void look_for_cpu(Domain *domain, const char *child)
+{
+	const char *rest = child + strlen(DEVICES_PERIPHERAL);
+	g_autofree char *id = g_strndup(rest, strcspn(rest, "/"));
+	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
+
+	if (device && g_str_has_suffix(device->driver, "-cpu"))
+		domain_refresh(domain, STATE_QUERY_DEVICES);
+}
+
 void devices_commit_removed(Domain *domain, Event *event)
 {
 	const char *id = event->device_removed.id;
 
+	if (!*id && is_child_of_device(event->device_removed.qom_path))
+		look_for_cpu(domain, event->device_removed.qom_path);
 	if (!*id && is_child_of_device(event->device_removed.qom_path) &&
 	    domain->removed_children->len < REMOVED_CHILDREN_MAX) {
 		g_ptr_array_add(domain->removed_children,
@@ -437,25 +407,4 @@ void devices_commit_removed(Domain *domain, Event *event)
 		event_unref(event);
 	else
 		tell_removed(domain, event);
-}
-
-/* ---- memory, and what the guest says of its devices ---- */
-
-void devices_resync_memory(Domain *domain, JsonNode *list)
-{
-}
-
-void devices_commit_removal_failed(Domain *domain, Event *event)
-{
-	domain_publish(domain, event);
-}
-
-void devices_commit_acpi_status(Domain *domain, Event *event)
-{
-	domain_publish(domain, event);
-}
-
-void devices_commit_memory_size(Domain *domain, Event *event)
-{
-	domain_publish(domain, event);
 }

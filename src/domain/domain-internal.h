@@ -23,8 +23,10 @@
  *   stop-cause.c  why the guest stands still
  *   policy.c      what the definition wants at a shutdown, a reboot, a panic, a crash
  *   panic-dump.c  from a panic to a file with the guest's memory
- *   devices.c     the list; detach; DEVICE_DELETED
+ *   devices.c     the list; DEVICE_DELETED
  *   attach.c      the transaction that plugs a device in
+ *   detach.c      asking a device to go, and being refused
+ *   memory.c      sizes of memory devices
  *   nics.c        what guests do with their NICs
  *   drives.c      trays, errors of drives, write thresholds
  *   media.c       the transaction that changes a medium
@@ -165,6 +167,7 @@ struct Domain {
 	GHashTable *channels;         /* id -> DomainChannel */
 	uint64_t balloon;
 	GPtrArray *clients;           /* DomainClient */
+	bool channels_full, clients_full;   /* logged once a run */
 	char *migration_status;       /* NULL: none */
 	uint64_t irregular_events;
 
@@ -369,19 +372,34 @@ void panic_dump_cut_off(Domain *domain);
 void panic_dump_add_details(Domain *domain, Event *event);
 
 /* devices.c */
+/* What QEMU's paths of devices with an id begin with. */
+#define DEVICES_PERIPHERAL "/machine/peripheral/"
+/* The id that the path of such a device ends in, borrowed from it; NULL if it is the path of something else. */
+const char *devices_id_from_path(const char *qom_path);
+/* The path of the device in the list, "" if there is none of that id. */
+const char *devices_get_path(const Domain *domain, const char *id);
+/* The id of the device in the list whose driver begins with prefix, "" if there is none. */
+const char *devices_find_by_driver(const Domain *domain, const char *prefix);
 void devices_commit_removed(Domain *domain, Event *event);
 /* The prepare step of DEVICE_DELETED. True: ready at once; false: resume is called later. */
 bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand);
 /* What the *_resync() functions take is the answer of their row in resync.c; NULL where QEMU has none. */
 void devices_resync(Domain *domain, JsonNode *list);
-void devices_resync_memory(Domain *domain, JsonNode *list);
-/* DEVICE_UNPLUG_GUEST_ERROR and MEM_UNPLUG_ERROR. */
-void devices_commit_removal_failed(Domain *domain, Event *event);
-void devices_commit_acpi_status(Domain *domain, Event *event);
-void devices_commit_memory_size(Domain *domain, Event *event);
 /* It is in the list, and told. */
 void devices_tell_added(Domain *domain, const char *id, const char *driver);
 void devices_added_by_command(Domain *domain, JsonObject *arguments);
+
+/* detach.c */
+/* Who waits for the device of that id to go, or NULL. */
+Operation *detach_find(const Domain *domain, const char *id);
+/* DEVICE_UNPLUG_GUEST_ERROR and MEM_UNPLUG_ERROR. */
+void detach_commit_failed(Domain *domain, Event *event);
+void detach_commit_acpi_status(Domain *domain, Event *event);
+
+/* memory.c */
+void memory_device_added(Domain *domain, const DomainDevice *device);
+void memory_commit_size(Domain *domain, Event *event);
+void memory_resync(Domain *domain, JsonNode *list);
 
 /* nics.c */
 void nics_init(Domain *domain);
@@ -426,6 +444,8 @@ void channels_device_removed(Domain *domain, const char *id);
 void channels_resync(Domain *domain, JsonNode *list);
 
 /* balloon.c */
+/* A device of that driver has come or gone. */
+void balloon_device_changed(Domain *domain, const char *driver);
 void balloon_commit_changed(Domain *domain, Event *event);
 void balloon_commit_report(Domain *domain, Event *event);
 void balloon_resync(Domain *domain, JsonNode *info);

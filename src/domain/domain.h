@@ -148,13 +148,18 @@ typedef struct DomainJob {
 typedef struct DomainChannel {
 	char *id;           /* of the device */
 	char *name;         /* as the guest sees it, such as org.qemu.guest_agent.0; "" if it has none */
-	char *chardev;      /* its host side */
+	char *chardev;      /* its host side; "" if it is not known */
+	bool is_console;    /* its host side is open always, whatever the guest does */
 	bool open;          /* by the guest */
 } DomainChannel;
+
+/* It is that of QEMU's guest agent. */
+bool domain_channel_is_agent(const DomainChannel *channel);
 
 typedef struct DomainClient {
 	DisplayClient client;
 	GPtrArray *strings; /* owns those of client */
+	bool assumed;       /* its phase is a guess: QEMU lists clients of VNC without it */
 } DomainClient;
 
 /* id -> DomainJob. */

@@ -21,7 +21,7 @@ static const struct {
 	void (*take)(Domain *domain, JsonNode *result);
 } rows[STATE_QUERY_MAX] = {
 	[STATE_QUERY_DEVICES] = { "qom-list", "{\"path\": \"/machine/peripheral\"}", devices_resync },
-	[STATE_QUERY_MEMORY_DEVICES] = { "query-memory-devices", NULL, devices_resync_memory },
+	[STATE_QUERY_MEMORY_DEVICES] = { "query-memory-devices", NULL, memory_resync },
 	[STATE_QUERY_DRIVES] = { "query-block", NULL, drives_resync },
 	[STATE_QUERY_NODES] = { "query-named-block-nodes", "{\"flat\": true}", drives_resync_nodes },
 	[STATE_QUERY_JOBS] = { "query-jobs", NULL, jobs_resync },
@@ -72,8 +72,7 @@ static void resync_step(Resync *resync)
 /* QEMU has answered, though with a refusal: that is an answer too. */
 static bool is_answer(const GError *error)
 {
-	return !error || (error->domain == CORE_ERROR && error->code != CORE_ERROR_MONITOR_LOST &&
-			  error->code != CORE_ERROR_MONITOR_TIMEOUT);
+	return !error || g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR);
 }
 
 static void on_query(JsonNode *result, const GError *error, void *userdata)
