@@ -25,5 +25,13 @@ typedef struct DisplayClient {
 	int64_t connection_id, channel_type, channel_id;
 } DisplayClient;
 
+/* A client with nothing in it. */
+#define DISPLAY_CLIENT_EMPTY                                                                       \
+	((DisplayClient){ "", "", "", "", "", "", "", "", "", "", false, false, false, 0, 0, 0 })
+
+/* What a signal says of the client of an event: everything but who it is. */
+struct Event;
+void display_client_add_details(struct Event *event);
+
 /* "HOST:SERVICE", "[HOST]:SERVICE" for IPv6, the path of a local socket, or "". Free with g_free(). */
 char *display_client_format_address(const char *host, const char *service);

@@ -174,12 +174,6 @@ static void complete_netdev_connected(JsonObject *data, Event *event)
 					 display_client_format_address(host, service)));
 }
 
-static void add_address(Event *event, const char *key, const char *host, const char *service)
-{
-	event_add_detail(event, key, g_variant_new_take_string(
-					     display_client_format_address(host, service)));
-}
-
 static void complete_client(JsonObject *data, Event *event)
 {
 	DisplayClient *client = &event->display_client;
@@ -190,35 +184,21 @@ static void complete_client(JsonObject *data, Event *event)
 		(void)g_variant_dict_remove(event->extra, "raw-client-x509-dname");
 		(void)g_variant_dict_remove(event->extra, "raw-client-sasl-username");
 	}
-	add_address(event, "server", client->server_host, client->server_service);
-	add_address(event, "client", client->client_host, client->client_service);
-	event_add_detail(event, "family", g_variant_new_string(client->family));
-	if (*client->auth)
-		event_add_detail(event, "auth", g_variant_new_string(client->auth));
-	if (g_str_equal(client->protocol, "vnc"))
-		event_add_detail(event, "websocket", g_variant_new_boolean(client->websocket));
+	display_client_add_details(event);
 }
 
 static void complete_client_channel(JsonObject *data, Event *event)
 {
-	const DisplayClient *client = &event->display_client;
-
 	event->display_client.has_channel = true;
 	complete_client(data, event);
-	event_add_detail(event, "connection-id", g_variant_new_int64(client->connection_id));
-	event_add_detail(event, "channel-type", g_variant_new_int64(client->channel_type));
-	event_add_detail(event, "channel-id", g_variant_new_int64(client->channel_id));
-	event_add_detail(event, "tls", g_variant_new_boolean(client->tls));
 }
 
 /* No data: all that is known is that the clients have moved to the destination. */
 static void complete_spice_migrated(JsonObject *data, Event *event)
 {
-	static const DisplayClient nobody = {
-		"spice", "migrated", "", "", "", "", "", "", "", "", false, false, false, 0, 0, 0,
-	};
-
-	event->display_client = nobody;
+	event->display_client = DISPLAY_CLIENT_EMPTY;
+	event->display_client.protocol = "spice";
+	event->display_client.phase = "migrated";
 }
 
 /* ---- the rows ---- */
