@@ -136,14 +136,14 @@ static void test_resync(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, "ChannelChanged c0 open", NULL);
 	fixture_set(fixture, domain, "reply:query-chardev", CHARDEVS("false", "false", "true"));
 	fixture_close_monitor(fixture, domain);
-	fixture_expect(fixture, domain, "Lost closed", "ChannelChanged p0 closed",
+	fixture_expect(fixture, domain, "Lost closed", "ChannelChanged p0 closed (resync)",
 		       "Resynchronized monitor-lost", NULL);
 	assert_channel(domain, "p0", AGENT " closed agent");
 	assert_channel(domain, "c0", " open");
 
 	fixture_set(fixture, domain, "reply:query-chardev", CHARDEVS("false", "true", "true"));
 	fixture_close_monitor(fixture, domain);
-	fixture_expect(fixture, domain, "Lost closed", "ChannelChanged p1 open",
+	fixture_expect(fixture, domain, "Lost closed", "ChannelChanged p1 open (resync)",
 		       "Resynchronized monitor-lost", NULL);
 }
 

@@ -142,7 +142,7 @@ static void test_cpu(DomainFixture *fixture, const void *data)
 	fixture_set(fixture, domain, "reply:qom-list", "[{\"name\":\"type\",\"type\":\"string\"}]");
 	fixture_emit(fixture, domain, lapic);
 	answer_wait_ok(fixture, &answer);
-	fixture_expect(fixture, domain, "DeviceRemoved cpu1 /machine/peripheral/cpu1", NULL);
+	fixture_expect(fixture, domain, "DeviceRemoved cpu1 /machine/peripheral/cpu1 (resync)", NULL);
 	assert_detail(fixture_last(fixture), "reason", "'resync'");
 	assert_detail(fixture_last(fixture), "children", "['/machine/peripheral/cpu1/lapic']");
 

@@ -184,8 +184,8 @@ static void test_resync_vnc(DomainFixture *fixture, const void *data)
 		assert_detail(record->event, "x509-dname", "");
 		assert_detail(record->event, "websocket", "false");
 	}
-	fixture_expect(fixture, domain, "Lost closed", "Client vnc disconnected",
-		       "Client vnc initialized", "Client vnc connected", "Client vnc initialized",
+	fixture_expect(fixture, domain, "Lost closed", "Client vnc disconnected (resync)",
+		       "Client vnc initialized (resync)", "Client vnc connected (resync)", "Client vnc initialized (resync)",
 		       "Resynchronized monitor-lost", NULL);
 	assert_clients(domain, "vnc initialized 10.0.0.1:1\nvnc connected 10.0.0.1:3\n"
 			       "vnc initialized 10.0.0.1:4 bo CN=bo\n"
@@ -196,9 +196,9 @@ static void test_resync_vnc(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
 	/* Nobody, not even a server. */
 	lose(fixture, domain, "", "");
-	fixture_expect(fixture, domain, "Lost closed", "Client vnc disconnected",
-		       "Client vnc disconnected", "Client vnc disconnected",
-		       "Client vnc disconnected", "Resynchronized monitor-lost", NULL);
+	fixture_expect(fixture, domain, "Lost closed", "Client vnc disconnected (resync)",
+		       "Client vnc disconnected (resync)", "Client vnc disconnected (resync)",
+		       "Client vnc disconnected (resync)", "Resynchronized monitor-lost", NULL);
 	assert_clients(domain, "");
 }
 
@@ -212,9 +212,9 @@ static void test_resync_spice(DomainFixture *fixture, const void *data)
 	/* 1 stays, 2 has got further, 3 and 4 have gone, 5 is new. */
 	lose(fixture, domain, "[]", SPICE_LIST(LISTED_CHANNEL("5", "5") "," LISTED_CHANNEL("2", "2") ","
 					       LISTED_CHANNEL("1", "1")));
-	fixture_expect(fixture, domain, "Lost closed", "Client spice initialized",
-		       "Client spice disconnected", "Client spice disconnected",
-		       "Client spice connected", "Client spice initialized",
+	fixture_expect(fixture, domain, "Lost closed", "Client spice initialized (resync)",
+		       "Client spice disconnected (resync)", "Client spice disconnected (resync)",
+		       "Client spice connected (resync)", "Client spice initialized (resync)",
 		       "Resynchronized monitor-lost", NULL);
 	assert_clients(domain, "spice initialized 10.0.0.2:1 1\nspice initialized 10.0.0.2:2 2\n"
 			       "spice initialized 10.0.0.2:5 5\n");

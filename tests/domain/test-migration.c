@@ -80,14 +80,14 @@ static void test_migration_resync(DomainFixture *fixture, const void *data)
 	g_assert_cmpuint(fixture->records->len, ==, 3);
 	record = g_ptr_array_index(fixture->records, 1);
 	assert_detail(record->event, "reason", "'resync'");
-	fixture_expect(fixture, domain, "Lost closed", "MigrationChanged failed none",
+	fixture_expect(fixture, domain, "Lost closed", "MigrationChanged failed none (resync)",
 		       "Resynchronized monitor-lost", NULL);
 
 	domain = reopen(fixture);
 	g_assert_cmpstr(domain_get_migration_status(domain), ==, "failed");
 	fixture_set(fixture, domain, "reply:query-migrate", "{}");
 	fixture_close_monitor(fixture, domain);
-	fixture_expect(fixture, domain, "Lost closed", "MigrationChanged none failed",
+	fixture_expect(fixture, domain, "Lost closed", "MigrationChanged none failed (resync)",
 		       "Resynchronized monitor-lost", NULL);
 }
 
@@ -171,7 +171,7 @@ static void test_balloon_resync(DomainFixture *fixture, const void *data)
 	g_assert_cmpuint(fixture->records->len, ==, 3);
 	record = g_ptr_array_index(fixture->records, 1);
 	assert_detail(record->event, "reason", "'resync'");
-	fixture_expect(fixture, domain, "Lost closed", "BalloonChanged bal0 90",
+	fixture_expect(fixture, domain, "Lost closed", "BalloonChanged bal0 90 (resync)",
 		       "Resynchronized monitor-lost", NULL);
 	domain = reopen(fixture);
 	g_assert_cmpuint(domain_get_balloon(domain), ==, 90);
@@ -271,7 +271,7 @@ static void test_memory_resync(DomainFixture *fixture, const void *data)
 	g_assert_cmpuint(fixture->records->len, ==, 3);
 	record = g_ptr_array_index(fixture->records, 1);
 	assert_detail(record->event, "reason", "'resync'");
-	fixture_expect(fixture, domain, "Lost closed", "MemoryDeviceSizeChanged vmem0 64 " VMEM,
+	fixture_expect(fixture, domain, "Lost closed", "MemoryDeviceSizeChanged vmem0 64 " VMEM " (resync)",
 		       "Resynchronized monitor-lost", NULL);
 }
 

@@ -6,7 +6,7 @@
 /* Why a guest stands still, where no event of QEMU says it: QEMU is asked, and what comes meanwhile waits. */
 
 #define MIGRATION(status) "{\"event\":\"MIGRATION\",\"data\":{\"status\":\"" status "\"}}"
-#define MIGRATION_TEXT(status) "MigrationChanged " status
+#define MIGRATION_TEXT(status, old) "MigrationChanged " status " " old
 #define SHUTDOWN(guest, cause)                                                                     \
 	"{\"event\":\"SHUTDOWN\",\"data\":{\"guest\":" guest ",\"reason\":\"" cause "\"}}"
 
@@ -128,7 +128,7 @@ static void test_migrated(DomainFixture *fixture, const void *data)
 
 	emit_after(fixture, domain, MIGRATION("completed"));
 	end_with_quit(fixture, domain);
-	fixture_expect(fixture, domain, MIGRATION_TEXT("completed"), "shutdown host shutting-down",
+	fixture_expect(fixture, domain, MIGRATION_TEXT("completed", "none"), "shutdown host shutting-down",
 		       "stopped migrated shut-off", NULL);
 	assert_detail(fixture_last(fixture), "cause", "'host-qmp-quit'");
 	assert_detail(fixture_last(fixture), "policy", "");
@@ -149,8 +149,8 @@ static void test_migrated_paused(DomainFixture *fixture, const void *data)
 
 	command(fixture, domain, DOMAIN_OPERATION_SUSPEND);
 	emit_after(fixture, domain, MIGRATION("active") "," MIGRATION("completed"));
-	fixture_expect(fixture, domain, "suspended paused paused", MIGRATION_TEXT("active"),
-		       MIGRATION_TEXT("completed"), NULL);
+	fixture_expect(fixture, domain, "suspended paused paused", MIGRATION_TEXT("active", "none"),
+		       MIGRATION_TEXT("completed", "active"), NULL);
 	g_assert_cmpint(domain_get_state_reason(domain), ==, LIFECYCLE_REASON_MIGRATED);
 	/* Somebody lets it go on here all the same: then it has not moved. */
 	fixture_emit(fixture, domain, "\"RESUME\"");
@@ -174,7 +174,7 @@ static void test_migration_failed(DomainFixture *fixture, const void *data)
 	Domain *domain = begin_migration(fixture, "active", "suspended migrated paused");
 
 	emit_after(fixture, domain, MIGRATION("failed") ",\"RESUME\"");
-	fixture_expect(fixture, domain, MIGRATION_TEXT("failed"), "resumed migrated running", NULL);
+	fixture_expect(fixture, domain, MIGRATION_TEXT("failed", "none"), "resumed migrated running", NULL);
 	/* It ends as any other. */
 	end_with_quit(fixture, domain);
 	fixture_expect(fixture, domain, "shutdown host shutting-down", "stopped shutdown shut-off", NULL);
@@ -194,11 +194,12 @@ static void test_postcopy(DomainFixture *fixture, const void *data)
 
 	emit_after(fixture, domain, MIGRATION("postcopy-paused"));
 	fixture_expect(fixture, domain, "suspended postcopy-failed paused",
-		       MIGRATION_TEXT("postcopy-paused"), NULL);
+		       MIGRATION_TEXT("postcopy-paused", "none"), NULL);
 	emit_after(fixture, domain, MIGRATION("postcopy-recover") "," MIGRATION("postcopy-active") ","
 				    MIGRATION("completed"));
-	fixture_expect(fixture, domain, "suspended postcopy paused", MIGRATION_TEXT("postcopy-recover"),
-		       MIGRATION_TEXT("postcopy-active"), MIGRATION_TEXT("completed"), NULL);
+	fixture_expect(fixture, domain, "suspended postcopy paused", MIGRATION_TEXT("postcopy-recover", "postcopy-paused"),
+		       MIGRATION_TEXT("postcopy-active", "postcopy-recover"),
+		       MIGRATION_TEXT("completed", "postcopy-active"), NULL);
 	end_with_quit(fixture, domain);
 	fixture_expect(fixture, domain, "shutdown host shutting-down", "stopped migrated shut-off", NULL);
 }
