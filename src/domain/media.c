@@ -271,11 +271,11 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 	}
 	if (step == STEP_LOOK)
 		take_look(change, result);
-	change->done |= 1u << step;
 	if (step == STEP_OPEN && is_closed(change)) {
 		change_fail(change, make_locked_error(change));
 		return;
 	}
+	change->done |= 1u << step;
 	change->step++;
 	change_step(change);
 }

@@ -41,6 +41,23 @@ static char *describe(Domain *domain, const Event *event)
 				       event->device_removal_failed.id,
 				       event->device_removal_failed.reason,
 				       event->device_removal_failed.qom_path);
+	case EVENT_TRAY_CHANGED:
+		return g_strdup_printf("TrayChanged %s %s %s", event->tray_changed.id,
+				       event->tray_changed.state, event->tray_changed.device);
+	case EVENT_IO_ERROR:
+		return g_strdup_printf("IOError %s %s %s %d", event->io_error.device,
+				       event->io_error.operation, event->io_error.action,
+				       event->io_error.no_space);
+	case EVENT_WRITE_THRESHOLD:
+		return g_strdup_printf("WriteThreshold %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+				       event->write_threshold.node, event->write_threshold.threshold,
+				       event->write_threshold.excess);
+	case EVENT_JOB_CHANGED:
+		return g_strdup_printf("JobChanged %s %s", event->job_changed.id,
+				       event->job_changed.status);
+	case EVENT_JOB_EVENT:
+		return g_strdup_printf("JobEvent %s %s %s", event->job_event.id,
+				       event->job_event.event, event->job_event.type);
 	case EVENT_FILTER_CHANGED:
 		return g_strdup_printf("FilterChanged %s %s", event->filter_changed.nic,
 				       event->filter_changed.filter->main_mac);

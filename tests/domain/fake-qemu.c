@@ -23,6 +23,8 @@
  *   greeting=none       accepts and is silent; =garbage: talks nonsense
  *   hang=COMMAND        takes COMMAND (or "all") and never answers
  *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
+ *   reply:COMMAND=JSON  answers COMMAND with that
+ *   tray=locked         the guest has locked the tray
  *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
  *   powerdown=obey      the guest shuts down when it is asked to
  *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
@@ -332,6 +334,29 @@ static void qom_get(gint64 id, JsonObject *arguments)
 	reply(id, value ? value : "\"/machine/q35/pcihost/pcie.0\"");
 }
 
+static void emit_tray(JsonObject *arguments, bool open)
+{
+	g_autofree char *data = g_strdup_printf("{\"device\": \"\", \"id\": \"%s\", \"tray-open\": %s}",
+						get_string(arguments, "id"), open ? "true" : "false");
+
+	emit("DEVICE_TRAY_MOVED", data);
+}
+
+/* As a real one: a guest that has locked it is only asked. */
+static void open_tray(gint64 id, JsonObject *arguments)
+{
+	if (!is_set("tray", "locked") ||
+	    json_object_get_boolean_member_with_default(arguments, "force", FALSE))
+		emit_tray(arguments, true);
+	reply(id, "{}");
+}
+
+static void close_tray(gint64 id, JsonObject *arguments)
+{
+	emit_tray(arguments, false);
+	reply(id, "{}");
+}
+
 static void query_rx_filter(gint64 id, JsonObject *arguments)
 {
 	const char *filters = g_hash_table_lookup(settings, "filters");
@@ -424,14 +449,21 @@ static const struct {
 	const char *name;
 	void (*run)(gint64 id, JsonObject *arguments);
 } rows[] = {
+	{ "block-job-cancel", accept_it },
+	{ "block-set-write-threshold", accept_it },
 	{ "blockdev-add", accept_it },
+	{ "blockdev-close-tray", close_tray },
 	{ "blockdev-del", accept_it },
+	{ "blockdev-insert-medium", accept_it },
+	{ "blockdev-open-tray", open_tray },
+	{ "blockdev-remove-medium", accept_it },
 	{ "cont", cont },
 	{ "device_add", device_add },
 	{ "device_del", device_del },
 	{ "dump-guest-memory", dump_guest_memory },
 	{ "getfd", getfd },
 	{ "inject-nmi", accept_it },
+	{ "job-cancel", accept_it },
 	{ "migrate", accept_it },
 	{ "migrate-set-capabilities", accept_it },
 	{ "netdev_add", accept_it },
@@ -467,6 +499,8 @@ static void note_command(const char *name, JsonObject *arguments)
 
 	if (!*id)
 		id = get_string(arguments, "node-name");
+	if (!*id)
+		id = get_string(arguments, "device");
 	if (!*id)
 		id = get_string(arguments, "shutdown");
 	if (!g_str_has_prefix(name, "x-") && !g_str_has_prefix(name, "q") &&
