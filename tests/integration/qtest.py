@@ -21,11 +21,13 @@ DEADLINE = 30.0                      # seconds for anything that QEMU is to answ
 PCI_ADDRESS, PCI_DATA = 0xCF8, 0xCFC
 PCI_VENDOR_VIRTIO = 0x1AF4
 PCI_DEVICES_NET = (0x1000, 0x1041)   # transitional, modern
+PCI_DEVICES_BALLOON = (0x1002, 0x1045)
+PCI_DEVICES_CONSOLE = (0x1003, 0x1043)
 PCI_COMMAND, PCI_HEADER_TYPE, PCI_BUSES, PCI_CAPABILITIES = 0x04, 0x0E, 0x18, 0x34
 PCI_COMMAND_MASTER = 4
 PCI_CAPABILITY_VENDOR = 9
 
-CAP_COMMON, CAP_NOTIFY, CAP_PCI_CFG = 1, 2, 5
+CAP_COMMON, CAP_NOTIFY, CAP_DEVICE, CAP_PCI_CFG = 1, 2, 4, 5
 COMMON_FEATURE_SELECT, COMMON_FEATURE = 0, 4
 COMMON_DRIVER_FEATURE_SELECT, COMMON_DRIVER_FEATURE = 8, 12
 COMMON_STATUS = 20
@@ -107,8 +109,8 @@ class PciFunction:
         self.qtest.port_write(PCI_DATA + (offset & 3), size, value)
 
 
-def find_network_cards(qtest, bus=0, next_bus=None):
-    """All virtio network cards, in the order of PCI. Bridges that no firmware has numbered yet
+def find_devices(qtest, identities, bus=0, next_bus=None):
+    """All virtio devices of a kind, in the order of PCI. Bridges that no firmware has numbered yet
     are given numbers on the way."""
     next_bus = next_bus if next_bus is not None else [1]
     for device in range(32):
@@ -119,7 +121,7 @@ def find_network_cards(qtest, bus=0, next_bus=None):
                 if function_number == 0:
                     break
                 continue
-            if identity & 0xFFFF == PCI_VENDOR_VIRTIO and identity >> 16 in PCI_DEVICES_NET:
+            if identity & 0xFFFF == PCI_VENDOR_VIRTIO and identity >> 16 in identities:
                 yield function
             header = function.read(PCI_HEADER_TYPE, 1)
             if header & 0x7F == 1:
@@ -129,7 +131,7 @@ def find_network_cards(qtest, bus=0, next_bus=None):
                     secondary = next_bus[0]
                     next_bus[0] += 1
                     function.write(PCI_BUSES, bus | secondary << 8 | 0xFF << 16)
-                yield from find_network_cards(qtest, secondary, next_bus)
+                yield from find_devices(qtest, identities, secondary, next_bus)
                 if is_new:
                     function.write(PCI_BUSES + 2, next_bus[0] - 1, 1)
             if function_number == 0 and not header & 0x80:
@@ -220,7 +222,7 @@ class NetworkCard:
 
     def __init__(self, qtest, index=0, memory=MEMORY):
         self.qtest = qtest
-        self.device = VirtioDevice(list(find_network_cards(qtest))[index])
+        self.device = VirtioDevice(list(find_devices(qtest, PCI_DEVICES_NET))[index])
         self.descriptors = memory
         self.available = memory + 16 * self.SIZE
         self.used = (self.available + 6 + 2 * self.SIZE + 4095) & ~4095
@@ -270,3 +272,58 @@ class NetworkCard:
 
     def remove_vlan(self, vlan):
         return self.command(CLASS_VLAN, VLAN_DEL, struct.pack("<H", vlan))
+
+
+class Balloon:
+    """A virtio balloon that gives back what it is asked for, when it is told to."""
+
+    PAGE = 4096
+    WANTED, ACTUAL = 0, 4
+
+    def __init__(self, qtest):
+        self.device = VirtioDevice(next(find_devices(qtest, PCI_DEVICES_BALLOON)))
+        self.device.negotiate(1 << 32)
+        self.device.go()
+
+    @property
+    def wanted(self):
+        """Bytes that the guest is to give back."""
+        return self.device.read(CAP_DEVICE, self.WANTED, 4) * self.PAGE
+
+    def give(self, size):
+        self.device.write(CAP_DEVICE, self.ACTUAL, size // self.PAGE, 4)
+
+
+class SerialPorts:
+    """The control queue of a virtio serial device: says which ports the guest has open."""
+
+    FEATURE_MULTIPORT = 1 << 1
+    DEVICE_READY, PORT_READY, PORT_OPEN = 0, 3, 6
+    CONTROL_IN, CONTROL_OUT, SIZE = 2, 3, 64
+    MEMORY = 0x400000
+
+    def __init__(self, qtest, memory=MEMORY):
+        self.qtest = qtest
+        self.device = VirtioDevice(next(find_devices(qtest, PCI_DEVICES_CONSOLE)))
+        self.device.negotiate(self.FEATURE_MULTIPORT | 1 << 32)
+        qtest.write(memory, bytes(0x8000))
+        self.device.set_up_queue(self.CONTROL_IN, 8, memory, memory + 0x1000, memory + 0x2000)
+        self.descriptors, self.available = memory + 0x4000, memory + 0x5000
+        self.notify_offset = self.device.set_up_queue(
+            self.CONTROL_OUT, self.SIZE, self.descriptors, self.available, memory + 0x6000)
+        self.buffer = memory + 0x7000
+        self.count = 0
+        self.device.go()
+        self.control(0, self.DEVICE_READY, 1)
+
+    def control(self, port, event, value):
+        self.qtest.write(self.buffer, struct.pack("<IHH", port, event, value))
+        self.qtest.write(self.descriptors, struct.pack("<QIHH", self.buffer, 8, 0, 0))
+        self.qtest.write(self.available + 4 + 2 * (self.count % self.SIZE), struct.pack("<H", 0))
+        self.count = self.count + 1 & 0xFFFF
+        self.qtest.write(self.available + 2, struct.pack("<H", self.count))
+        self.device.notify(self.notify_offset, self.CONTROL_OUT)
+
+    def open(self, port, is_open=True):
+        self.control(port, self.PORT_READY, 1)
+        self.control(port, self.PORT_OPEN, int(is_open))

@@ -5,6 +5,7 @@
 
 #include "bus-fixture.h"
 #include "bus-names.h"
+#include "bus-path.h"
 #include "domain-object.h"
 #include "domain/domain-internal.h"
 #include "loop-sd-event.h"
@@ -395,6 +396,92 @@ static void test_freed_full(Fixture *fixture, const void *data)
 	g_assert_null(emitter_free(NULL));
 }
 
+/* ---- identities of clients ---- */
+
+#define WHO "alice"
+
+static void connect_client(Domain *domain)
+{
+	Event *event = event_new(EVENT_DISPLAY_CLIENT, 0);
+
+	event->display_client = DISPLAY_CLIENT_EMPTY;
+	event->display_client.protocol = "vnc";
+	event->display_client.phase = "initialized";
+	event->display_client.client_host = "10.0.0.1";
+	event->display_client.client_service = "7";
+	event->display_client.family = "ipv4";
+	event->display_client.x509_dname = "CN=" WHO;
+	event->display_client.sasl_username = WHO;
+	display_client_add_details(event);
+	display_commit_client(domain, event);
+}
+
+/* The next message, which is of that member (NULL: an answer), as text. */
+static char *take_text(Fixture *fixture, const char *member)
+{
+	g_autoptr(sd_bus_message) message = g_queue_pop_head(&fixture->bus.received);
+
+	g_assert_nonnull(message);
+	g_assert_cmpstr(sd_bus_message_get_member(message), ==, member);
+	g_assert_false(sd_bus_message_is_method_error(message, NULL));
+	return bus_describe(message);
+}
+
+/* What was said has something of a domain, and nothing of who looks at it. */
+static void assert_nobody(char *text, const char *something)
+{
+	g_assert_nonnull(strstr(text, something));
+	g_assert_null(strstr(text, WHO));
+	g_free(text);
+}
+
+static char *call(Fixture *fixture, const char *path, const char *interface, const char *member,
+		  const char *types, const char *first, const char *second)
+{
+	g_autoptr(sd_bus_message) message = NULL;
+
+	g_assert_cmpint(sd_bus_message_new_method_call(fixture->bus.client, &message, NULL, path,
+						       interface, member), >=, 0);
+	g_assert_cmpint(sd_bus_message_append(message, types, first, second), >=, 0);
+	g_assert_cmpint(sd_bus_send(fixture->bus.client, message, &(uint64_t){ 0 }), >=, 0);
+	run_both(fixture);
+	return take_text(fixture, NULL);
+}
+
+/* Who asks for them gets them, and nothing else has them. */
+static void test_identities(Fixture *fixture, const void *data)
+{
+	Domain *domain = define(fixture, "a");
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+	g_autofree char *changed = NULL, *asked = NULL;
+
+	emitter_open(fixture->service.emitter);
+	run_both(fixture);
+	g_queue_clear_full(&fixture->bus.received, (GDestroyNotify)sd_bus_message_unref);
+
+	connect_client(domain);
+	run_both(fixture);
+	changed = take_text(fixture, "PropertiesChanged");
+	g_assert_cmpstr(changed, ==, "'org.vmherald.Domains1.Display' [] ['Clients']");
+	assert_nobody(take_text(fixture, "Client"), "10.0.0.1:7");
+	emitter_domain_added(fixture->service.emitter, domain);
+	run_both(fixture);
+	assert_nobody(take_text(fixture, "InterfacesAdded"), "Domains1.Display");
+	assert_nobody(call(fixture, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
+			   "GetManagedObjects", "", NULL, NULL), "Domains1.Display");
+	assert_nobody(call(fixture, path, "org.freedesktop.DBus.Properties", "GetAll", "s",
+			   BUS_INTERFACE("Domain"), NULL), "'Name'");
+	assert_nobody(call(fixture, path, "org.freedesktop.DBus.Properties", "GetAll", "s",
+			   BUS_INTERFACE("Display"), NULL), "");
+	asked = call(fixture, path, "org.freedesktop.DBus.Properties", "Get", "ss",
+		     BUS_INTERFACE("Display"), "Clients");
+	g_assert_cmpstr(asked, ==, "<aa{sv} [[{'protocol' <s 'vnc'>} {'phase' <s 'initialized'>} "
+				   "{'family' <s 'ipv4'>} {'server' <s ''>} "
+				   "{'client' <s '10.0.0.1:7'>} {'x509-dname' <s 'CN=" WHO "'>} "
+				   "{'sasl-username' <s '" WHO "'>}]]>");
+	g_assert_true(g_queue_is_empty(&fixture->bus.received));
+}
+
 #define ADD(name, function)                                                                        \
 	g_test_add("/service/emitter/" name, Fixture, NULL, set_up, function, tear_down)
 
@@ -410,5 +497,6 @@ int main(int argc, char **argv)
 	ADD("peer-does-not-read", test_peer_does_not_read);
 	ADD("changes-do-not-pass", test_changes_do_not_pass);
 	ADD("freed-full", test_freed_full);
+	ADD("identities", test_identities);
 	return g_test_run();
 }
