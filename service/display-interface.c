@@ -52,12 +52,13 @@ static int append_client(sd_bus_message *reply, const DisplayClient *client)
 }
 
 /*
- * WARNING: this says who somebody is, and may only go to one who has asked for it and may know. Who may ask is the
- * owner of the guests: to a session bus only the same user can connect, and on the system bus the policy
- * (data/org.vmherald.Domains1.conf) lets nobody but root call.
+ * WARNING: this says who somebody is, and may only go to one who has asked for it and may know. Who may
+ * ask is the owner of the guests: to a session bus only the same user can connect, and on the system bus
+ * the policy (data/org.vmherald.Domains1.conf) lets nobody but root call.
  *
  * So it is in nothing that is sent to all. EXPLICIT keeps it out of InterfacesAdded (and out of GetAll and
- * GetManagedObjects, whose answers get passed around), EMITS_INVALIDATION keeps the value out of PropertiesChanged.
+ * GetManagedObjects, whose answers get passed around), EMITS_INVALIDATION keeps the value out of
+ * PropertiesChanged.
  */
 static int get_clients(sd_bus *bus, const char *path, const char *interface, const char *property,
 		       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)

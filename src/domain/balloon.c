@@ -4,8 +4,8 @@
 #include "domain/domain-internal.h"
 
 /*
- * The balloon: how much memory the guest has left. QEMU has at most one such device of each kind, and its events
- * do not say which device they are of: its driver does.
+ * The balloon: how much memory the guest has left. QEMU has at most one such device of each kind, and its
+ * events do not say which device they are of: its driver does.
  */
 
 #define VIRTIO_BALLOON "virtio-balloon"

@@ -5,11 +5,11 @@
 #include "domain/domain-internal.h"
 
 /*
- * Ports between guest and host (virtio-serial), such as that of a guest agent: open while something in the guest
- * has it open. QEMU closes them itself when the guest is reset, and tells.
+ * Ports between guest and host (virtio-serial), such as that of a guest agent: open while something in
+ * the guest has it open. QEMU closes them itself when the guest is reset, and tells.
  *
- * Read afresh it is from query-chardev, where each character device says whether its front end is open. That is the
- * port, except for a console: its front end is open always, so only events tell of it.
+ * Read afresh it is from query-chardev, where each character device says whether its front end is open.
+ * That is the port, except for a console: its front end is open always, so only events tell of it.
  *
  * QEMU tells of each port at most once a second, and the last change is never lost.
  */

@@ -8,8 +8,8 @@
  * Asking a device to go. device_del only asks the guest; DEVICE_DELETED (devices.c) says that it has let go.
  *
  * A guest that refuses says so in one of three ways, and some refusals come in two of them; each is told as
- * DeviceRemovalFailed. The first of them ends the call that waits, and so does its deadline. Whatever was said before, a
- * device that goes later is told as removed.
+ * DeviceRemovalFailed. The first of them ends the call that waits, and so does its deadline. Whatever
+ * was said before, a device that goes later is told as removed.
  */
 
 static const struct {

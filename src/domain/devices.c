@@ -374,8 +374,8 @@ static void tell_removed(Domain *domain, Event *event)
 		operation_end(detach, NULL, NULL);
 }
 
-/* An emulated CPU is never freed by QEMU 7.2, so all that is told of its end is that of its interrupt controller,
- * which is a part of it. Whether it has gone, the list knows. */
+/* An emulated CPU is never freed by QEMU 7.2, so all that is told of its end is that of its interrupt
+ * controller, which is a part of it. Whether it has gone, the list knows. */
 static void look_for_cpu(Domain *domain, const char *child)
 {
 	const char *rest = child + strlen(DEVICES_PERIPHERAL);

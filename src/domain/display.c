@@ -12,11 +12,11 @@
  *   disconnected   one entry of that address goes
  *   migrated       (SPICE) all clients have gone to the destination
  *
- * The address alone tells clients apart, and on a local socket all have the same. So it is one of them that moves on
- * or goes, and which one does not matter as long as they are alike: who is known goes by it.
+ * The address alone tells clients apart, and on a local socket all have the same. So it is one of them that
+ * moves on or goes, and which one does not matter as long as they are alike: who is known goes by it.
  *
- * Read afresh, VNC lists all its clients, but without their phase: one that was not known is taken for initialized, as
- * nearly all are. SPICE lists the channels that are initialized.
+ * Read afresh, VNC lists all its clients, but without their phase: one that was not known is taken for
+ * initialized, as nearly all are. SPICE lists the channels that are initialized.
  */
 
 /* More are left out of the table, and so are those with a longer text than QEMU makes. */
@@ -334,8 +334,8 @@ static Listed *find_listed(const DomainClient *entry, GArray *listed,
 	return NULL;
 }
 
-/* What is left over on either side has gone, or has come. Which SPICE channels are connected only, it does not
- * list: after a gap they are given up, for they would never go otherwise. */
+/* What is left over on either side has gone, or has come. Which SPICE channels are connected only, it does
+ * not list: after a gap they are given up, for they would never go otherwise. */
 static void compare(Domain *domain, const char *protocol, GArray *listed)
 {
 	g_autoptr(GPtrArray) left = g_ptr_array_new();

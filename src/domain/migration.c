@@ -3,9 +3,9 @@
 #include "domain/domain-internal.h"
 
 /*
- * The status of a migration, of whoever asked for it: saving and restoring are one too. QEMU tells of it with the
- * capability `events` alone, which is switched on at each connect; where it does not have it, nothing is told, and
- * the status is what it was when the monitor was connected.
+ * The status of a migration, of whoever asked for it: saving and restoring are one too. QEMU tells of it
+ * with the capability `events` alone, which is switched on at each connect; where it does not have it,
+ * nothing is told, and the status is what it was when the monitor was connected.
  */
 
 void migration_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata)
