@@ -4,7 +4,8 @@
 QEMU's qtest socket reads and writes the guest's I/O ports and memory. That is enough to be the
 driver of a virtio network card: find it on PCI, negotiate features, set up its control queue and
 send commands, upon which QEMU raises NIC_RX_FILTER_CHANGED as it does for a real guest. It works
-while the virtual CPUs stand still, and then nothing of a real guest gets in between.
+while the virtual CPUs stand still, and then nothing of a real guest gets in between. Drivers of other
+devices are in guest.py.
 
 QEMU gets these arguments besides its ordinary ones:
     -qtest unix:PATH,server=on,wait=off -qtest-log none
@@ -20,9 +21,12 @@ DEADLINE = 30.0                      # seconds for anything that QEMU is to answ
 
 PCI_ADDRESS, PCI_DATA = 0xCF8, 0xCFC
 PCI_VENDOR_VIRTIO = 0x1AF4
-PCI_DEVICES_NET = (0x1000, 0x1041)   # transitional, modern
+# Transitional, modern.
+PCI_DEVICES_NET = (0x1000, 0x1041)
+PCI_DEVICES_BLOCK = (0x1001, 0x1042)
 PCI_DEVICES_BALLOON = (0x1002, 0x1045)
 PCI_DEVICES_CONSOLE = (0x1003, 0x1043)
+PCI_DEVICES_MEMORY = (0x1058,)
 PCI_COMMAND, PCI_HEADER_TYPE, PCI_BUSES, PCI_CAPABILITIES = 0x04, 0x0E, 0x18, 0x34
 PCI_COMMAND_MASTER = 4
 PCI_CAPABILITY_VENDOR = 9
@@ -36,8 +40,10 @@ COMMON_QUEUE_DESC, COMMON_QUEUE_AVAIL, COMMON_QUEUE_USED = 32, 40, 48
 
 STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_DRIVER_OK, STATUS_FEATURES_OK = 1, 2, 4, 8
 
-# MAC, CTRL_VQ, CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, CTRL_MAC_ADDR, VERSION_1
-FEATURES = sum(1 << bit for bit in (5, 17, 18, 19, 20, 23, 32))
+VERSION_1 = 1 << 32
+# MAC, CTRL_VQ, CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, CTRL_MAC_ADDR
+FEATURES = sum(1 << bit for bit in (5, 17, 18, 19, 20, 23)) | VERSION_1
+FEATURE_STANDBY = 1 << 62
 
 CLASS_RX, CLASS_MAC, CLASS_VLAN = 0, 1, 2
 MAC_TABLE_SET, MAC_ADDR_SET = 0, 1
@@ -109,9 +115,9 @@ class PciFunction:
         self.qtest.port_write(PCI_DATA + (offset & 3), size, value)
 
 
-def find_devices(qtest, identities, bus=0, next_bus=None):
-    """All virtio devices of a kind, in the order of PCI. Bridges that no firmware has numbered yet
-    are given numbers on the way."""
+def find_devices(qtest, wanted, bus=0, next_bus=None):
+    """All virtio devices of that kind (one of PCI_DEVICES_...), in the order of PCI. Bridges that no
+    firmware has numbered yet are given numbers on the way."""
     next_bus = next_bus if next_bus is not None else [1]
     for device in range(32):
         for function_number in range(8):
@@ -121,7 +127,7 @@ def find_devices(qtest, identities, bus=0, next_bus=None):
                 if function_number == 0:
                     break
                 continue
-            if identity & 0xFFFF == PCI_VENDOR_VIRTIO and identity >> 16 in identities:
+            if identity & 0xFFFF == PCI_VENDOR_VIRTIO and identity >> 16 in wanted:
                 yield function
             header = function.read(PCI_HEADER_TYPE, 1)
             if header & 0x7F == 1:
@@ -131,7 +137,7 @@ def find_devices(qtest, identities, bus=0, next_bus=None):
                     secondary = next_bus[0]
                     next_bus[0] += 1
                     function.write(PCI_BUSES, bus | secondary << 8 | 0xFF << 16)
-                yield from find_devices(qtest, identities, secondary, next_bus)
+                yield from find_devices(qtest, wanted, secondary, next_bus)
                 if is_new:
                     function.write(PCI_BUSES + 2, next_bus[0] - 1, 1)
             if function_number == 0 and not header & 0x80:
@@ -206,6 +212,55 @@ class VirtioDevice:
         self.write(CAP_NOTIFY, notify_offset, index, 2)
 
 
+class Queue:
+    """A virtqueue in guest memory, with one chain of buffers at a time."""
+
+    MEMORY = 0x4000          # bytes it takes there
+
+    def __init__(self, qtest, device, index, memory, size=16):
+        self.qtest = qtest
+        self.device = device
+        self.index = index
+        self.size = size
+        self.descriptors = memory
+        self.available = memory + 16 * size
+        self.used = (self.available + 6 + 2 * size + 4095) & ~4095
+        self.buffer = self.used + 4096
+        self.count = 0
+        qtest.write(memory, bytes(self.buffer + 4096 - memory))
+        self.notify_offset = device.set_up_queue(index, size, self.descriptors, self.available,
+                                                 self.used)
+
+    def push(self, *parts):
+        """Hands a chain to the device: bytes are for it to read, a number is room for so many of its
+        own. Returns the address of each."""
+        addresses, chain, at = [], b"", self.buffer
+        for number, part in enumerate(parts):
+            room = isinstance(part, int)
+            length = part if room else len(part)
+            flags = (DESC_WRITE if room else 0) | (DESC_NEXT if number + 1 < len(parts) else 0)
+            self.qtest.write(at, b"\xff" * length if room else part)
+            chain += struct.pack("<QIHH", at, length, flags, number + 1)
+            addresses.append(at)
+            at += length
+        self.qtest.write(self.descriptors, chain)
+        self.qtest.write(self.available + 4 + 2 * (self.count % self.size), struct.pack("<H", 0))
+        self.count = self.count + 1 & 0xFFFF
+        self.qtest.write(self.available + 2, struct.pack("<H", self.count))
+        self.device.notify(self.notify_offset, self.index)
+        return addresses
+
+    def transfer(self, *parts):
+        """Waits until the device has worked on the chain; returns what it wrote in the last part."""
+        addresses = self.push(*parts)
+        # Each read is a round trip to QEMU's main loop, which is where the device does its work.
+        deadline = time.monotonic() + DEADLINE
+        while struct.unpack("<H", self.qtest.read(self.used + 2, 2))[0] != self.count:
+            if time.monotonic() > deadline:
+                raise QTestError(f"no answer on queue {self.index}")
+        return self.qtest.read(addresses[-1], parts[-1]) if isinstance(parts[-1], int) else b""
+
+
 def mac_bytes(mac):
     return bytes.fromhex(mac.replace(":", ""))
 
@@ -220,39 +275,15 @@ class NetworkCard:
     SIZE = 64                # what QEMU offers for it
     MEMORY = 0x100000        # guest memory that nobody uses before there is a guest
 
-    def __init__(self, qtest, index=0, memory=MEMORY):
-        self.qtest = qtest
+    def __init__(self, qtest, index=0, memory=MEMORY, features=FEATURES):
         self.device = VirtioDevice(list(find_devices(qtest, PCI_DEVICES_NET))[index])
-        self.descriptors = memory
-        self.available = memory + 16 * self.SIZE
-        self.used = (self.available + 6 + 2 * self.SIZE + 4095) & ~4095
-        self.buffer = self.used + 4096
-        self.count = 0
-        self.device.negotiate(FEATURES)
-        qtest.write(memory, bytes(self.buffer + 4096 - memory))
-        self.notify_offset = self.device.set_up_queue(self.QUEUE, self.SIZE, self.descriptors,
-                                                      self.available, self.used)
+        self.device.negotiate(features)
+        self.queue = Queue(qtest, self.device, self.QUEUE, memory, self.SIZE)
         self.device.go()
 
     def command(self, command_class, command, payload):
         """Class and command, payload, and room for the answer: three descriptors in a chain."""
-        payload_at = self.buffer + 2
-        answer_at = payload_at + len(payload)
-        self.qtest.write(self.buffer, bytes((command_class, command)) + payload + b"\xff")
-        self.qtest.write(self.descriptors,
-                         struct.pack("<QIHH", self.buffer, 2, DESC_NEXT, 1) +
-                         struct.pack("<QIHH", payload_at, len(payload), DESC_NEXT, 2) +
-                         struct.pack("<QIHH", answer_at, 1, DESC_WRITE, 0))
-        self.qtest.write(self.available + 4 + 2 * (self.count % self.SIZE), struct.pack("<H", 0))
-        self.count = self.count + 1 & 0xFFFF
-        self.qtest.write(self.available + 2, struct.pack("<H", self.count))
-        self.device.notify(self.notify_offset, self.QUEUE)
-        # Each read is a round trip to QEMU's main loop, which is where the card does its work.
-        deadline = time.monotonic() + DEADLINE
-        while struct.unpack("<H", self.qtest.read(self.used + 2, 2))[0] != self.count:
-            if time.monotonic() > deadline:
-                raise QTestError("no answer on the control queue")
-        return self.qtest.read(answer_at, 1) == b"\0"
+        return self.queue.transfer(bytes((command_class, command)), payload, 1) == b"\0"
 
     def set_mac(self, mac):
         return self.command(CLASS_MAC, MAC_ADDR_SET, mac_bytes(mac))
@@ -272,58 +303,3 @@ class NetworkCard:
 
     def remove_vlan(self, vlan):
         return self.command(CLASS_VLAN, VLAN_DEL, struct.pack("<H", vlan))
-
-
-class Balloon:
-    """A virtio balloon that gives back what it is asked for, when it is told to."""
-
-    PAGE = 4096
-    WANTED, ACTUAL = 0, 4
-
-    def __init__(self, qtest):
-        self.device = VirtioDevice(next(find_devices(qtest, PCI_DEVICES_BALLOON)))
-        self.device.negotiate(1 << 32)
-        self.device.go()
-
-    @property
-    def wanted(self):
-        """Bytes that the guest is to give back."""
-        return self.device.read(CAP_DEVICE, self.WANTED, 4) * self.PAGE
-
-    def give(self, size):
-        self.device.write(CAP_DEVICE, self.ACTUAL, size // self.PAGE, 4)
-
-
-class SerialPorts:
-    """The control queue of a virtio serial device: says which ports the guest has open."""
-
-    FEATURE_MULTIPORT = 1 << 1
-    DEVICE_READY, PORT_READY, PORT_OPEN = 0, 3, 6
-    CONTROL_IN, CONTROL_OUT, SIZE = 2, 3, 64
-    MEMORY = 0x400000
-
-    def __init__(self, qtest, memory=MEMORY):
-        self.qtest = qtest
-        self.device = VirtioDevice(next(find_devices(qtest, PCI_DEVICES_CONSOLE)))
-        self.device.negotiate(self.FEATURE_MULTIPORT | 1 << 32)
-        qtest.write(memory, bytes(0x8000))
-        self.device.set_up_queue(self.CONTROL_IN, 8, memory, memory + 0x1000, memory + 0x2000)
-        self.descriptors, self.available = memory + 0x4000, memory + 0x5000
-        self.notify_offset = self.device.set_up_queue(
-            self.CONTROL_OUT, self.SIZE, self.descriptors, self.available, memory + 0x6000)
-        self.buffer = memory + 0x7000
-        self.count = 0
-        self.device.go()
-        self.control(0, self.DEVICE_READY, 1)
-
-    def control(self, port, event, value):
-        self.qtest.write(self.buffer, struct.pack("<IHH", port, event, value))
-        self.qtest.write(self.descriptors, struct.pack("<QIHH", self.buffer, 8, 0, 0))
-        self.qtest.write(self.available + 4 + 2 * (self.count % self.SIZE), struct.pack("<H", 0))
-        self.count = self.count + 1 & 0xFFFF
-        self.qtest.write(self.available + 2, struct.pack("<H", self.count))
-        self.device.notify(self.notify_offset, self.CONTROL_OUT)
-
-    def open(self, port, is_open=True):
-        self.control(port, self.PORT_READY, 1)
-        self.control(port, self.PORT_OPEN, int(is_open))
