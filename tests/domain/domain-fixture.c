@@ -64,9 +64,6 @@ static char *describe(Domain *domain, const Event *event)
 	case EVENT_MAC_CHANGED:
 		return g_strdup_printf("MacChanged %s %s %s", event->mac_changed.nic,
 				       event->mac_changed.old_mac, event->mac_changed.new_mac);
-	case EVENT_IO_ERROR:
-		return g_strdup_printf("IOError %s %s %s", event->io_error.device,
-				       event->io_error.operation, event->io_error.action);
 	case EVENT_ACPI_DEVICE_STATUS:
 		return g_strdup_printf("AcpiDeviceStatus %s %s %s %" PRId64 " %" PRId64,
 				       event->acpi_device_status.device,

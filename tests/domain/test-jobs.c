@@ -179,8 +179,9 @@ static void test_resync(DomainFixture *fixture, const void *data)
 				  "," JOB("new", "create", "concluded") "]");
 	g_assert_false(answer.done);
 	lose_monitor(fixture, domain);
-	fixture_expect(fixture, domain, "Lost closed", "JobChanged goes null", "JobChanged moves paused",
-		       "JobChanged new concluded", "Resynchronized monitor-lost", NULL);
+	fixture_expect(fixture, domain, "Lost closed", "JobChanged goes null (resync)",
+		       "JobChanged moves paused (resync)", "JobChanged new concluded (resync)",
+		       "Resynchronized monitor-lost", NULL);
 	answer_wait_ok(fixture, &answer);
 	g_assert_cmpuint(g_hash_table_size(domain_get_jobs(domain)), ==, 3);
 	job = find_job(domain, "new");
@@ -197,7 +198,7 @@ static void test_resync(DomainFixture *fixture, const void *data)
 	for (unsigned i = 1; i < 4; i++) {
 		const Record *record = g_ptr_array_index(fixture->records, i);
 
-		g_assert_true(g_str_has_suffix(record->text, " null"));
+		g_assert_true(g_str_has_suffix(record->text, " null (resync)"));
 		assert_detail(record->event, "reason", "'resync'");
 	}
 	g_assert_true(fixture->changed & DOMAIN_PROPERTY_JOBS);

@@ -319,11 +319,11 @@ static void test_io_error(DomainFixture *fixture, const void *data)
 	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
 
 	fixture_emit(fixture, domain, IO_ERROR("stop") ",\"STOP\"");
-	fixture_expect(fixture, domain, "IOError   stop",
+	fixture_expect(fixture, domain, "IOError   stop 0",
 		       "suspended ioerror paused", NULL);
 	fixture_emit(fixture, domain, "\"RESUME\"," IO_ERROR("report") ",\"STOP\"");
 	fixture_expect(fixture, domain, "resumed unpaused running",
-		       "IOError   report", "suspended paused paused", NULL);
+		       "IOError   report 0", "suspended paused paused", NULL);
 }
 
 #define ADD(name, function) FIXTURE_ADD("/domain/lifecycle/" name, function)
