@@ -55,15 +55,20 @@ def lives(pid):
         return False
 
 
-def promised_properties():
-    """Interface -> property -> type, from the installed descriptions."""
+EXPLICIT = "annotation[@name='org.freedesktop.systemd1.Explicit'][@value='true']"
+
+
+def promised_properties(explicit=True):
+    """Interface -> property -> type, from the installed descriptions; with or without those that are
+    only there for who asks for them by name."""
     promised = {}
     place = os.environ["VMHERALD_INTROSPECTION"]
     for name in os.listdir(place):
         if name.endswith(".xml"):
             for interface in ElementTree.parse(os.path.join(place, name)).iter("interface"):
                 promised[interface.get("name")] = {
-                    p.get("name"): p.get("type") for p in interface.findall("property")}
+                    p.get("name"): p.get("type") for p in interface.findall("property")
+                    if explicit or p.find(EXPLICIT) is None}
     return promised
 
 

@@ -9,7 +9,8 @@ import harness
 import life
 from harness import GLib, NAME, OBJECT_MANAGER, PROPERTIES
 
-INTERFACES = {f"{NAME}.{name}" for name in ("Domain", "Devices", "Network", "Monitor")}
+INTERFACES = {f"{NAME}.{name}" for name in ("Domain", "Devices", "Network", "Block", "Guest",
+                                            "Display", "Migration", "Monitor")}
 STANDARD = {"org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Peer", PROPERTIES}
 
 
@@ -250,7 +251,7 @@ class Listing(DefinitionCase):
         domain.start()
         self.recorder.wait_property("Network", "Filters", domain.get("Network", "Filters"),
                                     path=domain.path)
-        for interface, types in life.promised_properties().items():
+        for interface, types in life.promised_properties(explicit=False).items():
             path = harness.PATH if interface == f"{NAME}.Manager" else domain.path
             reply = self.connection.bus.call_sync(NAME, path, PROPERTIES, "GetAll",
                                                   GLib.Variant("(s)", (interface,)), None,
