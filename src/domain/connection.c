@@ -80,6 +80,8 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	set_connected(domain, true);
 	domain->reconnect_delay_ms = 0;
 	enter_found_state(domain, state, stop_cause_get_found(domain, run_state));
+	if (!g_str_equal(run_state, "io-error"))
+		drives_guest_resumed(domain);
 	tell_resynchronized(domain);
 	/* The service was killed between the run file and `cont`: that start is brought to its end. */
 	if (!domain->released && g_str_equal(run_state, "prelaunch"))

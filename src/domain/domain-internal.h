@@ -420,7 +420,7 @@ const char *drives_get_node(const Domain *domain, const char *id);
 void drives_changed(Domain *domain);
 void drives_changed_by_command(Domain *domain, JsonObject *arguments);
 void drives_device_removed(Domain *domain, const char *id);
-/* RESUME. */
+/* What had failed is tried again. */
 void drives_guest_resumed(Domain *domain);
 /* A client's own block-set-write-threshold succeeded. */
 void drives_threshold_by_command(Domain *domain, JsonObject *arguments);

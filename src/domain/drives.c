@@ -12,9 +12,12 @@
  * of it, "/machine/peripheral/vd0/virtio-backend"), by the back end of an old -drive, and by the node that is
  * in it. Here it goes by the id of its device; one that has none, by its back end.
  *
- * DEVICE_TRAY_MOVED tells of every tray. The status of a drive has no event: an error that stops the guest sets
- * it and `cont` clears it, so QEMU is asked after either. A write threshold is armed by command and disarmed by
- * its event.
+ * DEVICE_TRAY_MOVED tells of every tray. A write threshold is armed by command and disarmed by its event.
+ *
+ * The status of a drive is set by an error that stops the guest, and cleared when the guest goes on. QEMU keeps
+ * one too, but never clears that of a drive made with -blockdev (qmp_cont() only goes through those with a
+ * name), and then does not set it again either. So it is kept here by the events, and QEMU's counts only
+ * after a gap, and only if the guest stands still because of an error.
  */
 
 /* Of one domain. Devices are bounded as well, but not every drive is a device with an id. */
@@ -100,8 +103,12 @@ static void read_drive(Domain *domain, Picture *picture, JsonObject *drive)
 				     (char *)(open ? "open" : "closed"));
 	if (json_read_string(drive, "io-status", &text) &&
 	    domain_has_room(domain, picture->io_status, DRIVES_MAX, "drives",
-			    &domain->drives_left_out))
-		g_hash_table_replace(picture->io_status, g_strdup(name), g_strdup(text));
+			    &domain->drives_left_out)) {
+		const char *known = g_hash_table_lookup(domain->io_status, name);
+
+		g_hash_table_replace(picture->io_status, g_strdup(name),
+				     g_strdup(known && !domain->resync ? known : text));
+	}
 	if (json_read_string(json_read_object(drive, "inserted"), "node-name", &text) &&
 	    domain_has_room(domain, picture->nodes, DRIVES_MAX, "drives", &domain->drives_left_out))
 		g_hash_table_replace(picture->nodes, g_strdup(text), g_strdup(name));
@@ -236,34 +243,40 @@ static char *find_drive(Domain *domain, Event *event)
 	return NULL;
 }
 
+static void set_io_status(Domain *domain, const char *name, const char *status)
+{
+	const char *before = g_hash_table_lookup(domain->io_status, name);
+
+	/* Those that have none stay without. */
+	if (!before || g_str_equal(before, status))
+		return;
+	g_hash_table_replace(domain->io_status, g_strdup(name), g_strdup(status));
+	domain_changed(domain, DOMAIN_PROPERTY_IO_STATUS);
+}
+
 void drives_commit_io_error(Domain *domain, Event *event)
 {
-	bool stops = g_str_equal(event->io_error.action, "stop"), found = *event->io_error.device;
+	g_autofree char *found = find_drive(domain, event);
+	const char *name = found ? found : event->io_error.device;
 
-	if (!found) {
-		g_autofree char *name = find_drive(domain, event);
-
-		found = name != NULL;
-		event->io_error.device = event_string(event, name);
-	}
+	if (g_str_equal(event->io_error.action, "stop"))
+		set_io_status(domain, name, event->io_error.no_space ? "nospace" : "failed");
+	if (!*event->io_error.device)
+		event->io_error.device = event_string(event, found);
 	domain_publish(domain, event);
-	/* Other errors leave the status as it is. A node that is not known has come in unseen. */
-	if (stops || !found)
+	/* Its node has come in unseen. */
+	if (!found)
 		domain_refresh(domain, STATE_QUERY_DRIVES);
 }
 
 void drives_guest_resumed(Domain *domain)
 {
-	GHashTableIter iter;
-	void *status;
+	g_autofree void **keys = g_hash_table_get_keys_as_array(domain->io_status, NULL);
+	/* Copied, for they are replaced meanwhile. */
+	g_auto(GStrv) names = g_strdupv((char **)keys);
 
-	g_hash_table_iter_init(&iter, domain->io_status);
-	while (g_hash_table_iter_next(&iter, NULL, &status)) {
-		if (g_str_equal(status, "ok"))
-			continue;
-		domain_refresh(domain, STATE_QUERY_DRIVES);
-		return;
-	}
+	for (unsigned i = 0; names[i]; i++)
+		set_io_status(domain, names[i], "ok");
 }
 
 /* ---- write thresholds ---- */

@@ -102,8 +102,8 @@ void lifecycle_commit(Domain *domain, Event *event)
 		commit_stop(domain, event);
 		break;
 	case LIFECYCLE_RESUMED:
-		commit_resume(domain, event);
 		drives_guest_resumed(domain);
+		commit_resume(domain, event);
 		break;
 	case LIFECYCLE_SHUTDOWN:
 		commit_shutdown(domain, event);
