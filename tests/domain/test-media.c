@@ -181,6 +181,19 @@ static void test_refused(DomainFixture *fixture, const void *data)
 	fixture_forget(fixture);
 }
 
+/* The device goes in the middle: so does the medium. */
+static void test_device_goes(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", DRIVE("false", ""), DEVICES);
+	g_auto(Answer) answer = { 0 };
+
+	change(domain, MEDIUM("second"), false, &answer);
+	g_free(fixture_execute(fixture, domain, "device_del", "{\"id\":\"cd0\"}"));
+	answer_wait_error(fixture, &answer, CORE_ERROR_NO_SUCH_DEVICE, "'cd0'");
+	assert_log(fixture, domain, "\"blockdev-close-tray cd0\",\"blockdev-del second\"]");
+	fixture_forget(fixture);
+}
+
 #define ADD(name, function) FIXTURE_ADD("/domain/media/" name, function)
 
 int main(int argc, char **argv)
@@ -192,5 +205,6 @@ int main(int argc, char **argv)
 	ADD("old-stays", test_old_stays);
 	ADD("locked", test_locked);
 	ADD("refused", test_refused);
+	ADD("device-goes", test_device_goes);
 	return g_test_run();
 }

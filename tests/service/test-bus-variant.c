@@ -89,6 +89,21 @@ static void test_dict(BusFixture *fixture, const void *data)
 	g_assert_cmpstr(text, ==, "[{'exit-status' <i 3>}]");
 }
 
+static void test_strings(BusFixture *fixture, const void *data)
+{
+	g_autoptr(GHashTable) table = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	g_autofree char *text = NULL;
+
+	g_assert_cmpint(bus_append_strings(message, table), >=, 0);
+	g_hash_table_insert(table, (char *)"cd0", (char *)"open");
+	g_assert_cmpint(bus_append_strings(message, table), >=, 0);
+	bus_seal(message);
+	g_assert_cmpstr(sd_bus_message_get_signature(message, true), ==, "a{ss}a{ss}");
+	text = bus_describe(message);
+	g_assert_cmpstr(text, ==, "[] [{'cd0' 'open'}]");
+}
+
 /* It arrives at the other end of a connection as it was built. */
 static void test_sent(BusFixture *fixture, const void *data)
 {
@@ -118,6 +133,7 @@ int main(int argc, char **argv)
 	ADD("values", test_values);
 	ADD("in-a-row", test_in_a_row);
 	ADD("dict", test_dict);
+	ADD("strings", test_strings);
 	ADD("sent", test_sent);
 	return g_test_run();
 }
