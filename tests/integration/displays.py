@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """As much of a client of VNC and of SPICE as QEMU needs to tell of one: they connect, say who they are,
 and look at nothing."""
-import hashlib
-import os
 import socket
 import struct
+import subprocess
+import tempfile
 
 DEADLINE = 30.0
 
@@ -63,27 +63,14 @@ class VncClient:
         return struct.unpack(">I", _read(self.connection, 4))[0]
 
 
-def _mask(seed, size):
-    """MGF1 of RSA-OAEP (RFC 8017), with SHA-1."""
-    blocks = (hashlib.sha1(seed + struct.pack(">I", i)).digest() for i in range(size // 20 + 1))
-    return b"".join(blocks)[:size]
-
-
-def _xor(left, right):
-    return bytes(a ^ b for a, b in zip(left, right))
-
-
-def _encrypt(key, text):
-    """RSA-OAEP. key: SubjectPublicKeyInfo of 1024 bits, which ends in two integers: modulus (with a
-    leading zero) and exponent (65537)."""
-    assert key[-5:] == bytes((2, 3, 1, 0, 1)), key.hex()
-    modulus = int.from_bytes(key[-133:-5], "big")
-    block = hashlib.sha1(b"").digest() + bytes(128 - 2 * 20 - 2 - len(text)) + b"\1" + text
-    seed = os.urandom(20)
-    block = _xor(block, _mask(seed, len(block)))
-    seed = _xor(seed, _mask(block, 20))
-    number = int.from_bytes(b"\0" + seed + block, "big")
-    return pow(number, 65537, modulus).to_bytes(128, "big")
+def _encrypt(key, data):
+    """RSA-OAEP. key: SubjectPublicKeyInfo, as SPICE sends it."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(key)
+        file.flush()
+        return subprocess.run(["openssl", "pkeyutl", "-encrypt", "-pubin", "-keyform", "DER",
+                               "-inkey", file.name, "-pkeyopt", "rsa_padding_mode:oaep"],
+                              input=data, capture_output=True, check=True).stdout
 
 
 class SpiceClient:
@@ -92,19 +79,26 @@ class SpiceClient:
     MAIN = 1
     AUTH_SELECTION, AUTH_SPICE = 1, 2     # capabilities
     TICKET = 1
+    MAGIC = b"REDQ"
+    HEADER = struct.Struct("<4sIII")      # magic, major, minor, length of what follows
+    LINK = struct.Struct("<IBBIII")       # connection, type and number of the channel, capabilities
+    KEY = slice(4, 166)                   # of the answer: a public key behind an error
 
     def __init__(self, address):
+        """Connected, and known as a channel."""
         self.connection = connect(address)
+        link = self.LINK.pack(0, self.MAIN, 0, 1, 0, self.LINK.size)
+        link += struct.pack("<I", self.AUTH_SELECTION | self.AUTH_SPICE)
+        self.connection.sendall(self.HEADER.pack(self.MAGIC, 2, 2, len(link)) + link)
+        magic, _, _, length = self.HEADER.unpack(_read(self.connection, self.HEADER.size))
+        assert magic == self.MAGIC, magic
+        self.answer = _read(self.connection, length)
+        assert self.answer[:4] == bytes(4), self.answer[:4]
 
     def close(self):
         self.connection.close()
 
     def initialize(self):
-        link = struct.pack("<IBBIIII", 0, self.MAIN, 0, 1, 0, 18,
-                           self.AUTH_SELECTION | self.AUTH_SPICE)
-        self.connection.sendall(b"REDQ" + struct.pack("<III", 2, 2, len(link)) + link)
-        size = struct.unpack_from("<I", _read(self.connection, 16), 12)[0]
-        answer = _read(self.connection, size)
-        assert answer[:4] == bytes(4), answer[:4]
-        self.connection.sendall(struct.pack("<I", self.TICKET) + _encrypt(answer[4:166], b"\0"))
+        self.connection.sendall(struct.pack("<I", self.TICKET) +
+                                _encrypt(self.answer[self.KEY], b"\0"))
         assert _read(self.connection, 4) == bytes(4)

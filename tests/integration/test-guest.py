@@ -3,16 +3,14 @@
 the guest's part is played through qtest."""
 import json
 
+import guest
 import harness
-import qtest
 from badcase import BadCase
 from harness import wait_until
 
 AGENT = "org.qemu.guest_agent.0"
-MEMORY_PORT, MEMORY_SLOT = 0xA00, 0           # ACPI memory hotplug, q35
-CPU_PORT, CPU_SLOT = 0xCD8, 1                 # ACPI CPU hotplug, q35
-EJECT = 8
-OST_EJECT, OST_FAILURE, OST_IN_USE, OST_PENDING = 3, 1, 0x82, 0x84
+SLOT_DIMM, SLOT_CPU = 0, 1
+OST_IN_USE, OST_PENDING = 0x82, 0x84
 
 
 class Channels(BadCase):
@@ -35,13 +33,13 @@ class Channels(BadCase):
         wait_until(lambda: self.channels() == {"port0": closed, "console0": console},
                    "the channels to be read")
         with self.domain.qtest() as socket:
-            ports = qtest.SerialPorts(socket)
-            ports.open(1)
+            ports = guest.Console(socket)
+            ports.open_port(1)
             told = self.recorder.wait("Guest.ChannelChanged", "port0", "open", since=self.since)
             self.assertEqual("ss(ttt)a{sv}", told.signature)
             self.assertEqual({"name": AGENT, "agent": True}, told.details)
             self.assertEqual("open", self.channels()["port0"]["state"])
-            ports.open(2)
+            ports.open_port(2)
             self.recorder.wait("Guest.ChannelChanged", "console0", "open", since=self.since)
             self.recorder.wait_property("Guest", "Channels", {"port0": dict(closed, state="open"),
                                         "console0": dict(console, state="open")}, since=self.since)
@@ -54,8 +52,8 @@ class Channels(BadCase):
     def test_after_service_was_killed(self):
         """A port is read afresh; a console QEMU does not tell of but by events."""
         with self.domain.qtest() as socket:
-            ports = qtest.SerialPorts(socket)
-            ports.open(1)
+            ports = guest.Console(socket)
+            ports.open_port(1)
             self.recorder.wait("Guest.ChannelChanged", "port0", "open", since=self.since)
             self.connection.kill_service()
             wait_until(lambda: self.channels()["port0"]["state"] == "open", "the port to be read")
@@ -68,10 +66,9 @@ class Balloon(BadCase):
         since = self.mark()
         self.assertEqual(16 << 20, domain.get("Guest", "Balloon"))
         with domain.qtest() as socket:
-            balloon = qtest.Balloon(socket)
+            balloon = guest.Balloon(socket)
             domain.call("Guest", "SetBalloon", "(t)", 8 << 20)
-            self.assertEqual(8 << 20, balloon.wanted)
-            balloon.give(balloon.wanted)
+            self.assertEqual(8 << 20, balloon.obey())
             told = self.recorder.wait("Guest.BalloonChanged", "balloon0", 8 << 20, since=since)
             self.assertEqual("st(ttt)a{sv}", told.signature)
         self.assertEqual(8 << 20, domain.get("Guest", "Balloon"))
@@ -107,26 +104,21 @@ class Removal(BadCase):
         wait_until(lambda: self.domain.get("Devices", "Devices")["dimm1"].get("size") == 128 << 20,
                    "the size of the DIMM")
 
-    @staticmethod
-    def tell_ost(socket, source, status):
-        socket.port_write(MEMORY_PORT, 4, MEMORY_SLOT)
-        socket.port_write(MEMORY_PORT + 4, 4, source)
-        socket.port_write(MEMORY_PORT + 8, 4, status)
-
     def test_dimm_refused_and_let_go(self):
         self.add_dimm()
         with self.domain.qtest() as socket:
-            for status in (OST_FAILURE, OST_IN_USE):
+            slots = guest.MemorySlots(socket)
+            for status in (guest.OST_FAILURE, OST_IN_USE):
                 since = len(self.recorder.signals)
                 pending = self.send_detach("dimm1")
-                self.tell_ost(socket, OST_EJECT, OST_PENDING)
-                self.tell_ost(socket, OST_EJECT, status)
+                slots.tell_status(SLOT_DIMM, guest.OST_EJECT, OST_PENDING)
+                slots.tell_status(SLOT_DIMM, guest.OST_EJECT, status)
                 message = self.assert_fails("RemovalRefused", pending.result)
                 self.assertIn("'dimm1'", message)
                 self.assertIn("ACPI", message)
                 failed = self.recorder.wait("Devices.DeviceRemovalFailed", "dimm1", "acpi",
                                             "/machine/peripheral/dimm1", since=since)
-                self.assertEqual({"event": "ACPI_DEVICE_OST", "source": OST_EJECT,
+                self.assertEqual({"event": "ACPI_DEVICE_OST", "source": guest.OST_EJECT,
                                   "status": status}, failed.details)
                 told = [s.name for s in self.recorder.events(self.domain.path)
                         if s in self.recorder.signals[since:]]
@@ -134,8 +126,7 @@ class Removal(BadCase):
                                   "Devices.DeviceRemovalFailed"], told)
             self.assertIn("dimm1", self.domain.get("Devices", "Devices"))
             pending = self.send_detach("dimm1")
-            socket.port_write(MEMORY_PORT, 4, MEMORY_SLOT)
-            socket.port_write(MEMORY_PORT + 0x14, 1, EJECT)
+            slots.eject(SLOT_DIMM)
             pending.result()
         self.recorder.wait("Devices.DeviceRemoved", "dimm1", "/machine/peripheral/dimm1",
                            since=self.since)
@@ -147,12 +138,12 @@ class Removal(BadCase):
         """The one who waited has been told that it stays; then it goes."""
         self.add_dimm()
         with self.domain.qtest() as socket:
+            slots = guest.MemorySlots(socket)
             pending = self.send_detach("dimm1")
-            self.tell_ost(socket, OST_EJECT, OST_FAILURE)
+            slots.tell_status(SLOT_DIMM, guest.OST_EJECT, guest.OST_FAILURE)
             self.assert_fails("RemovalRefused", pending.result)
             self.domain.qmp("device_del", {"id": "dimm1"})
-            socket.port_write(MEMORY_PORT, 4, MEMORY_SLOT)
-            socket.port_write(MEMORY_PORT + 0x14, 1, EJECT)
+            slots.eject(SLOT_DIMM)
             self.recorder.wait("Devices.DeviceRemoved", "dimm1", since=self.since)
 
     def test_cpu(self):
@@ -161,11 +152,9 @@ class Removal(BadCase):
                if "qom-path" not in entry][0]
         self.domain.attach(dict(cpu["props"], driver=cpu["type"], id="cpu1"))
         with self.domain.qtest() as socket:
-            socket.port_write(CPU_PORT, 1, 0)     # from the legacy registers to the modern ones
-            socket.port_write(CPU_PORT, 4, 0)
+            slots = guest.CpuSlots(socket)
             pending = self.send_detach("cpu1")
-            socket.port_write(CPU_PORT, 4, CPU_SLOT)
-            socket.port_write(CPU_PORT + 4, 1, EJECT)
+            slots.eject(SLOT_CPU)
             pending.result()
         removed = self.recorder.wait("Devices.DeviceRemoved", "cpu1", "/machine/peripheral/cpu1",
                                      since=self.since)
