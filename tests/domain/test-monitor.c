@@ -46,7 +46,9 @@ static void test_lost(DomainFixture *fixture, const void *data)
 static void check_state_after(DomainFixture *fixture, const char *name, const char *run_state,
 			      DomainState state, LifecycleReason reason, const char *told)
 {
-	Domain *domain = fixture_run_domain(fixture, name, NULL, NULL);
+	/* So that it is left as it is found. */
+	Domain *domain = fixture_run_domain(fixture, name, NULL,
+					    "\"on-panic\":\"preserve\",\"on-shutdown\":\"preserve\"");
 
 	fixture_set(fixture, domain, "status", run_state);
 	fixture_close_monitor(fixture, domain);
