@@ -80,8 +80,9 @@ static bool set_number(uint64_t *place, int64_t number)
 	return changed;
 }
 
-/* An entry of query-jobs. Its status is left alone: it may be ahead of the events. */
-static bool read_job(DomainJob *job, JsonObject *entry)
+/* An entry of query-jobs. Its status is left alone, and unless the job is at rest its offset: they are ahead of the
+ * event that waits for this. */
+static bool read_job(DomainJob *job, JsonObject *entry, bool is_at_rest)
 {
 	bool changed = false;
 	const char *text;
@@ -95,7 +96,7 @@ static bool read_job(DomainJob *job, JsonObject *entry)
 		changed |= set_number(&job->length, number);
 		job->has_progress = true;
 	}
-	if (json_read_int(entry, "current-progress", &number))
+	if (is_at_rest && json_read_int(entry, "current-progress", &number))
 		changed |= set_number(&job->offset, number);
 	return changed;
 }
@@ -180,14 +181,16 @@ static void on_jobs(Domain *domain, const char *id, JsonNode *result, const GErr
 {
 	JsonObject *entry = find_entry(result, id);
 	DomainJob *job = g_hash_table_lookup(domain->jobs, id);
+	const char *status = "";
 
 	if (error)
 		g_message("Domain '%s': job '%s': query-jobs: %s", domain_get_name(domain), id,
 			  error->message);
 	if (!job && entry)
 		job = add_job(domain, id);
+	(void)json_read_string(entry, "status", &status);
 	if (job && entry)
-		(void)read_job(job, entry);
+		(void)read_job(job, entry, g_str_equal(status, "concluded"));
 	if (job)
 		job->dismissed = !error && !entry;
 }
@@ -271,7 +274,7 @@ static void find_entries(Domain *domain, JsonArray *array)
 			job = add_job(domain, id);
 		if (!job)
 			continue;
-		if (read_job(job, entry))
+		if (read_job(job, entry, true))
 			domain_changed(domain, DOMAIN_PROPERTY_JOBS);
 		if (!g_str_equal(job->status, status))
 			find_changed(domain, job, status);

@@ -52,7 +52,7 @@ static void test_failure(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, "JobChanged m created", NULL);
 	assert_detail(fixture_last(fixture), "type", "'mirror'");
 	assert_detail(fixture_last(fixture), "len", "9");
-	assert_detail(fixture_last(fixture), "offset", "1");
+	assert_detail(fixture_last(fixture), "offset", "0");
 	assert_detail(fixture_last(fixture), "speed", "");
 	g_assert_true(fixture->changed & DOMAIN_PROPERTY_JOBS);
 	job = find_job(domain, "m");
