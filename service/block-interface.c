@@ -6,37 +6,21 @@
 
 /* org.vmherald.Domains1.Block: drives, their errors and their jobs. */
 
-static int append_job(sd_bus_message *reply, const DomainJob *job)
+static int append_job(sd_bus_message *reply, const void *value)
 {
-	int r = sd_bus_message_open_container(reply, 'e', "sa{sv}");
+	const DomainJob *job = value;
 
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "s", job->id);
-	if (r >= 0)
-		r = sd_bus_message_open_container(reply, 'a', "{sv}");
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "type", "s", job->type,
-					  "status", "s", job->status, "len", "t", job->length,
-					  "offset", "t", job->offset, "speed", "t", job->speed);
-	if (r >= 0 && job->error)
-		r = sd_bus_message_append(reply, "{sv}", "error", "s", job->error);
-	if (r >= 0)
-		r = sd_bus_message_close_container(reply);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+	return sd_bus_message_append(reply, "a{sv}", job->error ? 6 : 5, "type", "s", job->type,
+				     "status", "s", job->status, "len", "t", job->length,
+				     "offset", "t", job->offset, "speed", "t", job->speed,
+				     "error", "s", job->error);
 }
 
 static int get_jobs(sd_bus *bus, const char *path, const char *interface, const char *property,
 		    sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
-	const Domain *domain = ((DomainObject *)userdata)->domain;
-	int r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
-	GHashTableIter iter;
-	void *job;
-
-	g_hash_table_iter_init(&iter, domain_get_jobs(domain));
-	while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &job))
-		r = append_job(reply, job);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+	return bus_append_entries(reply, domain_get_jobs(((DomainObject *)userdata)->domain),
+				  append_job);
 }
 
 static int get_io_status(sd_bus *bus, const char *path, const char *interface, const char *property,

@@ -86,3 +86,23 @@ int bus_append_strings(sd_bus_message *message, GHashTable *table)
 		r = sd_bus_message_append(message, "{ss}", key, value);
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
+
+int bus_append_entries(sd_bus_message *message, GHashTable *table,
+		       int (*append)(sd_bus_message *message, const void *value))
+{
+	int r = sd_bus_message_open_container(message, 'a', "{sa{sv}}");
+	GHashTableIter iter;
+	void *key, *value;
+
+	g_hash_table_iter_init(&iter, table);
+	while (r >= 0 && g_hash_table_iter_next(&iter, &key, &value)) {
+		r = sd_bus_message_open_container(message, 'e', "sa{sv}");
+		if (r >= 0)
+			r = sd_bus_message_append_basic(message, 's', key);
+		if (r >= 0)
+			r = append(message, value);
+		if (r >= 0)
+			r = sd_bus_message_close_container(message);
+	}
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}

@@ -14,3 +14,7 @@ int bus_append_dict(sd_bus_message *message, GVariant *dict);
 
 /* Appends an a{ss} from a table of strings. */
 int bus_append_strings(sd_bus_message *message, GHashTable *table);
+
+/* Appends an a{sa{sv}} from a table with strings as keys; append adds the a{sv} of a value. */
+int bus_append_entries(sd_bus_message *message, GHashTable *table,
+		       int (*append)(sd_bus_message *message, const void *value));

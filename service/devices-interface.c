@@ -14,36 +14,21 @@
 #define OBJECT_LENGTH_MAX  (1024u * 1024)
 #define OBJECT_NESTING_MAX 64u
 
-static int append_device(sd_bus_message *reply, const DomainDevice *device)
+static int append_device(sd_bus_message *reply, const void *value)
 {
-	int r = sd_bus_message_open_container(reply, 'e', "sa{sv}");
+	const DomainDevice *device = value;
 
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "s", device->id);
-	if (r >= 0)
-		r = sd_bus_message_open_container(reply, 'a', "{sv}");
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "{sv}{sv}{sv}", "driver", "s", device->driver,
-					  "qom-path", "s", device->qom_path, "bus", "s", device->bus);
-	if (r >= 0 && device->is_memory)
-		r = sd_bus_message_append(reply, "{sv}", "size", "t", device->size);
-	if (r >= 0)
-		r = sd_bus_message_close_container(reply);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+	return sd_bus_message_append(reply, "a{sv}", device->is_memory ? 4 : 3,
+				     "driver", "s", device->driver,
+				     "qom-path", "s", device->qom_path, "bus", "s", device->bus,
+				     "size", "t", device->size);
 }
 
 static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,
 		       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
-	const Domain *domain = ((DomainObject *)userdata)->domain;
-	int r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
-	GHashTableIter iter;
-	void *device;
-
-	g_hash_table_iter_init(&iter, domain_get_devices(domain));
-	while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &device))
-		r = append_device(reply, device);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+	return bus_append_entries(reply, domain_get_devices(((DomainObject *)userdata)->domain),
+				  append_device);
 }
 
 static int get_trays(sd_bus *bus, const char *path, const char *interface, const char *property,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-variant.h"
 #include "domain-object.h"
 #include "method-call.h"
 
 /* org.vmherald.Domains1.Guest: what the guest says and is given: channels, memory, clock. */
 
-static int append_channel(sd_bus_message *reply, const DomainChannel *channel)
+static int append_channel(sd_bus_message *reply, const void *value)
 {
-	return sd_bus_message_append(reply, "{sa{sv}}", channel->id, 3,
-				     "name", "s", channel->name,
+	const DomainChannel *channel = value;
+
+	return sd_bus_message_append(reply, "a{sv}", 3, "name", "s", channel->name,
 				     "state", "s", channel->open ? "open" : "closed",
 				     "agent", "b", (int)domain_channel_is_agent(channel));
 }
@@ -15,15 +17,8 @@ static int append_channel(sd_bus_message *reply, const DomainChannel *channel)
 static int get_channels(sd_bus *bus, const char *path, const char *interface, const char *property,
 			sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
-	const Domain *domain = ((DomainObject *)userdata)->domain;
-	int r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
-	GHashTableIter iter;
-	void *channel;
-
-	g_hash_table_iter_init(&iter, domain_get_channels(domain));
-	while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &channel))
-		r = append_channel(reply, channel);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+	return bus_append_entries(reply, domain_get_channels(((DomainObject *)userdata)->domain),
+				  append_channel);
 }
 
 static int get_balloon(sd_bus *bus, const char *path, const char *interface, const char *property,

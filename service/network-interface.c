@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-variant.h"
 #include "domain-object.h"
 #include "domain-signals.h"
 
 /* org.vmherald.Domains1.Network: what guests do with their NICs. */
 
+static int append_filter(sd_bus_message *reply, const void *filter)
+{
+	return domain_signal_append_filter(reply, filter);
+}
+
 static int get_filters(sd_bus *bus, const char *path, const char *interface, const char *property,
 		       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
-	const Domain *domain = ((DomainObject *)userdata)->domain;
-	int r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
-	GHashTableIter iter;
-	void *nic, *filter;
-
-	g_hash_table_iter_init(&iter, domain_get_filters(domain));
-	while (r >= 0 && g_hash_table_iter_next(&iter, &nic, &filter)) {
-		r = sd_bus_message_open_container(reply, 'e', "sa{sv}");
-		if (r >= 0)
-			r = sd_bus_message_append(reply, "s", nic);
-		if (r >= 0)
-			r = domain_signal_append_filter(reply, filter);
-		if (r >= 0)
-			r = sd_bus_message_close_container(reply);
-	}
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+	return bus_append_entries(reply, domain_get_filters(((DomainObject *)userdata)->domain),
+				  append_filter);
 }
 
 const sd_bus_vtable network_interface_vtable[] = {

@@ -32,7 +32,7 @@ static void channel_free(void *data)
 void channels_init(Domain *domain)
 {
 	domain->channels = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, channel_free);
-	domain->channels_full = false;
+	domain->channels_left_out = false;
 }
 
 void channels_clear(Domain *domain)
@@ -47,13 +47,9 @@ static DomainChannel *get_channel(Domain *domain, const char *id)
 
 	if (channel)
 		return channel;
-	if (g_hash_table_size(domain->channels) >= CHANNELS_MAX) {
-		if (!domain->channels_full)
-			g_message("Domain '%s': more than %u channels; '%s' and later ones are left "
-				  "out", domain_get_name(domain), CHANNELS_MAX, id);
-		domain->channels_full = true;
+	if (!domain_has_room(domain, domain->channels, CHANNELS_MAX, "channels",
+			     &domain->channels_left_out))
 		return NULL;
-	}
 	channel = g_new0(DomainChannel, 1);
 	channel->id = g_strdup(id);
 	channel->name = g_strdup("");

@@ -34,7 +34,7 @@ static void client_free(void *data)
 void display_init(Domain *domain)
 {
 	domain->clients = g_ptr_array_new_with_free_func(client_free);
-	domain->clients_full = false;
+	domain->clients_left_out = false;
 }
 
 void display_clear(Domain *domain)
@@ -156,11 +156,11 @@ static bool has_room(Domain *domain, const DisplayClient *client)
 {
 	if (domain->clients->len < CLIENTS_MAX && !is_too_long(client))
 		return true;
-	if (!domain->clients_full)
+	if (!domain->clients_left_out)
 		g_message("Domain '%s': more than %u clients of its display, or one with an address "
 			  "of more than %u bytes; they are left out of the list",
 			  domain_get_name(domain), CLIENTS_MAX, CLIENT_TEXT_MAX);
-	domain->clients_full = true;
+	domain->clients_left_out = true;
 	return false;
 }
 

@@ -167,7 +167,7 @@ struct Domain {
 	GHashTable *channels;         /* id -> DomainChannel */
 	uint64_t balloon;
 	GPtrArray *clients;           /* DomainClient */
-	bool channels_full, clients_full;   /* logged once a run */
+	bool channels_left_out, clients_left_out;   /* logged once a run */
 	char *migration_status;       /* NULL: none */
 	uint64_t irregular_events;
 

@@ -219,7 +219,7 @@ static void test_bound(DomainFixture *fixture, const void *data)
 	for (unsigned i = 0; i < 1026; i++)
 		g_string_append_printf(events, "%s{\"event\":\"VSERPORT_CHANGE\",\"data\":{\"id\":\"n%u\","
 				       "\"open\":true}}", i > 0 ? "," : "", i);
-	g_test_expect_message("vmherald", G_LOG_LEVEL_MESSAGE, "*more than 1024 channels; 'n1024'*");
+	g_test_expect_message("vmherald", G_LOG_LEVEL_MESSAGE, "*more than 1024 channels; the others are left out*");
 	fixture_emit(fixture, domain, events->str);
 	g_test_assert_expected_messages();
 	g_assert_cmpuint(fixture_count(fixture, "a"), ==, 1026);
