@@ -53,14 +53,6 @@ static uint64_t get_threshold(Domain *domain, const char *node)
 	return bytes ? *bytes : 0;
 }
 
-static void lose_monitor(DomainFixture *fixture, Domain *domain)
-{
-	g_auto(Answer) answer = { 0 };
-
-	domain_execute(domain, "x-close", NULL, 20000, on_answer, &answer);
-	answer_wait(fixture, &answer);
-}
-
 /* ---- trays ---- */
 
 static void test_trays(DomainFixture *fixture, const void *data)
@@ -256,7 +248,7 @@ static void test_resync(DomainFixture *fixture, const void *data)
 				   "\"write_threshold\":16384}]");
 	set_drives(fixture, domain, "[" DISK("nospace") "," CD("true", "n1") "]");
 	fixture_set(fixture, domain, "status", "io-error");
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_expect(fixture, domain, "Lost closed", "TrayChanged cd0 open  (resync)",
 		       "WriteThreshold n0 4096 0 (resync)", "suspended ioerror paused (resync)",
 		       "Resynchronized monitor-lost", NULL);
@@ -268,7 +260,7 @@ static void test_resync(DomainFixture *fixture, const void *data)
 	/* The guest runs: what QEMU still says of the drive is of long ago. */
 	set_drives(fixture, domain, "[" DISK("nospace") "," CD("false", "n1") "]");
 	fixture_set(fixture, domain, "status", "running");
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
 	g_assert_cmpuint(fixture_count(fixture, "a"), ==, 4);
@@ -324,7 +316,7 @@ static void test_odd(DomainFixture *fixture, const void *data)
 
 		set_drives(fixture, domain, rows[i].drives);
 		set_nodes(fixture, domain, rows[i].nodes);
-		lose_monitor(fixture, domain);
+		fixture_close_monitor(fixture, domain);
 		fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
 		g_assert_cmpuint(g_hash_table_size(domain_get_trays(domain)), ==, rows[i].taken ? 0 : 1);
 		g_assert_cmpuint(g_hash_table_size(domain_get_write_thresholds(domain)), ==,
@@ -349,7 +341,7 @@ static void test_many(DomainFixture *fixture, const void *data)
 	g_string_append_c(nodes, ']');
 	set_drives(fixture, domain, drives->str);
 	set_nodes(fixture, domain, nodes->str);
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
 	g_assert_cmpuint(g_hash_table_size(domain_get_trays(domain)), ==, 1024);
 	g_assert_cmpuint(g_hash_table_size(domain_get_io_status(domain)), ==, 1024);

@@ -22,14 +22,6 @@ static const DomainJob *find_job(Domain *domain, const char *id)
 	return g_hash_table_lookup(domain_get_jobs(domain), id);
 }
 
-static void lose_monitor(DomainFixture *fixture, Domain *domain)
-{
-	g_auto(Answer) answer = { 0 };
-
-	domain_execute(domain, "x-close", NULL, 20000, on_answer, &answer);
-	answer_wait(fixture, &answer);
-}
-
 static void assert_log(DomainFixture *fixture, Domain *domain, const char *expected)
 {
 	g_autofree char *log = fixture_execute(fixture, domain, "x-log", NULL);
@@ -125,7 +117,7 @@ static void test_odd(DomainFixture *fixture, const void *data)
 		set_jobs(fixture, domain, replies[i]);
 		fixture_emit(fixture, domain, STATUS("m", "created") "," STATUS("m", "null"));
 		fixture_expect(fixture, domain, "JobChanged m created", "JobChanged m null", NULL);
-		lose_monitor(fixture, domain);
+		fixture_close_monitor(fixture, domain);
 		fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
 	}
 	fixture_emit(fixture, domain,
@@ -178,7 +170,7 @@ static void test_resync(DomainFixture *fixture, const void *data)
 	set_jobs(fixture, domain, "[" JOB("stays", "mirror", "running") "," JOB("moves", "stream", "paused")
 				  "," JOB("new", "create", "concluded") "]");
 	g_assert_false(answer.done);
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_expect(fixture, domain, "Lost closed", "JobChanged goes null (resync)",
 		       "JobChanged moves paused (resync)", "JobChanged new concluded (resync)",
 		       "Resynchronized monitor-lost", NULL);
@@ -191,7 +183,7 @@ static void test_resync(DomainFixture *fixture, const void *data)
 	/* Those of the details are checked with the last one. */
 	set_jobs(fixture, domain, "[]");
 	fixture->changed = 0;
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
 	g_assert_cmpuint(fixture_count(fixture, "a"), ==, 5);

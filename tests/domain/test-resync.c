@@ -12,28 +12,21 @@
 #define PATH(id) "/machine/peripheral/" id
 #define LIST(id) "[{\"name\":\"" id "\",\"type\":\"child<e1000>\"},{\"name\":\"type\",\"type\":\"string\"}]"
 
-static void lose_monitor(DomainFixture *fixture, Domain *domain)
-{
-	g_auto(Answer) answer = { 0 };
-
-	domain_execute(domain, "x-close", NULL, 20000, on_answer, &answer);
-	answer_wait(fixture, &answer);
-	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
-}
-
 static void test_devices(DomainFixture *fixture, const void *data)
 {
 	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
 
 	fixture_set(fixture, domain, "reply:qom-list", LIST("nic7"));
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_expect(fixture, domain, "Lost closed",
 		       "DeviceAdded nic7 e1000 " PATH("nic7") " (resync)", "Resynchronized monitor-lost",
 		       NULL);
 	g_assert_true(g_hash_table_contains(domain_get_devices(domain), "nic7"));
 
 	fixture_set(fixture, domain, "reply:qom-list", "[]");
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	fixture_expect(fixture, domain, "Lost closed",
 		       "DeviceRemoved nic7 " PATH("nic7") " (resync)", "Resynchronized monitor-lost",
 		       NULL);
@@ -62,7 +55,8 @@ static void test_detach(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, "DeviceAdded nic1 e1000 " PATH("nic1"), NULL);
 	domain_detach_device(domain, "nic1", 60000, on_answer, &detach);
 	fixture_set(fixture, domain, "reply:qom-list", "[]");
-	lose_monitor(fixture, domain);
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 	answer_wait_ok(fixture, &detach);
 	fixture_expect(fixture, domain, "Lost closed", "DeviceRemoved nic1 " PATH("nic1") " (resync)",
 		       "Resynchronized monitor-lost", NULL);
@@ -106,7 +100,8 @@ static void test_odd_answers(DomainFixture *fixture, const void *data)
 
 			fixture_set(fixture, domain, key, answers[i]);
 		}
-		lose_monitor(fixture, domain);
+		fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
 		fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
 		fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
 		fixture_emit(fixture, domain, "\"STOP\"");
