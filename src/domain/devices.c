@@ -284,13 +284,17 @@ void devices_tell_added(Domain *domain, const char *id, const char *driver)
 	domain_refresh(domain, STATE_QUERY_DRIVES);
 }
 
-/* A client's own device_add succeeded (Monitor.Execute). */
+/* A client's own device_add succeeded (Monitor.Execute). One without an id is not in the list, but it may be a
+ * drive. */
 void devices_added_by_command(Domain *domain, JsonObject *arguments)
 {
 	const char *id, *driver;
 
-	if (json_read_string(arguments, "id", &id) &&
-	    json_read_string(arguments, "driver", &driver) &&
+	if (!json_read_string(arguments, "id", &id)) {
+		drives_changed(domain);
+		return;
+	}
+	if (json_read_string(arguments, "driver", &driver) &&
 	    !g_hash_table_contains(domain->devices, id))
 		devices_tell_added(domain, id, driver);
 }
@@ -401,6 +405,9 @@ void devices_commit_removed(Domain *domain, Event *event)
 	}
 	if (g_hash_table_remove(domain->backends, id)) {
 		domain_write_run_file(domain, true, on_removal_written, NULL);
+		drives_changed(domain);
+	} else if (!*id) {
+		/* It may have been a drive, which goes by a name that the event does not say. */
 		drives_changed(domain);
 	}
 	if (g_hash_table_remove(domain->found_removed, id))

@@ -161,6 +161,7 @@ struct Domain {
 	GHashTable *trays;            /* device -> static string */
 	GHashTable *io_status;        /* device -> string */
 	GHashTable *drive_nodes;      /* node -> the drive it is in */
+	bool trays_reset;             /* by a reset: what is found closed is told */
 	bool drives_left_out;         /* one of the three has been full, in this run */
 	GHashTable *thresholds;       /* node -> uint64_t */
 	bool thresholds_left_out;
@@ -422,6 +423,8 @@ void drives_changed_by_command(Domain *domain, JsonObject *arguments);
 void drives_device_removed(Domain *domain, const char *id);
 /* What had failed is tried again. */
 void drives_guest_resumed(Domain *domain);
+/* RESET. */
+void drives_guest_reset(Domain *domain);
 /* A client's own block-set-write-threshold succeeded. */
 void drives_threshold_by_command(Domain *domain, JsonObject *arguments);
 

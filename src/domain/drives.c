@@ -41,6 +41,7 @@ void drives_init(Domain *domain)
 	domain->drive_nodes = new_table();
 	domain->thresholds = new_table();
 	domain->drives_left_out = false;
+	domain->trays_reset = false;
 	domain->thresholds_left_out = false;
 }
 
@@ -175,8 +176,9 @@ void drives_resync(Domain *domain, JsonNode *list)
 	for (unsigned i = 0; i < json_array_get_length(array); i++)
 		read_drive(domain, &picture, json_node_as_object(json_array_get_element(array, i)));
 	take_picture(domain, &picture);
-	if (resync_tells(domain))
+	if (resync_tells(domain) || domain->trays_reset)
 		tell_trays(domain, picture.trays);
+	domain->trays_reset = false;
 	g_hash_table_unref(picture.trays);
 	g_hash_table_unref(picture.io_status);
 	g_hash_table_unref(picture.nodes);
@@ -204,6 +206,19 @@ void drives_device_removed(Domain *domain, const char *id)
 		domain_changed(domain, DOMAIN_PROPERTY_TRAYS);
 	if (g_hash_table_remove(domain->io_status, id))
 		domain_changed(domain, DOMAIN_PROPERTY_IO_STATUS);
+}
+
+/* A reset closes the trays, and QEMU does not tell. What is read from here on is of the time after it. */
+void drives_guest_reset(Domain *domain)
+{
+	GHashTableIter iter;
+	void *state;
+
+	g_hash_table_iter_init(&iter, domain->trays);
+	while (g_hash_table_iter_next(&iter, NULL, &state))
+		domain->trays_reset |= g_str_equal(state, "open");
+	if (domain->trays_reset)
+		domain_refresh(domain, STATE_QUERY_DRIVES);
 }
 
 /* ---- events ---- */

@@ -151,6 +151,7 @@ void lifecycle_commit_reset(Domain *domain, Event *event)
 	domain_publish(domain, event);
 	/* A reset puts the MAC and the filters back without an event. */
 	filter_watch_query_all(domain->filter_watch);
+	drives_guest_reset(domain);
 	/* With -action shutdown=pause a reset is what brings the guest back: QEMU is paused then. */
 	domain->hints.shutdown_seen = false;
 	reboot_was_reset(domain);
