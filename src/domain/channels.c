@@ -14,7 +14,7 @@
  * QEMU tells of each port at most once a second, and the last change is never lost.
  */
 
-/* More are left out of the table. */
+/* More are left out of the table. As many that have gone are remembered. */
 #define CHANNELS_MAX 1024u
 #define CONSOLE      "virtconsole"
 #define AGENT        "org.qemu.guest_agent.0"
@@ -32,12 +32,14 @@ static void channel_free(void *data)
 void channels_init(Domain *domain)
 {
 	domain->channels = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, channel_free);
+	domain->gone_channels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	domain->channels_left_out = false;
 }
 
 void channels_clear(Domain *domain)
 {
 	g_clear_pointer(&domain->channels, g_hash_table_unref);
+	g_clear_pointer(&domain->gone_channels, g_hash_table_unref);
 }
 
 /* The one in the table, or a new one there; NULL if there are too many. */
@@ -81,7 +83,9 @@ static void add_details(Event *event, const DomainChannel *channel)
 void channels_commit_changed(Domain *domain, Event *event)
 {
 	const char *id = event->channel_changed.id, *state = event->channel_changed.state;
-	DomainChannel *channel = *id && *state ? get_channel(domain, id) : NULL;
+	/* WARNING: QEMU holds an event back for up to a second, so the port may have gone since then. */
+	bool is_late = g_hash_table_contains(domain->gone_channels, id);
+	DomainChannel *channel = *id && *state && !is_late ? get_channel(domain, id) : NULL;
 
 	if (channel) {
 		set_open(domain, channel, g_str_equal(state, "open"));
@@ -145,6 +149,7 @@ void channels_device_added(Domain *domain, const DomainDevice *device)
 	bool is_console = g_str_equal(device->driver, CONSOLE);
 	DomainChannel *channel = NULL;
 
+	(void)g_hash_table_remove(domain->gone_channels, device->id);
 	if (is_console || g_str_equal(device->driver, "virtserialport"))
 		channel = get_channel(domain, device->id);
 	if (!channel)
@@ -158,8 +163,14 @@ void channels_device_added(Domain *domain, const DomainDevice *device)
 
 void channels_device_removed(Domain *domain, const char *id)
 {
-	if (g_hash_table_remove(domain->channels, id))
-		domain_changed(domain, DOMAIN_PROPERTY_CHANNELS);
+	if (!g_hash_table_contains(domain->channels, id))
+		return;
+	/* Nothing is late for so long. */
+	if (g_hash_table_size(domain->gone_channels) >= CHANNELS_MAX)
+		g_hash_table_remove_all(domain->gone_channels);
+	g_hash_table_add(domain->gone_channels, g_strdup(id));
+	(void)g_hash_table_remove(domain->channels, id);
+	domain_changed(domain, DOMAIN_PROPERTY_CHANNELS);
 }
 
 /* ---- read afresh ---- */

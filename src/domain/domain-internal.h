@@ -166,6 +166,7 @@ struct Domain {
 	GHashTable *thresholds;       /* node -> uint64_t */
 	bool thresholds_left_out;
 	GHashTable *channels;         /* id -> DomainChannel */
+	GHashTable *gone_channels;    /* ids of those that were removed */
 	uint64_t balloon;
 	GPtrArray *clients;           /* DomainClient */
 	bool channels_left_out, clients_left_out;   /* logged once a run */

@@ -125,6 +125,31 @@ static void test_device(DomainFixture *fixture, const void *data)
 	g_assert_true(fixture->changed & DOMAIN_PROPERTY_CHANNELS);
 }
 
+/* QEMU tells of a port at most once a second, so the last of it may come when the port has gone: it is told, but
+ * there is no such channel. One that comes later with the same id is one again. */
+static void test_late(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", PROPERTIES REPLY("false", "false", "true"),
+					    DEVICES);
+	Wanted wanted = { domain, "p0", AGENT " closed agent" };
+
+	g_free(fixture_execute(fixture, domain, "device_del", "{\"id\":\"p0\"}"));
+	fixture_expect(fixture, domain, "DeviceRemoved p0 " PATH("p0"), NULL);
+	fixture->changed = 0;
+	fixture_emit(fixture, domain, CHANGE("p0", "false"));
+	fixture_expect(fixture, domain, "ChannelChanged p0 closed", NULL);
+	assert_channel(domain, "p0", "");
+	g_assert_false(fixture->changed & DOMAIN_PROPERTY_CHANNELS);
+
+	g_free(fixture_execute(fixture, domain, "device_add",
+			       "{\"driver\":\"virtserialport\",\"id\":\"p0\"}"));
+	fixture_wait(fixture, is_as_wanted, &wanted);
+	fixture_forget(fixture);
+	fixture_emit(fixture, domain, CHANGE("p0", "true"));
+	fixture_expect(fixture, domain, "ChannelChanged p0 open", NULL);
+	assert_channel(domain, "p0", AGENT " open agent");
+}
+
 /* What happened while the monitor was lost is told before it is said that it was found again; what was not so is
  * not. A console stays as it was. */
 static void test_resync(DomainFixture *fixture, const void *data)
@@ -235,6 +260,7 @@ int main(int argc, char **argv)
 	ADD("start", test_start);
 	ADD("events", test_events);
 	ADD("device", test_device);
+	ADD("late", test_late);
 	ADD("resync", test_resync);
 	ADD("resync-details", test_resync_details);
 	ADD("restart", test_restart);
