@@ -38,7 +38,11 @@ static const char *find_device(const Domain *domain)
 void balloon_commit_changed(Domain *domain, Event *event)
 {
 	event->balloon_changed.device = event_string(event, find_device(domain));
-	(void)set_bytes(domain, event->balloon_changed.bytes);
+	/* QEMU holds it back for up to a second. If no device is known, it may have gone since then. */
+	if (*event->balloon_changed.device)
+		(void)set_bytes(domain, event->balloon_changed.bytes);
+	else
+		domain_refresh(domain, STATE_QUERY_BALLOON);
 	domain_publish(domain, event);
 }
 

@@ -158,6 +158,34 @@ static void test_balloon_device(DomainFixture *fixture, const void *data)
 		       "BalloonReport hv 5 6", "BalloonChanged hv 7", NULL);
 }
 
+/* QEMU tells of it at most once a second, so the last of it may come when the device has gone. */
+static void test_balloon_late(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "reply:query-balloon={\"actual\":100}",
+					    BALLOON_DEVICE);
+
+	fixture_set(fixture, domain, "reply:query-balloon", "");
+	g_free(fixture_execute(fixture, domain, "device_del", "{\"id\":\"bal0\"}"));
+	fixture_wait(fixture, has_no_balloon, domain);
+	fixture_forget(fixture);
+	fixture_emit(fixture, domain, BALLOON("80"));
+	fixture_expect(fixture, domain, "BalloonChanged  80", NULL);
+	fixture_emit(fixture, domain, "\"X_TEST\"");
+	fixture_forget(fixture);
+	g_assert_cmpuint(domain_get_balloon(domain), ==, 0);
+}
+
+/* One without an id is not in the list of devices, and has its size all the same. */
+static void test_balloon_without_id(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "reply:query-balloon={\"actual\":90}", NULL);
+
+	fixture_set(fixture, domain, "reply:query-balloon", "{\"actual\":100}");
+	fixture_emit(fixture, domain, BALLOON("100"));
+	fixture_expect(fixture, domain, "BalloonChanged  100", NULL);
+	fixture_wait(fixture, has_balloon, domain);
+}
+
 static void test_balloon_resync(DomainFixture *fixture, const void *data)
 {
 	Domain *domain = fixture_run_domain(fixture, "a", "reply:query-balloon={\"actual\":100}",
@@ -305,6 +333,8 @@ int main(int argc, char **argv)
 	ADD("balloon/events", test_balloon);
 	ADD("balloon/device", test_balloon_device);
 	ADD("balloon/resync", test_balloon_resync);
+	ADD("balloon/late", test_balloon_late);
+	ADD("balloon/without-id", test_balloon_without_id);
 	ADD("balloon/malformed", test_balloon_malformed);
 	ADD("balloon/set", test_set_balloon);
 	ADD("memory/events", test_memory);
