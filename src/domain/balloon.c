@@ -11,10 +11,12 @@
 #define VIRTIO_BALLOON "virtio-balloon"
 #define HV_BALLOON     "hv-balloon"
 
-void balloon_device_changed(Domain *domain, const char *driver)
+void balloon_device_changed(Domain *domain, const char *driver, bool is_gone)
 {
-	if (g_str_has_prefix(driver, VIRTIO_BALLOON) || g_str_has_prefix(driver, HV_BALLOON))
-		domain_refresh(domain, STATE_QUERY_BALLOON);
+	if (!g_str_has_prefix(driver, VIRTIO_BALLOON) && !g_str_has_prefix(driver, HV_BALLOON))
+		return;
+	domain->balloon_gone = is_gone;
+	domain_refresh(domain, STATE_QUERY_BALLOON);
 }
 
 /* True if it is another size than before. */
@@ -38,11 +40,11 @@ static const char *find_device(const Domain *domain)
 void balloon_commit_changed(Domain *domain, Event *event)
 {
 	event->balloon_changed.device = event_string(event, find_device(domain));
-	/* QEMU holds it back for up to a second. If no device is known, it may have gone since then. */
-	if (*event->balloon_changed.device)
-		(void)set_bytes(domain, event->balloon_changed.bytes);
-	else
+	/* WARNING: QEMU holds it back for up to a second, so it may be of a device that has gone since then. */
+	if (domain->balloon_gone)
 		domain_refresh(domain, STATE_QUERY_BALLOON);
+	else
+		(void)set_bytes(domain, event->balloon_changed.bytes);
 	domain_publish(domain, event);
 }
 

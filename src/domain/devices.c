@@ -105,7 +105,7 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 
 	channels_device_added(domain, device);
 	memory_device_added(domain, device);
-	balloon_device_changed(domain, driver);
+	balloon_device_changed(domain, driver, false);
 
 	query = g_new0(BusQuery, 1);
 	query->domain = domain_ref(domain);
@@ -369,7 +369,7 @@ static void tell_removed(Domain *domain, Event *event)
 	channels_device_removed(domain, id);
 	drives_device_removed(domain, id);
 	if (device)
-		balloon_device_changed(domain, device->driver);
+		balloon_device_changed(domain, device->driver, true);
 	if (g_hash_table_remove(domain->devices, id))
 		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 	add_children(domain, event);

@@ -168,6 +168,7 @@ struct Domain {
 	GHashTable *channels;         /* id -> DomainChannel */
 	GHashTable *gone_channels;    /* ids of those that were removed */
 	uint64_t balloon;
+	bool balloon_gone;            /* the last device of that kind that came or went has gone */
 	GPtrArray *clients;           /* DomainClient */
 	bool channels_left_out, clients_left_out;   /* logged once a run */
 	char *migration_status;       /* NULL: none */
@@ -449,7 +450,7 @@ void channels_resync(Domain *domain, JsonNode *list);
 
 /* balloon.c */
 /* A device of that driver has come or gone. */
-void balloon_device_changed(Domain *domain, const char *driver);
+void balloon_device_changed(Domain *domain, const char *driver, bool is_gone);
 void balloon_commit_changed(Domain *domain, Event *event);
 void balloon_commit_report(Domain *domain, Event *event);
 void balloon_resync(Domain *domain, JsonNode *info);

@@ -86,6 +86,7 @@ void domain_reset_run(Domain *domain)
 	domain->prepares = 0;
 	domain->reading_held = false;
 	domain->balloon = 0;
+	domain->balloon_gone = false;
 	domain->irregular_events = 0;
 	domain->events = strand_new(domain->host->pool);
 	nics_init(domain);
