@@ -250,6 +250,8 @@ static void find_changed(Domain *domain, DomainJob *job, const char *status)
 	domain_changed(domain, DOMAIN_PROPERTY_JOBS);
 	if (!resync_tells(domain)) {
 		(void)set_text(&job->status, status);
+		if (g_str_equal(status, "concluded") || g_str_equal(status, "null"))
+			end_cancels(domain, job->id);
 		return;
 	}
 	event = event_new(EVENT_JOB_CHANGED, 0);
