@@ -43,6 +43,15 @@ static void set_status(Domain *domain, const char *status)
 	domain_changed(domain, DOMAIN_PROPERTY_MIGRATION);
 }
 
+/* What a guest brings along that was loaded here (at a client's own migrate-incoming), no event tells. */
+static void read_loaded(Domain *domain)
+{
+	domain_refresh(domain, STATE_QUERY_MEMORY_DEVICES);
+	domain_refresh(domain, STATE_QUERY_DRIVES);
+	domain_refresh(domain, STATE_QUERY_CHARDEVS);
+	domain_refresh(domain, STATE_QUERY_BALLOON);
+}
+
 void migration_commit_changed(Domain *domain, Event *event)
 {
 	const char *status = event->migration_changed.status;
@@ -50,6 +59,8 @@ void migration_commit_changed(Domain *domain, Event *event)
 	event->migration_changed.old = event_string(event, get_status(domain));
 	if (*status && !g_str_equal(status, get_status(domain)))
 		set_status(domain, status);
+	if (g_str_equal(status, "completed"))
+		read_loaded(domain);
 	domain_publish(domain, event);
 }
 

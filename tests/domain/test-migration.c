@@ -91,6 +91,29 @@ static void test_migration_resync(DomainFixture *fixture, const void *data)
 		       "Resynchronized monitor-lost", NULL);
 }
 
+static bool is_loaded(void *userdata)
+{
+	Domain *domain = userdata;
+
+	return domain_get_balloon(domain) == 70 &&
+	       g_strcmp0(g_hash_table_lookup(domain_get_trays(domain), "cd0"), "open") == 0;
+}
+
+/* What comes with a guest that was loaded is told by no event. */
+static void test_migration_loaded(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", "reply:query-balloon={\"actual\":100};"
+					    "reply:query-block=[{\"qdev\":\"cd0\",\"tray_open\":false}]",
+					    BALLOON_DEVICE);
+
+	fixture_set(fixture, domain, "reply:query-balloon", "{\"actual\":70}");
+	fixture_set(fixture, domain, "reply:query-block",
+		    "[{\"qdev\":\"cd0\",\"tray_open\":true}]");
+	fixture_emit(fixture, domain, MIGRATION("completed"));
+	fixture_wait(fixture, is_loaded, domain);
+	fixture_forget(fixture);
+}
+
 static void check_none(Domain *domain)
 {
 	g_assert_cmpstr(domain_get_migration_status(domain), ==, "none");
@@ -328,6 +351,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("migration/events", test_migration);
 	ADD("migration/resync", test_migration_resync);
+	ADD("migration/loaded", test_migration_loaded);
 	ADD("migration/malformed", test_migration_malformed);
 	ADD("balloon/events", test_balloon);
 	ADD("balloon/device", test_balloon_device);
