@@ -332,7 +332,8 @@ Loop *domain_loop(Domain *domain)
 
 void domain_changed(Domain *domain, DomainProperty properties)
 {
-	domain->host->changed(domain, properties, domain->host->userdata);
+	if (properties != 0)
+		domain->host->changed(domain, properties, domain->host->userdata);
 }
 
 bool domain_has_room(Domain *domain, GHashTable *table, unsigned max, const char *what, bool *told)

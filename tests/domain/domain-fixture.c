@@ -182,6 +182,8 @@ static void on_removed(Domain *domain, void *userdata)
 
 static void on_changed(Domain *domain, DomainProperty properties, void *userdata)
 {
+	/* Nobody is told of nothing. */
+	g_assert_cmpuint(properties, !=, 0);
 	((DomainFixture *)userdata)->changed |= properties;
 }
 
