@@ -128,23 +128,22 @@ static void on_detach_timeout(int timer, void *userdata)
 /* The operation may have ended before device_del was answered, by DEVICE_DELETED or by its time. */
 typedef struct DetachReply {
 	Domain *domain;
-	char *id;
+	uint64_t operation;
 } DetachReply;
 
 static void on_device_del(JsonNode *result, const GError *error, void *userdata)
 {
 	DetachReply *reply = userdata;
-	Operation *operation = detach_find(reply->domain, reply->id);
+	Operation *operation = operation_find(reply->domain, reply->operation);
 	g_autoptr(GError) refused = NULL;
 
-	if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
+	if (operation && g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
 		g_set_error(&refused, CORE_ERROR, CORE_ERROR_REMOVAL_REFUSED,
-			    "Device '%s' of domain '%s' cannot be removed: %s", reply->id,
+			    "Device '%s' of domain '%s' cannot be removed: %s", operation->device,
 			    domain_get_name(reply->domain), error->message);
 	if (operation && error)
 		operation_end(operation, NULL, refused ? refused : error);
 	domain_unref(reply->domain);
-	g_free(reply->id);
 	g_free(reply);
 }
 
@@ -176,7 +175,7 @@ void domain_detach_device(Domain *domain, const char *id, int timeout_ms, Domain
 	operation_set_timer(operation, timeout_ms, on_detach_timeout);
 	reply = g_new0(DetachReply, 1);
 	reply->domain = domain_ref(domain);
-	reply->id = g_strdup(id);
+	reply->operation = operation->id;
 	domain_call(domain, "device_del", call_arguments("id", id), DOMAIN_CALL_TIMEOUT_MS,
 		    on_device_del, reply);
 }

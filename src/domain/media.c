@@ -142,6 +142,11 @@ static const char *make_undo(Change *change, Step step, JsonNode **ret_arguments
 	case STEP_INSERT:
 		*ret_arguments = call_arguments("id", change->id);
 		return "blockdev-remove-medium";
+	case STEP_CLOSE:
+		/* Not answered in time, and perhaps done; what comes next needs it open. */
+		*ret_arguments = call_arguments("id", change->id);
+		json_object_set_boolean_member(json_node_get_object(*ret_arguments), "force", true);
+		return "blockdev-open-tray";
 	default:
 		return NULL;
 	}
