@@ -54,9 +54,14 @@ static const LifecycleEvent found_events[DOMAIN_STATE_MAX] = {
 
 static void enter_found_state(Domain *domain, DomainState state, LifecycleReason reason)
 {
+	/* Since it is there again QEMU may have told of a state by itself. */
+	DomainState before = domain->state == DOMAIN_STATE_UNKNOWN ? domain->state_before_gap
+								   : domain->state;
 	Event *event;
 
-	if (domain->state_before_gap == DOMAIN_STATE_UNKNOWN || domain->state_before_gap == state) {
+	if (domain->state == state)
+		return;
+	if (before == DOMAIN_STATE_UNKNOWN || before == state) {
 		(void)domain_enter_state(domain, state, reason);
 		return;
 	}
@@ -248,6 +253,8 @@ void domain_use_monitor(Domain *domain, int fd, int handshake_ms)
 	g_assert(!domain->monitor);
 	domain->monitor_gone = false;
 	domain->reading_held = false;
+	/* That of the monitor before, if it was lost while the state was read. */
+	domain_clear_timer(domain, &domain->grace_timer);
 	domain->monitor = qmp_monitor_new(domain_loop(domain), fd, handshake_ms, &monitor_handler,
 					  domain);
 }

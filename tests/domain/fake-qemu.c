@@ -22,9 +22,11 @@
  *   start=fail          says something on stderr and exits with status 1
  *   greeting=none       accepts and is silent; =garbage: talks nonsense
  *   hang=COMMAND        takes COMMAND (or "all") and never answers
+ *   close=COMMAND       closes the monitor instead of an answer to COMMAND, once
  *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
  *   reply:COMMAND=JSON  answers COMMAND with that
  *   tray=locked         the guest has locked the tray
+ *   before:COMMAND=LINE writes LINE before the answer to COMMAND, once
  *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
  *   powerdown=obey      the guest shuts down when it is asked to
  *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
@@ -508,6 +510,17 @@ static void note_command(const char *name, JsonObject *arguments)
 		g_ptr_array_add(commands, g_strdup_printf("%s%s%s", name, *id ? " " : "", id));
 }
 
+static void write_before(const char *command)
+{
+	g_autofree char *key = g_strconcat("before:", command, NULL);
+	const char *line = g_hash_table_lookup(settings, key);
+
+	if (!line)
+		return;
+	write_line(line);
+	g_hash_table_remove(settings, key);
+}
+
 static void handle(const char *line)
 {
 	g_autoptr(JsonNode) node = json_from_string(line, NULL);
@@ -524,6 +537,12 @@ static void handle(const char *line)
 	note_command(name, arguments);
 	if (is_set("hang", "all") || is_set("hang", name))
 		return;
+	if (is_set("close", name)) {
+		g_hash_table_remove(settings, "close");
+		drop_connection();
+		return;
+	}
+	write_before(name);
 	if (failure && *failure) {
 		refuse(id, "GenericError", failure);
 		return;

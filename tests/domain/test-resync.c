@@ -110,6 +110,53 @@ static void test_odd_answers(DomainFixture *fixture, const void *data)
 	}
 }
 
+/* The monitor is lost once more while the state is read: nothing is left of that when it is back for good. The
+ * event is one for which the replies behind it have to wait. */
+static void test_lost_again(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) attach = { 0 };
+	JsonNode *backends[BACKEND_MAX] = {
+		[BACKEND_NETDEV] = fixture_json("{\"type\":\"user\",\"id\":\"host1\"}"),
+	};
+
+	domain_attach_device(domain, fixture_json("{\"driver\":\"e1000\",\"id\":\"nic1\"}"), backends,
+			     on_answer, &attach);
+	answer_wait_ok(fixture, &attach);
+	fixture_expect(fixture, domain, "DeviceAdded nic1 e1000 " PATH("nic1"), NULL);
+
+	fixture_set(fixture, domain, "reply:qom-list", "[]");
+	fixture_set(fixture, domain, "before:qom-list",
+		    "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"nic1\",\"path\":\"" PATH("nic1") "\"}}");
+	fixture_set(fixture, domain, "close", "query-status");
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_expect(fixture, domain, "Lost closed", "DeviceRemoved nic1 " PATH("nic1"),
+		       "Resynchronized monitor-lost", NULL);
+	/* The time in which the process behind a closed monitor would have had to end. */
+	fixture_run_for(fixture, 1500);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_RUNNING);
+	fixture_emit(fixture, domain, "\"STOP\"");
+	fixture_expect(fixture, domain, "suspended paused paused", NULL);
+}
+
+/* What QEMU itself says while the state is read is not found once more. */
+static void test_told_by_event(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	fixture_emit(fixture, domain, "\"STOP\"");
+	fixture_expect(fixture, domain, "suspended paused paused", NULL);
+	fixture_set(fixture, domain, "before:query-status", "{\"event\":\"RESUME\"}");
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_expect(fixture, domain, "Lost closed", "resumed unpaused running",
+		       "Resynchronized monitor-lost", NULL);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_RUNNING);
+	fixture_emit(fixture, domain, "\"STOP\"");
+	fixture_expect(fixture, domain, "suspended paused paused", NULL);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -117,5 +164,7 @@ int main(int argc, char **argv)
 	FIXTURE_ADD("/domain/resync/detach", test_detach);
 	FIXTURE_ADD("/domain/resync/new-service", test_new_service);
 	FIXTURE_ADD("/domain/resync/odd-answers", test_odd_answers);
+	FIXTURE_ADD("/domain/resync/lost-again", test_lost_again);
+	FIXTURE_ADD("/domain/resync/told-by-event", test_told_by_event);
 	return g_test_run();
 }
