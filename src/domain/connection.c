@@ -67,12 +67,24 @@ static void enter_found_state(Domain *domain, DomainState state, LifecycleReason
 	}
 	event = event_new_lifecycle(0, found_events[state], reason);
 	event_add_resync(event);
+	if (reason == LIFECYCLE_REASON_GUEST_SHUTDOWN)
+		policy_tell_shutdown(domain, event);
 	domain_publish_lifecycle(domain, event, state);
+}
+
+/* A guest that is down in a QEMU that stays is told as paused, as at its STOP (lifecycle.c). */
+static DomainState get_found_state(const Domain *domain, const char *run_state)
+{
+	DomainState state = domain_state_from_run_state(run_state);
+
+	return state == DOMAIN_STATE_SHUTTING_DOWN && policy_keeps_after_shutdown(domain)
+		       ? DOMAIN_STATE_PAUSED : state;
 }
 
 static void on_reconnect_resync(Domain *domain, const char *run_state, const GError *error)
 {
 	DomainState state;
+	LifecycleReason reason;
 
 	if (!run_state) {
 		g_message("Domain '%s': the state could not be read: %s; connecting again",
@@ -81,10 +93,14 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 		reconnect_later(domain);
 		return;
 	}
-	state = domain_state_from_run_state(run_state);
+	state = get_found_state(domain, run_state);
+	reason = stop_cause_get_found(domain, run_state);
 	set_connected(domain, true);
 	domain->reconnect_delay_ms = 0;
-	enter_found_state(domain, state, stop_cause_get_found(domain, run_state));
+	/* What was seen before the gap explains nothing any more. */
+	if (state == DOMAIN_STATE_RUNNING && domain->state == DOMAIN_STATE_UNKNOWN)
+		domain->hints.shutdown_seen = false;
+	enter_found_state(domain, state, reason);
 	if (!g_str_equal(run_state, "io-error"))
 		drives_guest_resumed(domain);
 	tell_resynchronized(domain);
@@ -95,8 +111,10 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
 	command_restore_action(domain);
 	save_resynced(domain);
-	if (state == DOMAIN_STATE_SHUTTING_DOWN && !policy_keeps_after_shutdown(domain))
+	if (state == DOMAIN_STATE_SHUTTING_DOWN)
 		domain_order(domain, "quit", NULL);
+	if (reason == LIFECYCLE_REASON_GUEST_SHUTDOWN)
+		operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, NULL);
 	if (state == DOMAIN_STATE_CRASHED)
 		panic_dump_resynced(domain);
 	if (domain->readopt)
@@ -178,10 +196,21 @@ static void lose_monitor(Domain *domain, const char *reason)
 	domain->lost_told = true;
 	save_monitor_lost(domain);
 	domain->state_before_gap = domain->state;
+	domain->hints.pause_reason = LIFECYCLE_REASON_PAUSED;
 	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
 	event = event_new(EVENT_MONITOR_LOST, 0);
 	event->monitor_lost.reason = reason;
 	domain_publish(domain, event);
+}
+
+/* It said so, or was told to; to give back a large memory takes its time. */
+static bool is_about_to_end(const Domain *domain)
+{
+	const RunHints *hints = &domain->hints;
+	bool stays = hints->shutdown_by_guest &&
+		     (domain->reboot || policy_keeps_after_shutdown(domain));
+
+	return hints->stop_requested || (hints->shutdown_seen && !stays);
 }
 
 static void on_grace(int timer, void *userdata)
@@ -204,8 +233,7 @@ static void on_grace(int timer, void *userdata)
 					       "QEMU closed its monitor and goes on running"));
 		return;
 	}
-	/* It said that it would end; to give back a large memory takes its time. */
-	if (domain->hints.shutdown_seen || domain->hints.stop_requested) {
+	if (is_about_to_end(domain)) {
 		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
 		return;
 	}

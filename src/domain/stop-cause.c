@@ -148,6 +148,8 @@ LifecycleReason stop_cause_get_found(Domain *domain, const char *run_state)
 {
 	LifecycleReason reason = LIFECYCLE_REASON_RESYNC;
 
+	if (g_str_equal(run_state, "shutdown") && policy_keeps_after_shutdown(domain))
+		return LIFECYCLE_REASON_GUEST_SHUTDOWN;
 	if (!lifecycle_reason_from_run_state(run_state, &reason) || reason != LIFECYCLE_REASON_MIGRATED)
 		return reason;
 	/* That was a save of ours, which is given up now: the guest has not moved. */

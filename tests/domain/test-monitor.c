@@ -70,8 +70,8 @@ static void test_state_after(DomainFixture *fixture, const void *data)
 			  LIFECYCLE_REASON_MEMORY, "pm-suspended memory pm-suspended (resync)");
 	check_state_after(fixture, "e", "guest-panicked", DOMAIN_STATE_CRASHED,
 			  LIFECYCLE_REASON_PANICKED, "crashed panicked crashed (resync)");
-	check_state_after(fixture, "f", "shutdown", DOMAIN_STATE_SHUTTING_DOWN,
-			  LIFECYCLE_REASON_RESYNC, "shutdown resync shutting-down (resync)");
+	check_state_after(fixture, "f", "shutdown", DOMAIN_STATE_PAUSED,
+			  LIFECYCLE_REASON_GUEST_SHUTDOWN, "suspended guest-shutdown paused (resync)");
 }
 
 /* Told once, however often it fails to come back; and the end is the end. */

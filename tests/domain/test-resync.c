@@ -157,6 +157,67 @@ static void test_told_by_event(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, "suspended paused paused", NULL);
 }
 
+#define SHUTDOWN "{\"event\":\"SHUTDOWN\",\"data\":{\"guest\":true,\"reason\":\"guest-shutdown\"}}"
+
+/* A QEMU that stays when its guest has shut down is not one that is about to end, and is found as it was. */
+static void test_kept_down(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-shutdown\":\"pause\"");
+
+	fixture_emit(fixture, domain, SHUTDOWN ",\"STOP\"");
+	fixture_set(fixture, domain, "status", "shutdown");
+	fixture_expect(fixture, domain, "shutdown guest shutting-down", "suspended guest-shutdown paused",
+		       NULL);
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_PAUSED);
+	g_assert_cmpint(domain_get_state_reason(domain), ==, LIFECYCLE_REASON_GUEST_SHUTDOWN);
+}
+
+/* What was seen before the gap does not explain what comes behind it. */
+static void test_old_hints(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-shutdown\":\"pause\"");
+
+	fixture_emit(fixture, domain, "{\"event\":\"BLOCK_IO_ERROR\",\"data\":{\"device\":\"d\",\"operation\":\"write\","
+				      "\"action\":\"stop\",\"reason\":\"no\"}}");
+	fixture_expect(fixture, domain, "IOError d write stop 0", NULL);
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_expect(fixture, domain, "Lost closed", "Resynchronized monitor-lost", NULL);
+	fixture_emit(fixture, domain, "\"STOP\",\"RESUME\"");
+	fixture_expect(fixture, domain, "suspended paused paused", "resumed unpaused running", NULL);
+
+	/* Down, and reset while nobody looked. */
+	fixture_emit(fixture, domain, SHUTDOWN ",\"STOP\"");
+	fixture_expect(fixture, domain, "shutdown guest shutting-down", "suspended guest-shutdown paused",
+		       NULL);
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_expect(fixture, domain, "Lost closed", "resumed resync running (resync)",
+		       "Resynchronized monitor-lost", NULL);
+	domain_execute(domain, "x-exit", fixture_json("{\"status\":3}"), 20000, NULL, NULL);
+	fixture_expect(fixture, domain, "stopped failed shut-off", NULL);
+}
+
+/* It went down meanwhile, as somebody wanted. */
+static void test_found_down(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-shutdown\":\"pause\"");
+	g_auto(Answer) answer = { 0 };
+
+	domain_shutdown(domain, -1, on_answer, &answer);
+	fixture_expect(fixture, domain, "PowerdownRequested api", NULL);
+	fixture_set(fixture, domain, "status", "shutdown");
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	answer_wait_ok(fixture, &answer);
+	fixture_expect(fixture, domain, "Lost closed", "suspended guest-shutdown paused (resync)",
+		       "Resynchronized monitor-lost", NULL);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_PAUSED);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -166,5 +227,8 @@ int main(int argc, char **argv)
 	FIXTURE_ADD("/domain/resync/odd-answers", test_odd_answers);
 	FIXTURE_ADD("/domain/resync/lost-again", test_lost_again);
 	FIXTURE_ADD("/domain/resync/told-by-event", test_told_by_event);
+	FIXTURE_ADD("/domain/resync/kept-down", test_kept_down);
+	FIXTURE_ADD("/domain/resync/old-hints", test_old_hints);
+	FIXTURE_ADD("/domain/resync/found-down", test_found_down);
 	return g_test_run();
 }
