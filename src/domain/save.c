@@ -161,7 +161,8 @@ static void discard_done(void *data)
 		g_warning("Domain '%s': %s", domain_get_name(domain), step->error->message);
 	if (!step_get_save(step))
 		return;
-	if (domain->save->stopped)
+	/* It may have panicked before it was stopped: then on-panic says what becomes of it. */
+	if (domain->save->stopped && domain->state != DOMAIN_STATE_CRASHED)
 		domain_call(domain, "cont", NULL, DOMAIN_CALL_TIMEOUT_MS, on_going_on,
 			    step_new(domain));
 	else

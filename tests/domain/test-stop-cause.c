@@ -321,6 +321,24 @@ static void test_save_refused(DomainFixture *fixture, const void *data)
 	g_assert_cmpint(domain_get_state_reason(domain), ==, LIFECYCLE_REASON_API_ERROR);
 }
 
+/* It panics at the moment at which it is to be stopped: what is to be kept is not let go on. */
+static void test_save_panicked(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"on-panic\":\"preserve\"");
+	g_auto(Answer) answer = { 0 };
+	g_autofree char *log = NULL;
+
+	fixture_set(fixture, domain, "before:stop",
+		    "{\"event\":\"GUEST_PANICKED\",\"data\":{\"action\":\"pause\"}}");
+	fixture_set(fixture, domain, "fail:migrate", "no space");
+	domain_save(domain, NULL, on_answer, &answer);
+	answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "no space");
+	fixture_expect(fixture, domain, "Panicked pause", "crashed panicked crashed", NULL);
+	log = fixture_execute(fixture, domain, "x-log", NULL);
+	g_assert_cmpstr(log, ==, "[\"cont\",\"stop\",\"getfd\",\"migrate\"]");
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_CRASHED);
+}
+
 #define ADD(name, function) FIXTURE_ADD("/domain/stop-cause/" name, function)
 
 int main(int argc, char **argv)
@@ -342,5 +360,6 @@ int main(int argc, char **argv)
 	ADD("found-save", test_found_save);
 	ADD("reboot-refused", test_reboot_refused);
 	ADD("save-refused", test_save_refused);
+	ADD("save-panicked", test_save_panicked);
 	return g_test_run();
 }
