@@ -185,6 +185,8 @@ uint64_t domain_get_irregular_events(const Domain *domain);
  * the queue (DOMAIN_QUEUE_MAX), above which the monitor is no longer read. */
 void domain_event_sent(Domain *domain);
 #define DOMAIN_QUEUE_MAX 4096u
+/* While an event waits for a reply of QEMU, which is behind those that came meanwhile. */
+#define DOMAIN_QUEUE_WAITING_MAX (8 * DOMAIN_QUEUE_MAX)
 
 /* ---- definition (called by the driver, which keeps the files) ---- */
 

@@ -154,10 +154,12 @@ static unsigned get_queued(const Domain *domain)
 
 /* WARNING: two things must go on being read. After the exit, what is left is no more than a socket
  * holds, and the end of file behind it is what ends the run. And a prepare step that waits for a reply
- * would wait for its deadline; what may come meanwhile is bounded by that. */
-static bool may_hold(const Domain *domain)
+ * would wait for its deadline; so it has another bound, which only that of a QEMU out of order will reach. */
+static unsigned get_queue_max(const Domain *domain)
 {
-	return !domain->process_exited && domain->prepares == 0;
+	if (domain->process_exited)
+		return G_MAXUINT;
+	return domain->prepares > 0 ? DOMAIN_QUEUE_WAITING_MAX : DOMAIN_QUEUE_MAX;
 }
 
 void intake_event(Domain *domain, QmpMessage *message)
@@ -169,8 +171,8 @@ void intake_event(Domain *domain, QmpMessage *message)
 	item->row = event_table_lookup(message->name);
 	item->message = message;
 	strand_push(domain->events, &item_class, item);
-	if (domain->monitor && !domain->reading_held && may_hold(domain) &&
-	    get_queued(domain) >= DOMAIN_QUEUE_MAX) {
+	if (domain->monitor && !domain->reading_held &&
+	    get_queued(domain) >= get_queue_max(domain)) {
 		domain->reading_held = true;
 		qmp_monitor_set_reading(domain->monitor, false);
 	}
@@ -181,7 +183,7 @@ void intake_update_reading(Domain *domain)
 {
 	if (!domain->monitor || !domain->events || !domain->reading_held)
 		return;
-	if (may_hold(domain) && get_queued(domain) > DOMAIN_QUEUE_MAX / 2)
+	if (get_queued(domain) > get_queue_max(domain) / 2)
 		return;
 	domain->reading_held = false;
 	qmp_monitor_set_reading(domain->monitor, true);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain-fixture.h"
+#include "domain/domain-internal.h"
 
 /*
  * Order under load, and flow control: what QEMU says is told in its order, each domain for itself, and a
@@ -136,6 +137,29 @@ static void test_flow_control(DomainFixture *fixture, const void *data)
 	assert_flood(fixture, "slow", 30000);
 }
 
+static bool is_reading_held(void *userdata)
+{
+	return ((Domain *)userdata)->reading_held;
+}
+
+/* A step that waits for a reply goes on reading, but not without end: then its deadline ends it. */
+static void test_flow_waiting(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) flood = { 0 };
+	g_autofree char *arguments = g_strdup_printf("{\"first\":0,\"count\":%u}",
+						     2 * DOMAIN_QUEUE_WAITING_MAX);
+
+	fixture_set(fixture, domain, "hang", "query-status");
+	domain_execute(domain, "x-emit", fixture_json("{\"events\":[\"STOP\"]}"), 20000, NULL, NULL);
+	domain_execute(domain, "x-flood", fixture_json(arguments), 60000, on_answer, &flood);
+	fixture_wait(fixture, is_reading_held, domain);
+	g_assert_cmpuint(domain->prepares, ==, 1);
+	g_assert_cmpuint(strand_get_length(domain->events), <=, DOMAIN_QUEUE_WAITING_MAX + 1);
+	answer_wait_ok(fixture, &flood);
+	assert_flood(fixture, "a", 2 * DOMAIN_QUEUE_WAITING_MAX);
+}
+
 /* Held, let go, held again, in steps as a bus would take them. */
 static void test_flow_in_steps(DomainFixture *fixture, const void *data)
 {
@@ -240,6 +264,7 @@ int main(int argc, char **argv)
 	ADD("reply-in-order", test_reply_in_order);
 	ADD("flow-control", test_flow_control);
 	ADD("flow-in-steps", test_flow_in_steps);
+	ADD("flow-waiting", test_flow_waiting);
 	ADD("end-while-held", test_end_while_held);
 	ADD("incarnation", test_incarnation);
 	return g_test_run();
