@@ -15,6 +15,7 @@ typedef struct Reader {
 	Event *event;
 	const EventField *fields;
 	unsigned n_rest;
+	size_t rest_bytes;
 } Reader;
 
 void event_add_irregularity(Event *event, const char *member, const char *what)
@@ -226,6 +227,22 @@ static bool is_named(const Reader *reader, const char *path)
 	return false;
 }
 
+static void add_rest(Reader *reader, const char *key, GVariant *value)
+{
+	size_t key_bytes = strlen(key), value_bytes = g_variant_get_size(value);
+
+	if (key_bytes > EVENT_TEXT_MAX || value_bytes > EVENT_TEXT_MAX) {
+		event_add_irregularity(reader->event, "data", "a member is too long");
+		return;
+	}
+	if (key_bytes + value_bytes > EVENT_REST_MAX - reader->rest_bytes) {
+		event_add_irregularity(reader->event, "data", "too long");
+		return;
+	}
+	reader->rest_bytes += key_bytes + value_bytes;
+	event_add_detail(reader->event, key, value);
+}
+
 static void read_rest(Reader *reader, const char *prefix, JsonObject *object, unsigned nesting)
 {
 	JsonObjectIter iter;
@@ -254,16 +271,13 @@ static void read_rest(Reader *reader, const char *prefix, JsonObject *object, un
 			continue;
 		g_variant_ref_sink(value);
 		key = make_key(path);
-		if (strlen(key) > EVENT_TEXT_MAX || g_variant_get_size(value) > EVENT_TEXT_MAX)
-			event_add_irregularity(reader->event, "data", "a member is too long");
-		else
-			event_add_detail(reader->event, key, value);
+		add_rest(reader, key, value);
 	}
 }
 
 void event_read_fields(Event *event, const EventField *fields, JsonObject *data)
 {
-	Reader reader = { event, fields, 0 };
+	Reader reader = { event, fields, 0, 0 };
 
 	for (const EventField *field = fields; field && field->type != FIELD_NONE; field++)
 		read_field(event, field, data);

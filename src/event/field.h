@@ -40,6 +40,8 @@ typedef struct EventField {
 /* Strings in details longer than this, and members beyond so many, are left out (told as irregular). */
 #define EVENT_TEXT_MAX    (256u * 1024)
 #define EVENT_DETAILS_MAX 64u
+/* And of what no field names so many bytes in all: an event has to fit into a message on the bus. */
+#define EVENT_REST_MAX    (4u * 1024 * 1024)
 
 /* Fills event from data (NULL: none). fields may be NULL. Any thread. */
 void event_read_fields(Event *event, const EventField *fields, JsonObject *data);

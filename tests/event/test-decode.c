@@ -353,6 +353,28 @@ static void test_bounds(void)
 	}
 }
 
+/* All of them together: what is made of an event has to fit into a message on the bus, and into the history. */
+static void test_size(void)
+{
+	g_autoptr(GString) text = g_string_new("{\"event\":\"WAKEUP\",\"data\":{\"first\":1");
+	g_autofree char *filler = g_strnfill(EVENT_TEXT_MAX - 100, 'x');
+	g_autoptr(Event) event = NULL;
+	g_autoptr(GVariant) details = NULL;
+	g_auto(GStrv) irregular = NULL;
+
+	for (unsigned i = 0; i < EVENT_DETAILS_MAX - 1; i++)
+		g_string_append_printf(text, ",\"m%u%s\":\"%s\"", i, filler, filler);
+	g_string_append(text, "}}");
+	event = decode(text->str);
+	g_assert_true(g_variant_dict_lookup(event->extra, "irregular", "^as", &irregular));
+	g_assert_true(g_strv_contains((const char *const *)irregular, "data: too long"));
+	g_assert_true(g_variant_dict_contains(event->extra, "first"));
+	details = g_variant_ref_sink(g_variant_dict_end(event->extra));
+	g_clear_pointer(&event->extra, g_variant_dict_unref);
+	g_assert_cmpuint(g_variant_get_size(details), >, EVENT_REST_MAX / 2);
+	g_assert_cmpuint(g_variant_get_size(details), <=, EVENT_REST_MAX + 4096);
+}
+
 static void test_addresses(void)
 {
 	static const struct {
@@ -381,6 +403,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/event/decode/panic-information", test_panic_information);
 	g_test_add_func("/event/decode/identity", test_identity);
 	g_test_add_func("/event/decode/bounds", test_bounds);
+	g_test_add_func("/event/decode/size", test_size);
 	g_test_add_func("/event/decode/addresses", test_addresses);
 	return g_test_run();
 }
