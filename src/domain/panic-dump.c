@@ -45,6 +45,7 @@ struct PanicDump {
 	bool ordered;                /* QEMU was given the command */
 	bool writing;                /* and has taken it: its events count */
 	bool over;
+	char *told;                  /* why, as an event said that came before the command was answered */
 	char *error;                 /* over, and there is no dump */
 };
 
@@ -55,6 +56,7 @@ static PanicDump *dump_unref(PanicDump *dump)
 	if (dump->fd >= 0)
 		(void)close(dump->fd);
 	g_free(dump->path);
+	g_free(dump->told);
 	g_free(dump->error);
 	g_free(dump);
 	return NULL;
@@ -241,7 +243,8 @@ static void on_status(JsonNode *result, const GError *error, void *userdata)
 	DumpStep *step = userdata;
 
 	if (check_step(step, error) && step->dump->writing)
-		take_status(step->domain, read_status(result), UNKNOWN_ERROR);
+		take_status(step->domain, read_status(result),
+			    step->dump->told ? step->dump->told : UNKNOWN_ERROR);
 	step_free(step);
 }
 
@@ -293,11 +296,16 @@ void panic_dump_note_event(Domain *domain, const QmpMessage *message)
 	JsonObject *result = json_read_object(data, "result");
 	const char *status, *error = UNKNOWN_ERROR;
 
-	if (!domain->dump || !domain->dump->writing || !g_str_equal(message->name, "DUMP_COMPLETED") ||
+	if (!domain->dump || !domain->dump->ordered || !g_str_equal(message->name, "DUMP_COMPLETED") ||
 	    !json_read_string(result, "status", &status))
 		return;
 	(void)json_read_string(data, "error", &error);
-	take_status(domain, status, error);
+	if (domain->dump->writing) {
+		take_status(domain, status, error);
+		return;
+	}
+	g_free(domain->dump->told);
+	domain->dump->told = g_strdup(error);
 }
 
 void panic_dump_guest_stopped(Domain *domain)

@@ -205,6 +205,20 @@ static void test_failed(DomainFixture *fixture, const void *data)
 	assert_detail(fixture_last(fixture), "action", "'stop'");
 }
 
+/* Why is in the event alone, and that may come before the command is answered. */
+static void test_failed_at_once(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = run(fixture, NULL, "stop");
+
+	fixture_set(fixture, domain, "before:dump-guest-memory",
+		    COMPLETED("failed", ",\"error\":\"File too large\""));
+	fixture_set(fixture, domain, "reply:query-dump", "{\"status\":\"failed\"}");
+	fixture_emit(fixture, domain, PANICKED);
+	fixture_expect(fixture, domain, "Panicked pause", "crashed panicked crashed",
+		       "DumpCompleted failed 'File too large'", ENDED, NULL);
+	assert_failed(fixture, "File too large");
+}
+
 /* Each command that QEMU may refuse, and each policy. */
 static void test_refused(DomainFixture *fixture, const void *data)
 {
@@ -552,6 +566,7 @@ int main(int argc, char **argv)
 	ADD("preserve", test_preserve);
 	ADD("at-once", test_at_once);
 	ADD("failed", test_failed);
+	ADD("failed-at-once", test_failed_at_once);
 	ADD("refused", test_refused);
 	ADD("no-file", test_no_file);
 	ADD("stale", test_stale);
