@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qmp/message.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/json-text.h"
 #include "qmp/framer.h"
@@ -65,7 +67,7 @@ static bool read_error(QmpMessage *message, JsonObject *root, GError **error)
 static bool read_event(QmpMessage *message, JsonObject *root, GError **error)
 {
 	message->name = get_string(root, "event");
-	if (!message->name || !*message->name) {
+	if (!message->name || !*message->name || strlen(message->name) > QMP_NAME_MAX) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT, "\"event\" is not a name");
 		return false;
 	}
@@ -136,10 +138,15 @@ QmpMessage *qmp_message_free(QmpMessage *message)
 
 void qmp_message_set_error(const QmpMessage *message, GError **error)
 {
+	g_autofree char *start = g_strdup_printf("%.*s: %.*s", (int)QMP_NAME_MAX, message->name,
+						 (int)QMP_ERROR_TEXT_MAX, message->text);
+	/* It may have been cut in the middle of a character. */
+	g_autofree char *text = g_utf8_make_valid(start, -1);
+
 	g_assert(message->kind == QMP_MESSAGE_ERROR);
 
 	g_set_error(error, CORE_ERROR,
 		    g_str_equal(message->name, "DeviceNotFound") ? CORE_ERROR_NO_SUCH_DEVICE
 								 : CORE_ERROR_QEMU_ERROR,
-		    "%s: %s", message->name, message->text);
+		    "%s", text);
 }

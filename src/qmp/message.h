@@ -11,6 +11,10 @@
  * specification). Immutable once parsed: may be handed to a worker.
  */
 
+/* Of the name of an event; a longer one is none. Of the text of an error as it is passed on; the rest is cut. */
+#define QMP_NAME_MAX       256u
+#define QMP_ERROR_TEXT_MAX (64u * 1024)
+
 typedef enum QmpMessageKind {
 	QMP_MESSAGE_GREETING,
 	QMP_MESSAGE_REPLY,

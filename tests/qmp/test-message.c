@@ -89,6 +89,27 @@ static void test_error(void)
 	assert_bad("{\"error\": \"GenericError\"}");
 }
 
+/* What is passed on to clients has a bound, in whole characters. */
+static void test_long_names(void)
+{
+	g_autofree char *name = g_strnfill(QMP_NAME_MAX, 'x');
+	g_autofree char *event = g_strdup_printf("{\"event\": \"%s\"}", name);
+	g_autofree char *too_long = g_strdup_printf("{\"event\": \"%sx\"}", name);
+	g_autoptr(QmpMessage) longest = parse(event);
+	g_autofree char *text = g_strnfill(QMP_ERROR_TEXT_MAX - 1, 'y');
+	g_autofree char *line = g_strdup_printf("{\"error\": {\"class\": \"%sx\", \"desc\": "
+						"\"%s\xc3\xbc and more\"}}", name, text);
+	g_autoptr(QmpMessage) refusal = parse(line);
+	g_autoptr(GError) error = NULL;
+
+	g_assert_cmpstr(longest->name, ==, name);
+	assert_bad(too_long);
+	qmp_message_set_error(refusal, &error);
+	g_assert_true(g_str_has_prefix(error->message, name));
+	g_assert_null(strstr(error->message, "more"));
+	g_assert_true(g_utf8_validate(error->message, -1, NULL));
+}
+
 static void test_event(void)
 {
 	g_autoptr(QmpMessage) full = parse("{\"data\": {\"guest\": false}, \"event\": \"SHUTDOWN\", "
@@ -182,6 +203,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/qmp/message/greeting", test_greeting);
 	g_test_add_func("/qmp/message/reply", test_reply);
 	g_test_add_func("/qmp/message/error", test_error);
+	g_test_add_func("/qmp/message/long-names", test_long_names);
 	g_test_add_func("/qmp/message/event", test_event);
 	g_test_add_func("/qmp/message/time", test_time);
 	g_test_add_func("/qmp/message/garbage", test_garbage);
