@@ -21,6 +21,7 @@
 #define RECONNECT_MAX_MS       5000
 #define RECONNECT_HANDSHAKE_MS 5000
 
+static void push_closed(Domain *domain, GError *error);
 static void reconnect_later(Domain *domain);
 
 /* ---- the monitor ---- */
@@ -90,7 +91,12 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 		g_message("Domain '%s': the state could not be read: %s; connecting again",
 			  domain_get_name(domain), error ? error->message : "no status");
 		domain_drop_monitor(domain);
-		reconnect_later(domain);
+		/* WARNING: a monitor that is dropped tells nothing any more, so the end of the run is ours to push. */
+		if (domain->process_exited)
+			push_closed(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+							"The process has gone"));
+		else
+			reconnect_later(domain);
 		return;
 	}
 	state = get_found_state(domain, run_state);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "domain-fixture.h"
+#include "domain/domain-internal.h"
 
 /*
  * The picture after a gap. The monitor is lost and found again, and meanwhile something has changed: it is told
@@ -11,6 +12,19 @@
 
 #define PATH(id) "/machine/peripheral/" id
 #define LIST(id) "[{\"name\":\"" id "\",\"type\":\"child<e1000>\"},{\"name\":\"type\",\"type\":\"string\"}]"
+
+static bool is_asking(void *userdata)
+{
+	return ((Domain *)userdata)->resync != NULL;
+}
+
+/* Until the state is being read. */
+static void lose_monitor_and_connect(DomainFixture *fixture, Domain *domain)
+{
+	domain_execute(domain, "x-close", NULL, 20000, NULL, NULL);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_wait(fixture, is_asking, domain);
+}
 
 static void test_devices(DomainFixture *fixture, const void *data)
 {
@@ -218,6 +232,28 @@ static void test_found_down(DomainFixture *fixture, const void *data)
 	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_PAUSED);
 }
 
+/* The service leaves while QEMU is asked; and QEMU ends while the next one asks it: that is its end. */
+static void test_close_in_between(DomainFixture *fixture, const void *data)
+{
+	static const char *const commands[] = { "qom-list", "query-balloon", "query-status" };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+		g_autofree char *name = g_strdup_printf("a%u", i);
+		Domain *domain = fixture_run_domain(fixture, name, NULL, NULL);
+
+		fixture_set(fixture, domain, "hang", commands[i]);
+		domain_execute(domain, "x-emit", fixture_json("{\"events\":[\"STOP\"]}"), 20000, NULL, NULL);
+		lose_monitor_and_connect(fixture, domain);
+		domain_refresh(domain, STATE_QUERY_BALLOON);
+		fixture_close_driver(fixture);
+		fixture_open_driver(fixture);
+		domain = driver_find_domain(fixture->driver, name);
+		g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_UNKNOWN);
+		fixture_destroy(fixture, domain);
+		fixture_forget(fixture);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -230,5 +266,6 @@ int main(int argc, char **argv)
 	FIXTURE_ADD("/domain/resync/kept-down", test_kept_down);
 	FIXTURE_ADD("/domain/resync/old-hints", test_old_hints);
 	FIXTURE_ADD("/domain/resync/found-down", test_found_down);
+	FIXTURE_ADD("/domain/resync/close-in-between", test_close_in_between);
 	return g_test_run();
 }
