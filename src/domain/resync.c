@@ -34,6 +34,10 @@ static const struct {
 
 /* ---- one query ---- */
 
+/* So many rows are read in one resync, those read once more because of an event among them. Its end must not
+ * wait for a guest that causes such events without end. */
+#define RESYNC_ROWS_MAX (4u * STATE_QUERY_MAX)
+
 /* Everything that is asked because of one domain_resync(). */
 typedef struct Resync {
 	Domain *domain;
@@ -42,6 +46,7 @@ typedef struct Resync {
 	char *run_state;
 	GError *error;
 	unsigned pending;
+	unsigned n_rows;
 } Resync;
 
 typedef struct Query {
@@ -91,18 +96,24 @@ static void on_query(JsonNode *result, const GError *error, void *userdata)
 	g_free(query);
 }
 
-void resync_query(Domain *domain, const char *command, JsonNode *arguments,
-		  QmpReplyCallback callback, void *userdata)
+static void ask(Domain *domain, Resync *resync, const char *command, JsonNode *arguments,
+		QmpReplyCallback callback, void *userdata)
 {
 	Query *query = g_new0(Query, 1);
 
 	query->domain = domain_ref(domain);
-	query->resync = domain->resync;
+	query->resync = resync;
 	query->callback = callback;
 	query->userdata = userdata;
 	if (query->resync)
 		query->resync->pending++;
 	domain_call(domain, command, arguments, DOMAIN_CALL_TIMEOUT_MS, on_query, query);
+}
+
+void resync_query(Domain *domain, const char *command, JsonNode *arguments,
+		  QmpReplyCallback callback, void *userdata)
+{
+	ask(domain, domain->resync, command, arguments, callback, userdata);
 }
 
 bool resync_tells(const Domain *domain)
@@ -142,12 +153,15 @@ static void send_row(Domain *domain, StateQuery row)
 {
 	JsonNode *arguments = rows[row].arguments ? json_from_string(rows[row].arguments, NULL) : NULL;
 	Take *take = g_new0(Take, 1);
+	Resync *resync = domain->resync;
 
+	if (resync && ++resync->n_rows > RESYNC_ROWS_MAX)
+		resync = NULL;
 	take->domain = domain_ref(domain);
 	take->run = domain->run;
 	take->row = row;
 	domain->refreshing |= 1u << row;
-	resync_query(domain, rows[row].command, arguments, on_row, take);
+	ask(domain, resync, rows[row].command, arguments, on_row, take);
 }
 
 /* A guest may cause these as fast as it likes: one is under way, and one more behind it. */

@@ -24,9 +24,8 @@
  *   hang=COMMAND        takes COMMAND (or "all") and never answers
  *   close=COMMAND       closes the monitor instead of an answer to COMMAND, once
  *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
- *   reply:COMMAND=JSON  answers COMMAND with that
  *   tray=locked         the guest has locked the tray
- *   before:COMMAND=LINE writes LINE before the answer to COMMAND, once
+ *   before:COMMAND=LINE writes LINE before the answer to COMMAND, once; each:COMMAND: always
  *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
  *   powerdown=obey      the guest shuts down when it is asked to
  *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
@@ -512,13 +511,16 @@ static void note_command(const char *name, JsonObject *arguments)
 
 static void write_before(const char *command)
 {
-	g_autofree char *key = g_strconcat("before:", command, NULL);
-	const char *line = g_hash_table_lookup(settings, key);
+	g_autofree char *once = g_strconcat("before:", command, NULL);
+	g_autofree char *always = g_strconcat("each:", command, NULL);
+	const char *line = g_hash_table_lookup(settings, once);
 
-	if (!line)
-		return;
-	write_line(line);
-	g_hash_table_remove(settings, key);
+	if (line)
+		write_line(line);
+	g_hash_table_remove(settings, once);
+	line = g_hash_table_lookup(settings, always);
+	if (line && *line)
+		write_line(line);
 }
 
 static void handle(const char *line)

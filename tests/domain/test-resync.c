@@ -232,6 +232,21 @@ static void test_found_down(DomainFixture *fixture, const void *data)
 	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_PAUSED);
 }
 
+/* A guest whose every error is one more question does not keep the state from being known. */
+static void test_no_end(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	fixture_set(fixture, domain, "each:query-block",
+		    "{\"event\":\"BLOCK_IO_ERROR\",\"data\":{\"device\":\"\",\"operation\":\"write\","
+		    "\"action\":\"report\",\"reason\":\"no\"}}");
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
+	fixture_set(fixture, domain, "each:query-block", "");
+	fixture_forget(fixture);
+}
+
 /* The service leaves while QEMU is asked; and QEMU ends while the next one asks it: that is its end. */
 static void test_close_in_between(DomainFixture *fixture, const void *data)
 {
@@ -267,5 +282,6 @@ int main(int argc, char **argv)
 	FIXTURE_ADD("/domain/resync/old-hints", test_old_hints);
 	FIXTURE_ADD("/domain/resync/found-down", test_found_down);
 	FIXTURE_ADD("/domain/resync/close-in-between", test_close_in_between);
+	FIXTURE_ADD("/domain/resync/no-end", test_no_end);
 	return g_test_run();
 }
