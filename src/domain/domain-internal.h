@@ -228,7 +228,8 @@ typedef void (*CommandEffect)(Domain *domain, JsonObject *arguments);
 /* The arguments of a command: an object with one string in it. */
 JsonNode *call_arguments(const char *member, const char *value);
 /* Like qmp_monitor_execute(), but the reply takes its place among the events that QEMU sent before
- * it. callback is always called, with CORE_ERROR_MONITOR_LOST if there is no monitor. */
+ * it. callback is always called, with CORE_ERROR_MONITOR_LOST if there is no monitor.
+ * WARNING: then it may be called before this returns, for an idle strand does at once what needs no worker. */
 void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
 		 QmpReplyCallback callback, void *userdata);
 /* QEMU gets a copy of fd, by that name. fd stays the caller's, open until the callback. */
@@ -267,7 +268,8 @@ void domain_refresh(Domain *domain, StateQuery row);
 /* A further question of a chapter: if it comes up during a domain_resync(), that waits for the answer. */
 void resync_query(Domain *domain, const char *command, JsonNode *arguments,
 		  QmpReplyCallback callback, void *userdata);
-/* What a chapter finds changed shall be told by the ordinary signals. */
+/* What a chapter finds changed shall be told by the ordinary signals: there was a gap. A domain_refresh() by
+ * itself changes the properties alone. */
 bool resync_tells(const Domain *domain);
 
 /* start.c */
