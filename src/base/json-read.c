@@ -45,6 +45,11 @@ JsonObject *json_node_as_object(JsonNode *node)
 	return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
+JsonArray *json_node_as_array(JsonNode *node)
+{
+	return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
 JsonObject *json_read_object(JsonObject *object, const char *member)
 {
 	return object ? json_node_as_object(json_object_get_member(object, member)) : NULL;
@@ -52,7 +57,5 @@ JsonObject *json_read_object(JsonObject *object, const char *member)
 
 JsonArray *json_read_array(JsonObject *object, const char *member)
 {
-	JsonNode *node = object ? json_object_get_member(object, member) : NULL;
-
-	return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+	return object ? json_node_as_array(json_object_get_member(object, member)) : NULL;
 }

@@ -16,5 +16,6 @@ bool json_read_int(JsonObject *object, const char *member, int64_t *ret_value);
 JsonObject *json_read_object(JsonObject *object, const char *member);
 JsonArray *json_read_array(JsonObject *object, const char *member);
 
-/* The object in a node, NULL if there is no node or it is no object. */
+/* The object, the array in a node, NULL if there is no node or it is none. */
 JsonObject *json_node_as_object(JsonNode *node);
+JsonArray *json_node_as_array(JsonNode *node);

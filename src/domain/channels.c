@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stddef.h>
-
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
 
@@ -96,52 +94,27 @@ void channels_commit_changed(Domain *domain, Event *event)
 
 /* ---- devices ---- */
 
-typedef struct PropertyQuery {
-	Domain *domain;
-	uint64_t run;
-	char *id;
-	size_t offset;                 /* of the string in DomainChannel */
-} PropertyQuery;
-
-static void take_property(PropertyQuery *query, DomainChannel *channel, const char *value)
+static void take_name(Domain *domain, const char *id, const char *name)
 {
-	char **place = (char **)((char *)channel + query->offset);
+	DomainChannel *channel = g_hash_table_lookup(domain->channels, id);
 
-	g_free(*place);
-	*place = g_strdup(value);
-	domain_changed(query->domain, DOMAIN_PROPERTY_CHANNELS);
-	if (query->offset == offsetof(DomainChannel, chardev))
-		domain_refresh(query->domain, STATE_QUERY_CHARDEVS);
+	if (!channel)
+		return;
+	g_free(channel->name);
+	channel->name = g_strdup(name);
+	domain_changed(domain, DOMAIN_PROPERTY_CHANNELS);
 }
 
-static void on_property(JsonNode *result, const GError *error, void *userdata)
+static void take_chardev(Domain *domain, const char *id, const char *chardev)
 {
-	PropertyQuery *query = userdata;
-	Domain *domain = query->domain;
-	DomainChannel *channel = NULL;
+	DomainChannel *channel = g_hash_table_lookup(domain->channels, id);
 
-	if (domain->host && domain->run == query->run)
-		channel = g_hash_table_lookup(domain->channels, query->id);
-	if (channel && result && JSON_NODE_HOLDS_VALUE(result) &&
-	    json_node_get_value_type(result) == G_TYPE_STRING)
-		take_property(query, channel, json_node_get_string(result));
-	domain_unref(domain);
-	g_free(query->id);
-	g_free(query);
-}
-
-static void send_query(Domain *domain, const DomainDevice *device, const char *property,
-		       size_t offset)
-{
-	PropertyQuery *query = g_new0(PropertyQuery, 1);
-	JsonNode *arguments = call_arguments("path", device->qom_path);
-
-	query->domain = domain_ref(domain);
-	query->run = domain->run;
-	query->id = g_strdup(device->id);
-	query->offset = offset;
-	json_object_set_string_member(json_node_get_object(arguments), "property", property);
-	resync_query(domain, "qom-get", arguments, on_property, query);
+	if (!channel)
+		return;
+	g_free(channel->chardev);
+	channel->chardev = g_strdup(chardev);
+	domain_changed(domain, DOMAIN_PROPERTY_CHANNELS);
+	domain_refresh(domain, STATE_QUERY_CHARDEVS);
 }
 
 void channels_device_added(Domain *domain, const DomainDevice *device)
@@ -155,10 +128,10 @@ void channels_device_added(Domain *domain, const DomainDevice *device)
 	if (!channel)
 		return;
 	channel->is_console = is_console;
-	send_query(domain, device, "name", offsetof(DomainChannel, name));
+	devices_ask_property(domain, device, "name", take_name);
 	/* Behind the name, so that what is told because of it has one. */
 	if (!is_console)
-		send_query(domain, device, "chardev", offsetof(DomainChannel, chardev));
+		devices_ask_property(domain, device, "chardev", take_chardev);
 }
 
 void channels_device_removed(Domain *domain, const char *id)
@@ -195,7 +168,7 @@ static void find_open(Domain *domain, DomainChannel *channel, bool open)
 /* Entries like {"label": "channel0", "frontend-open": true, "filename": ...}: label -> object. */
 static GHashTable *read_chardevs(JsonNode *list)
 {
-	JsonArray *array = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	JsonArray *array = json_node_as_array(list);
 	unsigned length = array ? json_array_get_length(array) : 0;
 	GHashTable *chardevs = g_hash_table_new(g_str_hash, g_str_equal);
 

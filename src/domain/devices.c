@@ -54,40 +54,56 @@ const char *devices_find_by_driver(const Domain *domain, const char *prefix)
 	return "";
 }
 
-typedef struct BusQuery {
+typedef struct PropertyQuery {
 	Domain *domain;
 	uint64_t run;
 	char *id;
-} BusQuery;
+	DevicePropertyTaken taken;
+} PropertyQuery;
 
-static void on_bus(JsonNode *result, const GError *error, void *userdata)
+static void on_property(JsonNode *result, const GError *error, void *userdata)
 {
-	BusQuery *query = userdata;
+	PropertyQuery *query = userdata;
 	Domain *domain = query->domain;
-	DomainDevice *device = NULL;
 
-	if (domain->host && domain->run == query->run)
-		device = g_hash_table_lookup(domain->devices, query->id);
-	/* The path of the bus; its last part is its name. */
-	if (device && result && JSON_NODE_HOLDS_VALUE(result) &&
-	    json_node_get_value_type(result) == G_TYPE_STRING) {
-		const char *path = json_node_get_string(result);
-		const char *slash = strrchr(path, '/');
-
-		g_free(device->bus);
-		device->bus = g_strdup(slash ? slash + 1 : path);
-		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
-	}
+	if (domain->host && domain->run == query->run && result && JSON_NODE_HOLDS_VALUE(result) &&
+	    json_node_get_value_type(result) == G_TYPE_STRING)
+		query->taken(domain, query->id, json_node_get_string(result));
 	domain_unref(domain);
 	g_free(query->id);
 	g_free(query);
 }
 
+void devices_ask_property(Domain *domain, const DomainDevice *device, const char *property,
+			  DevicePropertyTaken taken)
+{
+	PropertyQuery *query = g_new0(PropertyQuery, 1);
+	JsonNode *arguments = call_arguments("path", device->qom_path);
+
+	query->domain = domain_ref(domain);
+	query->run = domain->run;
+	query->id = g_strdup(device->id);
+	query->taken = taken;
+	json_object_set_string_member(json_node_get_object(arguments), "property", property);
+	resync_query(domain, "qom-get", arguments, on_property, query);
+}
+
+/* The path of the bus; its last part is its name. */
+static void take_bus(Domain *domain, const char *id, const char *path)
+{
+	DomainDevice *device = g_hash_table_lookup(domain->devices, id);
+	const char *slash = strrchr(path, '/');
+
+	if (!device)
+		return;
+	g_free(device->bus);
+	device->bus = g_strdup(slash ? slash + 1 : path);
+	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+}
+
 static void add_device(Domain *domain, const char *id, const char *driver)
 {
 	DomainDevice *device;
-	JsonNode *arguments;
-	BusQuery *query;
 
 	if (g_hash_table_size(domain->devices) >= DEVICES_MAX) {
 		g_message("Domain '%s': more than %u devices; '%s' is left out of the list",
@@ -106,14 +122,7 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 	channels_device_added(domain, device);
 	memory_device_added(domain, device);
 	balloon_device_changed(domain, driver, false);
-
-	query = g_new0(BusQuery, 1);
-	query->domain = domain_ref(domain);
-	query->run = domain->run;
-	query->id = g_strdup(id);
-	arguments = call_arguments("path", device->qom_path);
-	json_object_set_string_member(json_node_get_object(arguments), "property", "parent_bus");
-	resync_query(domain, "qom-get", arguments, on_bus, query);
+	devices_ask_property(domain, device, "parent_bus", take_bus);
 }
 
 static void on_removal_written(Domain *domain, const GError *error, void *userdata)
@@ -213,7 +222,7 @@ static void remove_orphans(Domain *domain, GHashTable *listed)
  * id -> driver. */
 static GHashTable *read_list(JsonNode *list)
 {
-	JsonArray *array = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	JsonArray *array = json_node_as_array(list);
 	unsigned length = array ? json_array_get_length(array) : 0;
 	GHashTable *drivers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 

@@ -412,7 +412,7 @@ static void read_vnc_client(JsonObject *client, JsonArray *servers, GArray *list
 void display_resync_vnc(Domain *domain, JsonNode *list)
 {
 	g_autoptr(GArray) listed = g_array_new(false, false, sizeof(Listed));
-	JsonArray *displays = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	JsonArray *displays = json_node_as_array(list);
 
 	if (list && !displays)
 		return;

@@ -385,6 +385,11 @@ const char *devices_id_from_path(const char *qom_path);
 const char *devices_get_path(const Domain *domain, const char *id);
 /* The id of the device in the list whose driver begins with prefix, "" if there is none. */
 const char *devices_find_by_driver(const Domain *domain, const char *prefix);
+/* Asks QEMU for a property of a device whose value is a string. taken is called with it, if there is one and
+ * the run is still the same; the device may have gone. */
+typedef void (*DevicePropertyTaken)(Domain *domain, const char *id, const char *value);
+void devices_ask_property(Domain *domain, const DomainDevice *device, const char *property,
+			  DevicePropertyTaken taken);
 void devices_commit_removed(Domain *domain, Event *event);
 /* The prepare step of DEVICE_DELETED. True: ready at once; false: resume is called later. */
 bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand);

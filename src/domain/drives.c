@@ -166,13 +166,12 @@ static void take_picture(Domain *domain, Picture *picture)
 
 void drives_resync(Domain *domain, JsonNode *list)
 {
+	JsonArray *array = json_node_as_array(list);
 	Picture picture;
-	JsonArray *array;
 
-	if (!list || !JSON_NODE_HOLDS_ARRAY(list))
+	if (!array)
 		return;
 	picture = (Picture){ new_trays(), new_table(), new_table() };
-	array = json_node_get_array(list);
 	for (unsigned i = 0; i < json_array_get_length(array); i++)
 		read_drive(domain, &picture, json_node_as_object(json_array_get_element(array, i)));
 	take_picture(domain, &picture);
@@ -363,17 +362,16 @@ static bool has_same_thresholds(GHashTable *one, GHashTable *other)
 void drives_resync_nodes(Domain *domain, JsonNode *list)
 {
 	g_autoptr(GHashTable) before = NULL, disarmed = NULL;
-	JsonArray *array;
+	JsonArray *array = json_node_as_array(list);
 	GHashTableIter iter;
 	void *node, *bytes;
 
-	if (!list || !JSON_NODE_HOLDS_ARRAY(list))
+	if (!array)
 		return;
 	before = g_steal_pointer(&domain->thresholds);
 	domain->thresholds = new_table();
 	/* Of nodes that are gone nothing is told. */
 	disarmed = g_hash_table_new(g_str_hash, g_str_equal);
-	array = json_node_get_array(list);
 	for (unsigned i = 0; i < json_array_get_length(array); i++) {
 		JsonObject *entry = json_node_as_object(json_array_get_element(array, i));
 		const char *name;

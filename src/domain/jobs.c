@@ -164,7 +164,7 @@ static void tell_changed(Domain *domain, Event *event, DomainJob *job)
 
 static JsonObject *find_entry(JsonNode *list, const char *id)
 {
-	JsonArray *array = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	JsonArray *array = json_node_as_array(list);
 	unsigned length = array ? json_array_get_length(array) : 0;
 
 	for (unsigned i = 0; i < length; i++) {
@@ -286,11 +286,12 @@ static void find_entries(Domain *domain, JsonArray *array)
 /* Those that have ended are told first: a name may have been used again. */
 void jobs_resync(Domain *domain, JsonNode *list)
 {
+	JsonArray *array = json_node_as_array(list);
 	g_autofree void **keys = g_hash_table_get_keys_as_array(domain->jobs, NULL);
 	/* Copied, for the table may shrink meanwhile. */
 	g_auto(GStrv) known = g_strdupv((char **)keys);
 
-	if (!list || !JSON_NODE_HOLDS_ARRAY(list))
+	if (!array)
 		return;
 	for (unsigned i = 0; known[i]; i++) {
 		if (find_entry(list, known[i]))
@@ -298,7 +299,7 @@ void jobs_resync(Domain *domain, JsonNode *list)
 		find_changed(domain, g_hash_table_lookup(domain->jobs, known[i]), "null");
 		(void)g_hash_table_remove(domain->jobs, known[i]);
 	}
-	find_entries(domain, json_node_get_array(list));
+	find_entries(domain, array);
 }
 
 /* ---- cancel ---- */

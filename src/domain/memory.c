@@ -66,7 +66,7 @@ static void find_size(Domain *domain, DomainDevice *device, uint64_t size)
 /* Entries like {"type": "virtio-mem", "data": {"id": "vmem0", "size": 134217728, "requested-size": ...}}. */
 void memory_resync(Domain *domain, JsonNode *list)
 {
-	JsonArray *array = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+	JsonArray *array = json_node_as_array(list);
 	unsigned length = array ? json_array_get_length(array) : 0;
 
 	for (unsigned i = 0; i < length; i++) {
