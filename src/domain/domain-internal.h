@@ -292,8 +292,8 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 Save *save_free(Save *save);
 /* Takes error over. Nothing happens if it has failed before or cannot be undone any more. */
 void save_fail(Domain *domain, GError *error);
-/* MIGRATION, of a save or of a restore. */
-void save_note_event(Domain *domain, const QmpMessage *message);
+/* Of a migration, which may be that of a save or of a restore. */
+void save_note_status(Domain *domain, const char *status);
 void save_monitor_lost(Domain *domain);
 /* QEMU was found again, and answers. */
 void save_resynced(Domain *domain);
@@ -338,7 +338,8 @@ Event *lifecycle_make_stopped(Domain *domain);
 void lifecycle_tell_api_error(Domain *domain);
 
 /* stop-cause.c */
-void stop_cause_note_event(Domain *domain, const QmpMessage *message);
+/* Before the event is committed. time: QEMU's, 0 if it told none. */
+void stop_cause_note_event(Domain *domain, const Event *event, int64_t time);
 /* The prepare step of STOP. True: ready at once; false: resume is called later. */
 bool stop_cause_prepare(Domain *domain, const Event *event, Strand *strand);
 /* Why the guest that was found with QEMU is in that run state. */
@@ -366,7 +367,7 @@ PanicDump *panic_dump_free(PanicDump *dump);
 /* False if none is wanted. Else policy_after_panic() is called in the end. */
 bool panic_dump_begin(Domain *domain);
 void panic_dump_guest_stopped(Domain *domain);
-void panic_dump_note_event(Domain *domain, const QmpMessage *message);
+void panic_dump_commit_completed(Domain *domain, Event *event);
 /* QEMU was found again, with a guest that has panicked. */
 void panic_dump_resynced(Domain *domain);
 /* A worker is at the file; run_end_check() is called when it is not any more. */

@@ -50,6 +50,7 @@ static void (*const commit[EVENT_KIND_MAX])(Domain *domain, Event *event) = {
 	[EVENT_BALLOON_REPORT] = balloon_commit_report,
 	[EVENT_DISPLAY_CLIENT] = display_commit_client,
 	[EVENT_MIGRATION_CHANGED] = migration_commit_changed,
+	[EVENT_DUMP_COMPLETED] = panic_dump_commit_completed,
 };
 
 /* The prepare steps, by kind. True: ready at once; false: the strand is resumed later. */
@@ -128,9 +129,7 @@ static void item_done(void *data)
 		g_debug("Event %s of an earlier run, dropped", item->message->name);
 		return;
 	}
-	stop_cause_note_event(domain, item->message);
-	save_note_event(domain, item->message);
-	panic_dump_note_event(domain, item->message);
+	stop_cause_note_event(domain, item->event, item->message->time);
 	commit_event(domain, g_steal_pointer(&item->event));
 	intake_update_reading(domain);
 }

@@ -56,6 +56,7 @@ void migration_commit_changed(Domain *domain, Event *event)
 {
 	const char *status = event->migration_changed.status;
 
+	save_note_status(domain, status);
 	event->migration_changed.old = event_string(event, get_status(domain));
 	if (*status && !g_str_equal(status, get_status(domain)))
 		set_status(domain, status);

@@ -290,22 +290,25 @@ static void order_if_ready(Domain *domain)
 				  step_new(domain));
 }
 
-void panic_dump_note_event(Domain *domain, const QmpMessage *message)
+static void note_completed(Domain *domain, const Event *event)
 {
-	JsonObject *data = json_node_as_object(message->body);
-	JsonObject *result = json_read_object(data, "result");
-	const char *status, *error = UNKNOWN_ERROR;
+	const char *error = event->dump_completed.error;
 
-	if (!domain->dump || !domain->dump->ordered || !g_str_equal(message->name, "DUMP_COMPLETED") ||
-	    !json_read_string(result, "status", &status))
-		return;
-	(void)json_read_string(data, "error", &error);
+	if (!*error)
+		error = UNKNOWN_ERROR;
 	if (domain->dump->writing) {
-		take_status(domain, status, error);
+		take_status(domain, event->dump_completed.status, error);
 		return;
 	}
 	g_free(domain->dump->told);
 	domain->dump->told = g_strdup(error);
+}
+
+void panic_dump_commit_completed(Domain *domain, Event *event)
+{
+	if (domain->dump && domain->dump->ordered && *event->dump_completed.status)
+		note_completed(domain, event);
+	domain_publish(domain, event);
 }
 
 void panic_dump_guest_stopped(Domain *domain)

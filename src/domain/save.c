@@ -13,7 +13,7 @@
  *   create (worker)        the file, under a name that says that it is not whole
  *   events on, stop        a guest that stands still is written once
  *   getfd, migrate         QEMU writes to our descriptor, in its own time
- *   MIGRATION completed    save_note_event()
+ *   MIGRATION completed    save_note_status()
  *   commit (worker)        fsync, rename: from here on there is a saved state
  *   quit                   run-end.c tells `stopped` and answers
  *
@@ -277,13 +277,8 @@ static void note_saving(Domain *domain, const char *status)
 	}
 }
 
-void save_note_event(Domain *domain, const QmpMessage *message)
+void save_note_status(Domain *domain, const char *status)
 {
-	const char *status;
-
-	if (!g_str_equal(message->name, "MIGRATION") ||
-	    !json_read_string(json_node_as_object(message->body), "status", &status))
-		return;
 	if (domain->save)
 		note_saving(domain, status);
 	else if (domain->start)

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <string.h>
-
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
 
@@ -18,29 +16,16 @@
 
 /* ---- events that explain ---- */
 
-static const struct {
-	const char *event, *action;
-	LifecycleReason reason;
-} pause_causes[] = {
-	{ "BLOCK_IO_ERROR", "stop", LIFECYCLE_REASON_IOERROR },
-	{ "WATCHDOG", "pause", LIFECYCLE_REASON_WATCHDOG },
-};
-
-static void note_action(Domain *domain, const QmpMessage *message, const char *action)
+/* time: QEMU's. */
+static void note_cause(Domain *domain, LifecycleReason reason, int64_t time)
 {
-	for (unsigned i = 0; i < G_N_ELEMENTS(pause_causes); i++) {
-		if (!g_str_equal(message->name, pause_causes[i].event) ||
-		    !g_str_equal(action, pause_causes[i].action))
-			continue;
-		if (domain->state == DOMAIN_STATE_RUNNING)
-			domain->hints.pause_reason = pause_causes[i].reason;
-		/* WATCHDOG is throttled to one a second, so the explanation may come behind its STOP; it
-		 * still has the time at which it happened. */
-		else if (domain->state == DOMAIN_STATE_PAUSED &&
-			 domain->state_reason == LIFECYCLE_REASON_PAUSED &&
-			 message->time <= domain->hints.paused_at)
-			(void)domain_enter_state(domain, DOMAIN_STATE_PAUSED, pause_causes[i].reason);
-	}
+	if (domain->state == DOMAIN_STATE_RUNNING)
+		domain->hints.pause_reason = reason;
+	/* WATCHDOG is throttled to one a second, so the explanation may come behind its STOP; it
+	 * still has the time at which it happened. */
+	else if (domain->state == DOMAIN_STATE_PAUSED &&
+		 domain->state_reason == LIFECYCLE_REASON_PAUSED && time <= domain->hints.paused_at)
+		(void)domain_enter_state(domain, DOMAIN_STATE_PAUSED, reason);
 }
 
 /* While the guest runs on the other side, the network between the two may fail and come back. */
@@ -52,7 +37,7 @@ static const struct {
 	{ "postcopy-recover", LIFECYCLE_REASON_POSTCOPY_FAILED, LIFECYCLE_REASON_POSTCOPY },
 };
 
-static void note_migration(Domain *domain, const QmpMessage *message, const char *status)
+static void note_migration(Domain *domain, const char *status, int64_t time)
 {
 	/* Those of a save and of a restore are told as such. */
 	if (domain->save || domain->start || domain->state != DOMAIN_STATE_PAUSED)
@@ -67,22 +52,30 @@ static void note_migration(Domain *domain, const QmpMessage *message, const char
 		if (!g_str_equal(status, postcopy_steps[i].status) ||
 		    domain->state_reason != postcopy_steps[i].before)
 			continue;
-		domain_publish_lifecycle(domain, event_new_lifecycle(message->time, LIFECYCLE_SUSPENDED,
+		domain_publish_lifecycle(domain, event_new_lifecycle(time, LIFECYCLE_SUSPENDED,
 								     postcopy_steps[i].after),
 					 DOMAIN_STATE_PAUSED);
 		return;
 	}
 }
 
-void stop_cause_note_event(Domain *domain, const QmpMessage *message)
+void stop_cause_note_event(Domain *domain, const Event *event, int64_t time)
 {
-	JsonObject *data = json_node_as_object(message->body);
-	const char *text;
-
-	if (json_read_string(data, "action", &text))
-		note_action(domain, message, text);
-	if (g_str_equal(message->name, "MIGRATION") && json_read_string(data, "status", &text))
-		note_migration(domain, message, text);
+	switch (event->kind) {
+	case EVENT_IO_ERROR:
+		if (g_str_equal(event->io_error.action, "stop"))
+			note_cause(domain, LIFECYCLE_REASON_IOERROR, time);
+		break;
+	case EVENT_WATCHDOG:
+		if (g_str_equal(event->watchdog.action, "pause"))
+			note_cause(domain, LIFECYCLE_REASON_WATCHDOG, time);
+		break;
+	case EVENT_MIGRATION_CHANGED:
+		note_migration(domain, event->migration_changed.status, time);
+		break;
+	default:
+		break;
+	}
 }
 
 /* ---- asking ---- */
