@@ -15,6 +15,10 @@
  *
  * The backends that came in with a device go out when it has gone and before that is told (class
  * prepare), so that who hears DeviceRemoved can use their names again.
+ *
+ * WARNING: QEMU frees the id of a device some time before it tells that it has gone. An id found free by a
+ * query may have been taken again by then, and the event that comes late is not about its new owner. So
+ * whoever has the id is looked for before anything is taken from it.
  */
 
 #define DEVICES_MAX          4096u
@@ -74,18 +78,24 @@ static void on_property(JsonNode *result, const GError *error, void *userdata)
 	g_free(query);
 }
 
+static JsonNode *property_arguments(const DomainDevice *device, const char *property)
+{
+	JsonNode *arguments = call_arguments("path", device->qom_path);
+
+	json_object_set_string_member(json_node_get_object(arguments), "property", property);
+	return arguments;
+}
+
 void devices_ask_property(Domain *domain, const DomainDevice *device, const char *property,
 			  DevicePropertyTaken taken)
 {
 	PropertyQuery *query = g_new0(PropertyQuery, 1);
-	JsonNode *arguments = call_arguments("path", device->qom_path);
 
 	query->domain = domain_ref(domain);
 	query->run = domain->run;
 	query->id = g_strdup(device->id);
 	query->taken = taken;
-	json_object_set_string_member(json_node_get_object(arguments), "property", property);
-	resync_query(domain, "qom-get", arguments, on_property, query);
+	resync_query(domain, "qom-get", property_arguments(device, property), on_property, query);
 }
 
 /* The path of the bus; its last part is its name. */
@@ -110,6 +120,7 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 			  domain_get_name(domain), DEVICES_MAX, id);
 		return;
 	}
+	/* What was told of an earlier one of that id has nothing to do with this one. */
 	(void)g_hash_table_remove(domain->found_removed, id);
 	device = g_new0(DomainDevice, 1);
 	device->id = g_strdup(id);
@@ -310,26 +321,49 @@ void devices_added_by_command(Domain *domain, JsonObject *arguments)
 
 /* ---- DEVICE_DELETED ---- */
 
-static void on_backend_removed(Domain *domain, const char *id, JsonNode *result, const GError *error)
+static void on_backend_removed(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+			       const GError *error)
 {
 	if (error)
 		g_message("Domain '%s': a backend of device '%s', which is removed, stays: %s",
 			  domain_get_name(domain), id, error->message);
 }
 
-bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand)
+static void take_backends_out(Domain *domain, Prepare *prepare, const char *id)
 {
-	const char *id = event->device_removed.id;
-	const Backends *backends = *id ? g_hash_table_lookup(domain->backends, id) : NULL;
-	Prepare *prepare = backends ? prepare_begin(domain, strand, id) : NULL;
+	const Backends *backends = g_hash_table_lookup(domain->backends, id);
 
-	if (!prepare)
-		return true;
-	for (unsigned i = BACKEND_MAX; i-- > 0;)
+	for (unsigned i = BACKEND_MAX; backends && i-- > 0;)
 		if (backends->ids[i])
 			prepare_ask(prepare, backend_rows[i].remove,
 				    call_arguments(backend_rows[i].remove_member, backends->ids[i]),
 				    on_backend_removed);
+}
+
+static void on_looked_for(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+			  const GError *error)
+{
+	if (error)
+		take_backends_out(domain, prepare, id);
+	else
+		g_hash_table_add(domain->found_removed, g_strdup(id));
+}
+
+bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand)
+{
+	const char *id = event->device_removed.id;
+	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
+	Prepare *prepare;
+
+	if (!*id || (!device && !g_hash_table_contains(domain->backends, id)))
+		return true;
+	prepare = prepare_begin(domain, strand, id);
+	if (!prepare)
+		return true;
+	if (device)
+		prepare_ask(prepare, "qom-get", property_arguments(device, "type"), on_looked_for);
+	else
+		take_backends_out(domain, prepare, id);
 	prepare_end(prepare);
 	return false;
 }
@@ -412,6 +446,12 @@ void devices_commit_removed(Domain *domain, Event *event)
 		event_unref(event);
 		return;
 	}
+	if (g_hash_table_remove(domain->found_removed, id)) {
+		/* Told before, and nothing is known of it any more; what is known by that id is another. */
+		add_children(domain, event);
+		event_unref(event);
+		return;
+	}
 	if (g_hash_table_remove(domain->backends, id)) {
 		domain_write_run_file(domain, true, on_removal_written, NULL);
 		drives_changed(domain);
@@ -419,8 +459,5 @@ void devices_commit_removed(Domain *domain, Event *event)
 		/* It may have been a drive, which goes by a name that the event does not say. */
 		drives_changed(domain);
 	}
-	if (g_hash_table_remove(domain->found_removed, id))
-		event_unref(event);
-	else
-		tell_removed(domain, event);
+	tell_removed(domain, event);
 }

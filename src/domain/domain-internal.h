@@ -155,7 +155,7 @@ struct Domain {
 	GHashTable *devices;          /* id -> DomainDevice */
 	GHashTable *backends;         /* id -> Backends */
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
-	GHashTable *found_removed;    /* ids told as removed before QEMU did */
+	GHashTable *found_removed;    /* ids whose next DEVICE_DELETED tells nothing new */
 	GHashTable *jobs;             /* id -> DomainJob */
 	bool jobs_left_out;           /* the table has been full, in this run */
 	GHashTable *trays;            /* device -> static string */
@@ -316,8 +316,9 @@ void intake_update_reading(Domain *domain);
 /* How long QEMU may take for an answer on which later events wait. */
 #define PREPARE_TIMEOUT_MS BACKEND_TIMEOUT_MS
 typedef struct Prepare Prepare;
-/* Only called while the run is the same. id: that of prepare_begin(). */
-typedef void (*PrepareCallback)(Domain *domain, const char *id, JsonNode *result, const GError *error);
+/* Only called while the run is the same. It may ask more. id: that of prepare_begin(). */
+typedef void (*PrepareCallback)(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+				const GError *error);
 /* From a prepare step (intake.c), which returns false if this does not return NULL: there is no monitor to ask.
  * id: what the event is about. */
 Prepare *prepare_begin(Domain *domain, Strand *strand, const char *id);

@@ -177,7 +177,8 @@ static JsonObject *find_entry(JsonNode *list, const char *id)
 	return NULL;
 }
 
-static void on_jobs(Domain *domain, const char *id, JsonNode *result, const GError *error)
+static void on_jobs(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+		    const GError *error)
 {
 	JsonObject *entry = find_entry(result, id);
 	DomainJob *job = g_hash_table_lookup(domain->jobs, id);

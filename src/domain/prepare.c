@@ -58,7 +58,7 @@ static void on_reply(JsonNode *result, const GError *error, void *userdata)
 	Prepare *prepare = question->prepare;
 
 	if (prepare->domain->host && prepare->domain->run == prepare->run)
-		question->callback(prepare->domain, prepare->id, result, error);
+		question->callback(prepare->domain, prepare, prepare->id, result, error);
 	prepare_end(prepare);
 	g_free(question);
 }

@@ -80,7 +80,8 @@ void stop_cause_note_event(Domain *domain, const Event *event, int64_t time)
 
 /* ---- asking ---- */
 
-static void on_run_state(Domain *domain, const char *id, JsonNode *result, const GError *error)
+static void on_run_state(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+			 const GError *error)
 {
 	const char *run_state;
 
@@ -95,7 +96,8 @@ static void on_run_state(Domain *domain, const char *id, JsonNode *result, const
 }
 
 /* Comes behind the run state, and says more if that was a migration. */
-static void on_migration_status(Domain *domain, const char *id, JsonNode *result, const GError *error)
+static void on_migration_status(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+				const GError *error)
 {
 	RunHints *hints = &domain->hints;
 	const char *status;

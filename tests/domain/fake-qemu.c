@@ -45,6 +45,8 @@
  * It ends by _exit(): nothing of a sanitizer's or of atexit() shall change its status.
  */
 
+#define PERIPHERAL "/machine/peripheral/"
+
 typedef struct Device {
 	char *id, *driver;
 } Device;
@@ -146,12 +148,23 @@ static void add_device(JsonObject *object)
 	g_ptr_array_add(devices, device);
 }
 
+static bool find_device(const char *id, unsigned *ret_index)
+{
+	for (unsigned i = 0; i < devices->len; i++) {
+		if (!g_str_equal(((Device *)g_ptr_array_index(devices, i))->id, id))
+			continue;
+		if (ret_index)
+			*ret_index = i;
+		return true;
+	}
+	return false;
+}
+
 static bool remove_device(const char *id)
 {
-	for (unsigned i = 0; i < devices->len; i++)
-		if (g_str_equal(((Device *)g_ptr_array_index(devices, i))->id, id))
-			return g_ptr_array_remove_index(devices, i);
-	return false;
+	unsigned index;
+
+	return find_device(id, &index) && g_ptr_array_remove_index(devices, index);
 }
 
 /* As a real one does: first the part, which has no id, then the device. */
@@ -326,13 +339,18 @@ static void qom_list(gint64 id, JsonObject *arguments)
 	list_devices(id);
 }
 
+/* Of a device that is not there there is no property. */
 static void qom_get(gint64 id, JsonObject *arguments)
 {
-	g_autofree char *key = g_strdup_printf("qom:%s/%s", get_string(arguments, "path"),
-					       get_string(arguments, "property"));
+	const char *path = get_string(arguments, "path");
+	g_autofree char *key = g_strdup_printf("qom:%s/%s", path, get_string(arguments, "property"));
 	const char *value = g_hash_table_lookup(settings, key);
 
-	reply(id, value ? value : "\"/machine/q35/pcihost/pcie.0\"");
+	if (g_str_has_prefix(path, PERIPHERAL) && !strchr(path + strlen(PERIPHERAL), '/') &&
+	    !find_device(path + strlen(PERIPHERAL), NULL))
+		refuse(id, "DeviceNotFound", "Device not found");
+	else
+		reply(id, value ? value : "\"/machine/q35/pcihost/pcie.0\"");
 }
 
 static void emit_tray(JsonObject *arguments, bool open)
@@ -380,6 +398,16 @@ static void x_set(gint64 id, JsonObject *arguments)
 	reply(id, "{}");
 }
 
+/* A device that is told as removed has gone; one that came in its place is not told of so (x-lines). */
+static void note_emitted(JsonObject *event)
+{
+	JsonObject *data = json_object_has_member(event, "data")
+				   ? json_object_get_object_member(event, "data") : NULL;
+
+	if (g_str_equal(get_string(event, "event"), "DEVICE_DELETED"))
+		(void)remove_device(get_string(data, "device"));
+}
+
 static void x_emit(gint64 id, JsonObject *arguments)
 {
 	JsonArray *events = json_object_get_array_member(arguments, "events");
@@ -396,6 +424,7 @@ static void x_emit(gint64 id, JsonObject *arguments)
 			emit(json_node_get_string(event), NULL);
 			continue;
 		}
+		note_emitted(json_node_get_object(event));
 		text = json_to_string(event, FALSE);
 		write_line(text);
 	}

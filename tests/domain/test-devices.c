@@ -327,6 +327,34 @@ static void test_many_children(DomainFixture *fixture, const void *data)
 	g_assert_cmpuint(g_variant_n_children(children), ==, 64);
 }
 
+/* QEMU frees an id before it tells that the device has gone. What takes the id meanwhile is another, which keeps
+ * its place and its backends, and goes in its own time. */
+static void test_late(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	attach_all(fixture, domain);
+	g_free(fixture_execute(fixture, domain, "x-lines",
+			       "{\"lines\":["
+			       "\"{\\\"event\\\":\\\"DEVICE_DELETED\\\",\\\"data\\\":"
+			       "{\\\"path\\\":\\\"" PATH "/old\\\"}}\","
+			       "\"{\\\"event\\\":\\\"DEVICE_DELETED\\\",\\\"data\\\":"
+			       "{\\\"device\\\":\\\"net1\\\",\\\"path\\\":\\\"" PATH "\\\"}}\"]}"));
+	fixture_run(fixture);
+	assert_log(fixture, domain, "[\"cont\",\"object-add obj1\",\"blockdev-add node1\","
+				    "\"netdev_add host1\",\"device_add net1\"]");
+	fixture_expect(fixture, domain, NULL);
+	g_assert_true(g_hash_table_contains(domain_get_devices(domain), "net1"));
+
+	detach(fixture, domain, "net1");
+	fixture_expect(fixture, domain, "DeviceRemoved net1 " PATH, NULL);
+	assert_detail(fixture_last(fixture), "children", "['" PATH "/virtio-backend']");
+	assert_log(fixture, domain, "[\"cont\",\"object-add obj1\",\"blockdev-add node1\","
+				    "\"netdev_add host1\",\"device_add net1\",\"device_del net1\","
+				    "\"netdev_del host1\",\"blockdev-del node1\",\"object-del obj1\"]");
+	g_assert_cmpuint(g_hash_table_size(domain_get_devices(domain)), ==, 0);
+}
+
 /* The backend's removal is not answered: later events of this domain wait for it, as long as the step may
  * take; those of another do not. */
 static void test_prepare_deadline(DomainFixture *fixture, const void *data)
@@ -373,6 +401,7 @@ int main(int argc, char **argv)
 	ADD("end-while-detaching", test_end_while_detaching);
 	ADD("children", test_children);
 	ADD("many-children", test_many_children);
+	ADD("late", test_late);
 	ADD("prepare-deadline", test_prepare_deadline);
 	return g_test_run();
 }
