@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A service that has nothing to do leaves the bus, and nobody notices: a call that arrives while it
 leaves is answered, and the sequence goes on."""
+import contextlib
 import os
+import signal
 import time
 
 import harness
@@ -9,37 +11,27 @@ import life
 from harness import GLib, NAME, PATH, wait_until
 
 IDLE_SECONDS = 1.0
-ROUNDS = int(os.environ.get("VMHERALD_TEST_IDLE_ROUNDS", "60"))
-# sd-event lets a timer fire up to so much later, so that wake-ups of the whole system coincide:
-# at the same phase of each such span.
-TIMER_SPAN = 0.25
-# Around the moment of leaving, in steps over the rounds.
-AIM_FROM, AIM_TO = -0.005, 0.001
+ROUNDS = 3
 
 
 def sleep_until(moment):
-    """The only place where time itself is what is waited for: the calls must come at a moment that
-    nothing announces."""
+    """The only place where time itself is what is waited for: that nothing happens."""
     loop = GLib.MainLoop()
-    GLib.timeout_add(max(0, int((moment - time.monotonic() - 0.002) * 1000)), loop.quit)
+    GLib.timeout_add(max(0, int((moment - time.monotonic()) * 1000)), loop.quit)
     loop.run()
-    while time.monotonic() < moment:
-        pass
 
 
 class Owners:
-    """The owners of the service's name, one after the other; "" for none. Times beside."""
+    """The owners of the service's name, one after the other; "" for none."""
 
     def __init__(self, connection):
         self.seen = []
-        self.times = []
         connection.bus.signal_subscribe(
             "org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged",
             "/org/freedesktop/DBus", NAME, harness.Gio.DBusSignalFlags.NONE, self._changed)
         connection.call_bus("GetId")
 
     def _changed(self, _bus, _sender, _path, _interface, _member, parameters):
-        self.times.append(time.monotonic())
         self.seen.append(parameters.unpack()[2])
 
 
@@ -112,49 +104,109 @@ class Idle(life.LifeCase):
         self.assertEqual(list(range(numbers[0], numbers[0] + len(numbers))), numbers)
 
 
+def read_timers(pid):
+    """(seconds left, 0 if it is not armed; has run out unread) of each timer of the process."""
+    timers = []
+    for number in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{number}", encoding="utf-8") as file:
+                fields = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        except FileNotFoundError:
+            continue
+        if "it_value" in fields:
+            timers.append((int(fields["it_value"].strip(" (").partition(",")[0]),
+                           int(fields["ticks"]) > 0))
+    return timers
+
+
+def has_run_out(pid):
+    """The idle timer of a service that stands still."""
+    return any(unread for _, unread in read_timers(pid))
+
+
+def has_let_go(pid):
+    """The idle timer has run out and was dealt with: what is waited for now is the bus, for longer."""
+    timers = read_timers(pid)
+    return (any(seconds > 2 * IDLE_SECONDS for seconds, _ in timers) and
+            not any(unread for _, unread in timers))
+
+
 class Burst(life.LifeCase):
+    """Calls that come while the service leaves. Whoever has to be last is stopped meanwhile, so the order
+    is no matter of chance."""
+
     def setUp(self):
         super().setUp()
         self.owners = Owners(self.recorder.connection)
         self.clients = [harness.Connection() for _ in range(3)]
         for client in self.clients:
             self.addCleanup(client.close)
+        self.bus_pid = self.connection.call_bus("GetConnectionUnixProcessID", "(s)",
+                                                "org.freedesktop.DBus")
 
-    def learn_phase(self):
-        """When within a span the timer fires; the same for all processes of this boot."""
-        self.mark()
-        count = len(self.owners.seen)
-        wait_until(lambda: len(self.owners.seen) > count, "the service to leave")
-        self.assertEqual("", self.owners.seen[-1])
-        return self.owners.times[-1] % TIMER_SPAN
+    @contextlib.contextmanager
+    def stopped(self, pid):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
-    def test_calls_while_leaving(self):
-        phase = self.learn_phase()
-        self.manager("ListDomains", "(a{sv})", {})
-        cross = 0
-        for number in range(ROUNDS):
-            # The first moment with that phase that is late enough.
-            due = time.monotonic() + IDLE_SECONDS
-            due += (phase - due) % TIMER_SPAN
-            left = self.owners.seen.count("")
-            sleep_until(due + AIM_FROM + (AIM_TO - AIM_FROM) * (number % 30) / 30)
-            calls = []
-            for client in self.clients:
-                calls.append(client.send(PATH, "org.freedesktop.DBus.Peer", "Ping"))
-                calls.append(client.send(PATH, f"{NAME}.Manager", "ListDomains", "(a{sv})", {}))
-                client.bus.flush_sync(None)
-            for call in calls:
+    def send(self):
+        calls = []
+        for client in self.clients:
+            calls.append(client.send(PATH, "org.freedesktop.DBus.Peer", "Ping"))
+            calls.append(client.send(PATH, f"{NAME}.Manager", "ListDomains", "(a{sv})", {}))
+            client.bus.flush_sync(None)
+        return calls
+
+    def rounds(self, leave):
+        """leave() gets the pid of a service whose timer has just been set, and returns the calls. All of
+        them are answered; returns the owners of the name in each round, one after the other."""
+        seen = []
+        for _ in range(ROUNDS):
+            self.manager("ListDomains", "(a{sv})", {})
+            pid = self.connection.service_pid()
+            self.mark()
+            before = len(self.owners.seen)
+            for call in leave(pid):
                 call.result()
-            cross += self.owners.seen.count("") > left
-        # The same service twice, with nobody in between: it was on its way out and came back.
-        back = sum(now != "" and now == before for before, now in
-                   zip(self.owners.seen, self.owners.seen[2:]))
-        harness.note(f"{ROUNDS} rounds of {len(calls)} calls at the moment of leaving: all "
-                     f"answered; the service had let go of its name in {cross} of them, and came "
-                     f"back in {back}")
-        # Else the aim was bad and nothing was tested.
-        self.assertGreater(cross, 0)
-        self.assertLess(cross, ROUNDS)
+            self.mark()
+            seen.append(self.owners.seen[before - 1:])
+        return seen
+
+    def test_calls_when_it_has_left(self):
+        """The bus has let go of the name before it reads them: a new service answers."""
+        def leave(pid):
+            with self.stopped(self.bus_pid):
+                wait_until(lambda: has_let_go(pid), "the service to let go of its name")
+                return self.send()
+        seen = self.rounds(leave)
+        others = [owners for owners in seen if len(set(owners)) == 3]
+        self.assertTrue(others, seen)
+
+    def test_calls_while_it_leaves(self):
+        """The bus reads them before the service's own message: the service takes its name back."""
+        def leave(pid):
+            with self.stopped(self.bus_pid):
+                calls = self.send()
+                wait_until(lambda: has_let_go(pid), "the service to let go of its name")
+            return calls
+        seen = self.rounds(leave)
+        back = [owners for owners in seen if len(owners) == 3 and owners[0] == owners[2]]
+        self.assertTrue(back, seen)
+
+    def test_calls_when_it_is_about_to(self):
+        """They are there when the timer has run out, and the service sees both at once."""
+        def leave(pid):
+            with self.stopped(pid):
+                calls = self.send()
+                # They are in its socket when the bus answers what came behind them.
+                for client in self.clients:
+                    client.call_bus("GetId")
+                wait_until(lambda: has_run_out(pid), "the timer to run out")
+            return calls
+        self.rounds(leave)
 
 
 if __name__ == "__main__":
