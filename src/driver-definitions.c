@@ -45,6 +45,9 @@ struct Job {
 	Domain *domain;             /* a reference */
 	char *old_name;
 	bool paused, autostart;
+	DefinitionEdit edit;
+	void *edit_data;            /* the caller's, until it is answered */
+	bool only_check;
 	GPtrArray *loaded, *problems;
 	GHashTable *saved_states;   /* uuids, as the worker found them */
 };
@@ -394,6 +397,48 @@ void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, Driver
 
 	job->domain = domain_ref(domain);
 	job->autostart = autostart;
+	job_push(job);
+}
+
+/* ---- edits ---- */
+
+static bool check_edit(Job *job, GError **error)
+{
+	if (!check_still_there(job, error) || !domain_check_persistent(job->domain, error))
+		return false;
+	job->definition = definition_ref(domain_get_next_definition(job->domain));
+	return true;
+}
+
+static bool store_edit(Job *job, GError **error)
+{
+	g_autoptr(Definition) old = g_steal_pointer(&job->definition);
+
+	job->definition = job->edit(old, job->edit_data, error);
+	if (!job->definition)
+		return false;
+	return job->only_check || store_definition(job, error);
+}
+
+static void commit_edit(Job *job)
+{
+	if (!job->only_check)
+		domain_redefine(job->domain, definition_ref(job->definition),
+				LIFECYCLE_REASON_UPDATED);
+	job_answer(job, job->domain, NULL);
+}
+
+static const JobClass edit_class = { NULL, check_edit, store_edit, commit_edit };
+
+void driver_edit_definition(Driver *driver, Domain *domain, bool only_check, DefinitionEdit edit,
+			    void *edit_data, DriverDone done, void *userdata)
+{
+	Job *job = job_new(driver, &edit_class, done, userdata);
+
+	job->domain = domain_ref(domain);
+	job->only_check = only_check;
+	job->edit = edit;
+	job->edit_data = edit_data;
 	job_push(job);
 }
 

@@ -21,6 +21,7 @@ struct Driver {
 	GHashTable *numbers;        /* uuid -> Numbers (driver.c), for the stamp */
 	GPtrArray *emulators;
 	unsigned jobs;              /* on the store strand */
+	bool leaving;               /* driver_free() has begun */
 
 	GQueue autostart;           /* Domain, with references */
 	unsigned autostarting;
@@ -32,3 +33,12 @@ struct Driver {
 
 void driver_add_domain(Driver *driver, Domain *domain);
 void driver_remove_domain(Driver *driver, Domain *domain);
+
+/* Worker: makes the definition that follows, or returns NULL and the error. data is that of
+ * driver_edit_definition(), which nobody else touches until that is answered. */
+typedef Definition *(*DefinitionEdit)(const Definition *definition, void *data, GError **error);
+/* Edits the definition that the next start will use, in its turn among the other changes: what is edited is what
+ * they have left. The file is written before the domain has the new one. only_check: nothing is written or
+ * changed. CORE_ERROR_WRONG_STATE if the domain is transient. */
+void driver_edit_definition(Driver *driver, Domain *domain, bool only_check, DefinitionEdit edit,
+			    void *edit_data, DriverDone done, void *userdata);

@@ -195,6 +195,7 @@ Driver *driver_free(Driver *driver)
 
 	if (!driver)
 		return NULL;
+	driver->leaving = true;
 	domains = registry_list(driver->registry);
 	g_queue_clear_full(&driver->autostart, (GDestroyNotify)domain_unref);
 	if (driver->store)

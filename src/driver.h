@@ -10,6 +10,7 @@
  *
  *   driver.c              start-up, stamping, look-up
  *   driver-definitions.c  define, create, undefine, autostart flag, reload
+ *   driver-devices.c      devices that come and go, while it runs and in its definition
  *   driver-autostart.c    starting what is to be started, a few at a time
  *
  * Event thread only.
@@ -73,5 +74,29 @@ void driver_reload(Driver *driver, DriverDone done, void *userdata);
 /* problems: DefinitionProblem, borrowed; NULL with the error if it could not be looked at. */
 typedef void (*DriverValidated)(GPtrArray *problems, const GError *error, void *userdata);
 void driver_validate(Driver *driver, const char *text, DriverValidated done, void *userdata);
+
+/* ---- devices ---- */
+
+/* Which of the two a change is for: libvirt's VIR_DOMAIN_AFFECT_*. */
+typedef enum DeviceAffect {
+	DEVICE_AFFECT_LIVE,      /* what runs; forgotten when it stops */
+	DEVICE_AFFECT_CONFIG,    /* the definition; effective at the next start */
+	DEVICE_AFFECT_BOTH,      /* both or neither */
+	DEVICE_AFFECT_MAX,
+} DeviceAffect;
+
+const char *device_affect_to_string(DeviceAffect affect);
+bool device_affect_from_string(const char *string, DeviceAffect *ret_affect);
+
+/* As domain_attach_device(), which it is for LIVE. The result is the id. CONFIG and BOTH: CORE_ERROR_WRONG_STATE if
+ * the domain is transient, otherwise the errors of definition_add_entries(); if the definition cannot be written, BOTH
+ * takes the device out again, and the error says whether it has gone. */
+void driver_attach_device(Driver *driver, Domain *domain, JsonNode *device,
+			  JsonNode *backends[BACKEND_MAX], DeviceAffect affect, DomainDone done,
+			  void *userdata);
+/* As domain_detach_device(), and definition_remove_device(). BOTH: CORE_ERROR_NO_SUCH_DEVICE if it is not in both;
+ * the definition is left alone unless the device has gone. */
+void driver_detach_device(Driver *driver, Domain *domain, const char *id, int timeout_ms,
+			  DeviceAffect affect, DomainDone done, void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Driver, driver_free)

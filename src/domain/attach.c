@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "model/definition-edit.h"
 
 /*
  * Plugging a device in: one transaction of up to four commands. Its backends go in first, in the order of
@@ -161,27 +162,19 @@ static bool id_is_taken(const Domain *domain, const char *id)
 	       operation_find_by_device(domain, DOMAIN_OPERATION_ATTACH_DEVICE, id);
 }
 
-static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, GError **error)
+bool domain_check_device(JsonNode *device, JsonNode *const backends[BACKEND_MAX], GError **error)
 {
 	JsonObject *object = json_node_as_object(device);
 	const char *driver, *id;
-	bool has_id;
 
 	if (!json_read_string(object, "driver", &driver)) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
 			    "device: must be a JSON object with the string \"driver\"");
 		return false;
 	}
-	has_id = json_read_string(object, "id", &id);
-	if (!has_id && json_object_has_member(object, "id")) {
+	if (!json_read_string(object, "id", &id) && json_object_has_member(object, "id")) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
 			    "device: \"id\" must be a string; without it one is made up");
-		return false;
-	}
-	if (has_id && id_is_taken(domain, id)) {
-		g_set_error(error, CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
-			    "Domain '%s' already has a device with the id '%s'",
-			    domain_get_name(domain), id);
 		return false;
 	}
 	for (unsigned i = 0; i < BACKEND_MAX; i++) {
@@ -196,20 +189,17 @@ static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, 
 	return true;
 }
 
-static JsonNode *copy_with_id(JsonNode *device, const char *id)
+static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, GError **error)
 {
-	JsonObject *object = json_object_new();
-	JsonObjectIter iter;
-	const char *member;
-	JsonNode *value, *copy;
+	const char *id;
 
-	json_object_iter_init(&iter, json_node_get_object(device));
-	while (json_object_iter_next(&iter, &member, &value))
-		json_object_set_member(object, member, json_node_ref(value));
-	json_object_set_string_member(object, "id", id);
-	copy = json_node_init_object(json_node_alloc(), object);
-	json_object_unref(object);
-	return copy;
+	if (!domain_check_device(device, backends, error))
+		return false;
+	if (!json_read_string(json_node_get_object(device), "id", &id) || !id_is_taken(domain, id))
+		return true;
+	g_set_error(error, CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
+		    "Domain '%s' already has a device with the id '%s'", domain_get_name(domain), id);
+	return false;
 }
 
 /* The node came from a parser and is sealed, so one without an id is replaced. */
@@ -221,11 +211,13 @@ static char *take_id(Domain *domain, JsonNode **device)
 
 	if (json_read_string(json_node_get_object(*device), "id", &id))
 		return g_strdup(id);
-	for (unsigned i = 0; !made || id_is_taken(domain, made); i++) {
+	/* Nor one that the next start will use: with both of them it could be detached from both. */
+	for (unsigned i = 0; !made || id_is_taken(domain, made) ||
+			     definition_has_device(domain_get_next_definition(domain), made); i++) {
 		g_free(made);
 		made = g_strdup_printf("device%u", i);
 	}
-	copy = copy_with_id(*device, made);
+	copy = definition_entry_with_id(*device, made);
 	json_node_unref(*device);
 	*device = copy;
 	return made;

@@ -238,6 +238,8 @@ void domain_command(Domain *domain, DomainOperation operation, DomainDone done, 
 void domain_execute(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
 		    DomainDone done, void *userdata);
 
+/* CORE_ERROR_INVALID_ARGUMENT if these are not QAPI objects as the next function takes them. */
+bool domain_check_device(JsonNode *device, JsonNode *const backends[BACKEND_MAX], GError **error);
 /* device: QAPI device object (id made if missing); backends go in first and are taken out again if a later
  * step fails, and when the device has gone. All nodes are taken over. The result is the id. */
 void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
