@@ -3,6 +3,7 @@
 
 #include "base/json-text.h"
 #include "bus-error.h"
+#include "bus-names.h"
 #include "bus-options.h"
 #include "bus-variant.h"
 #include "domain-object.h"
@@ -51,19 +52,32 @@ static JsonNode *parse_object(const char *what, const char *text, sd_bus_error *
 	return node;
 }
 
+/* NULL: not given. */
+static int parse_affect(const char *text, DeviceAffect *ret_affect, sd_bus_error *ret_error)
+{
+	if (!text || device_affect_from_string(text, ret_affect))
+		return 0;
+	return sd_bus_error_setf(ret_error, BUS_ERROR("InvalidArgument"),
+				 "options: 'affect' must be 'live', 'config' or 'both'");
+}
+
 static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	const DomainObject object = *(DomainObject *)userdata;
-	const char *texts[BACKEND_MAX] = { NULL }, *text;
-	BusOption options[BACKEND_MAX];
+	const char *texts[BACKEND_MAX] = { NULL }, *affect_text = NULL, *text;
+	BusOption options[BACKEND_MAX + 1];
+	DeviceAffect affect = DEVICE_AFFECT_LIVE;
 	g_autoptr(JsonNode) device = NULL;
 	JsonNode *backends[BACKEND_MAX] = { NULL };
 	int r = sd_bus_message_read(message, "s", &text);
 
 	for (size_t i = 0; i < BACKEND_MAX; i++)
 		options[i] = (BusOption){ backend_rows[i].name, BUS_OPTION_STRING, &texts[i] };
+	options[BACKEND_MAX] = (BusOption){ "affect", BUS_OPTION_STRING, &affect_text };
 	if (r >= 0)
-		r = bus_read_options(message, options, BACKEND_MAX, ret_error);
+		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+	if (r >= 0)
+		r = parse_affect(affect_text, &affect, ret_error);
 	if (r < 0)
 		return r;
 
@@ -76,8 +90,8 @@ static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *
 			g_clear_pointer(&backends[i], json_node_unref);
 		return sd_bus_error_get_errno(ret_error) ? -sd_bus_error_get_errno(ret_error) : -EINVAL;
 	}
-	domain_attach_device(object.domain, g_steal_pointer(&device), backends, method_call_done,
-			     method_call_new(object.service, message));
+	driver_attach_device(object.service->driver, object.domain, g_steal_pointer(&device), backends,
+			     affect, method_call_done, method_call_new(object.service, message));
 	return 1;
 }
 
@@ -85,16 +99,22 @@ static int method_detach(sd_bus_message *message, void *userdata, sd_bus_error *
 {
 	const DomainObject object = *(DomainObject *)userdata;
 	int timeout_ms = DOMAIN_DETACH_TIMEOUT_MS;
-	const BusOption options[] = { { "timeout", BUS_OPTION_DURATION, &timeout_ms } };
-	const char *id;
+	const char *id, *affect_text = NULL;
+	const BusOption options[] = {
+		{ "timeout", BUS_OPTION_DURATION, &timeout_ms },
+		{ "affect", BUS_OPTION_STRING, &affect_text },
+	};
+	DeviceAffect affect = DEVICE_AFFECT_LIVE;
 	int r = sd_bus_message_read(message, "s", &id);
 
 	if (r >= 0)
 		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+	if (r >= 0)
+		r = parse_affect(affect_text, &affect, ret_error);
 	if (r < 0)
 		return r;
-	domain_detach_device(object.domain, id, timeout_ms, method_call_done,
-			     method_call_new(object.service, message));
+	driver_detach_device(object.service->driver, object.domain, id, timeout_ms, affect,
+			     method_call_done, method_call_new(object.service, message));
 	return 1;
 }
 

@@ -14,8 +14,16 @@ static struct {
 	char *object;
 } attach;
 static char *detach_timeout;
+static gboolean affect_live;
+static gboolean affect_config;
 static gboolean media_force;
 static char *qmp_timeout;
+
+#define AFFECT_OPTIONS                                                                             \
+	{ "live", 0, 0, G_OPTION_ARG_NONE, &affect_live,                                           \
+	  N_("Change what runs (the default)"), NULL },                                            \
+	{ "config", 0, 0, G_OPTION_ARG_NONE, &affect_config,                                       \
+	  N_("Change the definition, for the next start; with --live: both or neither"), NULL }
 
 const GOptionEntry attach_options[] = {
 	{ "blockdev", 0, 0, G_OPTION_ARG_FILENAME, &attach.blockdev,
@@ -24,12 +32,14 @@ const GOptionEntry attach_options[] = {
 	  N_("Network backend to add first"), N_("JSON") },
 	{ "object", 0, 0, G_OPTION_ARG_FILENAME, &attach.object,
 	  N_("Object to add first"), N_("JSON") },
+	AFFECT_OPTIONS,
 	{},
 };
 
 const GOptionEntry detach_options[] = {
 	{ "timeout", 0, 0, G_OPTION_ARG_FILENAME, &detach_timeout,
 	  N_("How long the guest may take"), N_("SECONDS") },
+	AFFECT_OPTIONS,
 	{},
 };
 
@@ -45,14 +55,25 @@ const GOptionEntry qmp_options[] = {
 	{},
 };
 
+/* NULL: the service's default. */
+static const char *get_affect(void)
+{
+	if (affect_live && affect_config)
+		return "both";
+	return affect_config ? "config" : affect_live ? "live" : NULL;
+}
+
 CtlExit attach_run(Ctl *ctl, char **arguments)
 {
 	const BusOption options[] = {
+		{ "affect", .text = get_affect() },
 		{ "blockdev", .text = attach.blockdev },
 		{ "netdev", .text = attach.netdev },
 		{ "object", .text = attach.object },
 		{},
 	};
+	/* Those behind the first are JSON. */
+	const BusOption *objects = options + 1;
 	g_autoptr(sd_bus_message) message = NULL;
 	g_autoptr(sd_bus_message) reply = NULL;
 	g_autofree char *device = NULL;
@@ -62,7 +83,7 @@ CtlExit attach_run(Ctl *ctl, char **arguments)
 	code = input_json_or_file(arguments[1], &device);
 	if (code == CTL_OK)
 		code = input_check_object(arguments[1], device, NULL);
-	for (const BusOption *option = options; code == CTL_OK && option->key; option++) {
+	for (const BusOption *option = objects; code == CTL_OK && option->key; option++) {
 		g_autofree char *what = g_strconcat("--", option->key, NULL);
 
 		if (option->text)
@@ -95,7 +116,11 @@ CtlExit attach_run(Ctl *ctl, char **arguments)
 CtlExit detach_run(Ctl *ctl, char **arguments)
 {
 	uint64_t timeout = BUS_NO_DURATION;
-	const BusOption options[] = { { "timeout", .microseconds = &timeout }, {} };
+	const BusOption options[] = {
+		{ "affect", .text = get_affect() },
+		{ "timeout", .microseconds = &timeout },
+		{},
+	};
 	g_autoptr(sd_bus_message) message = NULL;
 	CtlExit code;
 

@@ -151,6 +151,16 @@ class Calls(Case):
         self.assertEqual(self.fake.calls[-1][3],
                          (device, {"netdev": part, "object": part, "blockdev": part}))
 
+    def test_affect(self):
+        self.fake.answers["AttachDevice"] = GLib.Variant("(s)", ("rng0",))
+        for flags, options in (([], {}), (["--live"], {"affect": "live"}),
+                               (["--config"], {"affect": "config"}),
+                               (["--live", "--config"], {"affect": "both"})):
+            self.succeed("attach", "vm", "{}", *flags)
+            self.assertEqual(self.fake.calls[-1][2:], ("AttachDevice", ("{}", options)))
+            self.succeed("detach", "vm", "rng0", *flags)
+            self.assertEqual(self.fake.calls[-1][2:], ("DetachDevice", ("rng0", options)))
+
     def test_medium_from_file(self):
         text = '{"driver": "null-co"}'
         self.assertEqual(self.succeed("change-media", "vm", "cd0", "-", stdin=text), "")
