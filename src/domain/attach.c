@@ -92,6 +92,7 @@ static void attach_commit(Attach *attach)
 	Domain *domain = attach->domain;
 	bool has_backends = false;
 
+	devices_keep_old_backends(domain, attach->id);
 	devices_tell_added(domain, attach->id, attach->driver);
 	for (unsigned i = 0; i < BACKEND_MAX; i++)
 		has_backends |= attach->added->ids[i] != NULL;

@@ -433,6 +433,38 @@ static void look_for_cpu(Domain *domain, const char *child)
 		domain_refresh(domain, STATE_QUERY_DEVICES);
 }
 
+/* With a slash, which no id has: no device takes this place in the table, and remove_orphans() looks after it. */
+void devices_keep_old_backends(Domain *domain, const char *id)
+{
+	char *known;
+	Backends *backends;
+	char *place = NULL;
+
+	if (!g_hash_table_steal_extended(domain->backends, id, (void **)&known, (void **)&backends))
+		return;
+	for (unsigned i = 0; !place || g_hash_table_contains(domain->backends, place); i++) {
+		g_free(place);
+		place = g_strdup_printf("%s/%u", id, i);
+	}
+	g_free(known);
+	g_hash_table_insert(domain->backends, place, backends);
+}
+
+/* A device whose id is another's by now has gone; if it left backends behind, they can go, too. */
+static void remove_old_backends(Domain *domain)
+{
+	GHashTableIter iter;
+	void *id;
+
+	g_hash_table_iter_init(&iter, domain->backends);
+	while (g_hash_table_iter_next(&iter, &id, NULL)) {
+		if (!strchr(id, '/'))
+			continue;
+		domain_refresh(domain, STATE_QUERY_DEVICES);
+		return;
+	}
+}
+
 void devices_commit_removed(Domain *domain, Event *event)
 {
 	const char *id = event->device_removed.id;
@@ -450,6 +482,7 @@ void devices_commit_removed(Domain *domain, Event *event)
 		/* Told before, and nothing is known of it any more; what is known by that id is another. */
 		add_children(domain, event);
 		event_unref(event);
+		remove_old_backends(domain);
 		return;
 	}
 	if (g_hash_table_remove(domain->backends, id)) {

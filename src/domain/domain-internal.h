@@ -393,6 +393,8 @@ typedef void (*DevicePropertyTaken)(Domain *domain, const char *id, const char *
 void devices_ask_property(Domain *domain, const DomainDevice *device, const char *property,
 			  DevicePropertyTaken taken);
 void devices_commit_removed(Domain *domain, Event *event);
+/* QEMU has taken a new device of that id. What came with an older one that is still going is kept in mind. */
+void devices_keep_old_backends(Domain *domain, const char *id);
 /* The prepare step of DEVICE_DELETED. True: ready at once; false: resume is called later. */
 bool devices_prepare_removed(Domain *domain, const Event *event, Strand *strand);
 /* What the *_resync() functions take is the answer of their row in resync.c; NULL where QEMU has none. */

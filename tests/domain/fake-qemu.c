@@ -38,7 +38,7 @@
  * dump-guest-memory writes "dump" to the descriptor that getfd gave it; its end has to be emitted.
  *
  * Commands of its own: x-set {KEY: VALUE}, x-emit {"events": [...], "after": BOOLEAN} (the reply comes
- * before them, or after), x-flood {"count", "first"},
+ * before them, or after), x-flood {"count", "first"}, x-forget {"device"} (from the list, without an event),
  * x-lines {"lines": [...]} (raw), x-log (what was commanded so far), x-close (the monitor, and goes on
  * running), x-exit {"status"}.
  *
@@ -432,6 +432,13 @@ static void x_emit(gint64 id, JsonObject *arguments)
 		reply(id, "{}");
 }
 
+/* A device that is going: no longer in the list, and not told yet. */
+static void x_forget(gint64 id, JsonObject *arguments)
+{
+	(void)remove_device(get_string(arguments, "device"));
+	reply(id, "{}");
+}
+
 static void x_flood(gint64 id, JsonObject *arguments)
 {
 	gint64 first = json_object_get_int_member(arguments, "first");
@@ -517,6 +524,7 @@ static const struct {
 	{ "x-emit", x_emit },
 	{ "x-exit", x_exit },
 	{ "x-flood", x_flood },
+	{ "x-forget", x_forget },
 	{ "x-lines", x_lines },
 	{ "x-log", x_log },
 	{ "x-set", x_set },

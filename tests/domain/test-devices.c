@@ -355,6 +355,49 @@ static void test_late(DomainFixture *fixture, const void *data)
 	g_assert_cmpuint(g_hash_table_size(domain_get_devices(domain)), ==, 0);
 }
 
+static bool is_old_gone(void *userdata)
+{
+	DomainFixture *fixture = userdata;
+	g_autofree char *log = fixture_execute(fixture, driver_find_domain(fixture->driver, "a"),
+					       "x-log", NULL);
+
+	return g_str_has_suffix(log, "\"netdev_del host1\"]");
+}
+
+/* The same, where another service finds that the older one is no longer listed, and its backend is still in use:
+ * it is not forgotten for that of the new one. */
+static void test_late_backends(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) first = { 0 }, second = { 0 };
+	g_autofree char *log = NULL;
+
+	attach(domain, DEVICE, NULL, NULL, NETDEV, &first);
+	answer_wait_ok(fixture, &first);
+	fixture_set(fixture, domain, "fail:netdev_del", "in use");
+	g_free(fixture_execute(fixture, domain, "x-forget", "{\"device\":\"net1\"}"));
+	fixture_close_driver(fixture);
+	fixture_forget(fixture);
+	fixture_open_driver(fixture);
+	domain = driver_find_domain(fixture->driver, "a");
+	fixture_expect(fixture, domain, "Resynchronized service-restarted", NULL);
+	g_assert_false(g_hash_table_contains(domain_get_devices(domain), "net1"));
+
+	attach(domain, DEVICE, NULL, NULL, "{\"type\":\"user\",\"id\":\"host2\"}", &second);
+	answer_wait_ok(fixture, &second);
+	fixture_set(fixture, domain, "fail:netdev_del", "");
+	g_free(fixture_execute(fixture, domain, "x-lines",
+			       "{\"lines\":[\"{\\\"event\\\":\\\"DEVICE_DELETED\\\",\\\"data\\\":"
+			       "{\\\"device\\\":\\\"net1\\\",\\\"path\\\":\\\"" PATH "\\\"}}\"]}"));
+	fixture_wait(fixture, is_old_gone, fixture);
+	detach(fixture, domain, "net1");
+	log = fixture_execute(fixture, domain, "x-log", NULL);
+	g_assert_true(g_str_has_suffix(log, "\"netdev_del host1\",\"device_del net1\","
+					    "\"netdev_del host2\"]"));
+	fixture_expect(fixture, domain, "DeviceAdded net1 virtio-net-pci " PATH,
+		       "DeviceRemoved net1 " PATH, NULL);
+}
+
 /* The backend's removal is not answered: later events of this domain wait for it, as long as the step may
  * take; those of another do not. */
 static void test_prepare_deadline(DomainFixture *fixture, const void *data)
@@ -402,6 +445,7 @@ int main(int argc, char **argv)
 	ADD("children", test_children);
 	ADD("many-children", test_many_children);
 	ADD("late", test_late);
+	ADD("late-backends", test_late_backends);
 	ADD("prepare-deadline", test_prepare_deadline);
 	return g_test_run();
 }
