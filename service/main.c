@@ -3,7 +3,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/log.h"
+#include "journal.h"
+#include "log-writer.h"
 #include "service.h"
 
 /* Taken by sd-event through a descriptor; blocked before any thread exists, so that none gets them. */
@@ -19,10 +23,62 @@ static void block_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* Of the option, or else of the environment, which systemd's own services know too. Bad options are the
+ * caller's, and end it; a bad environment may be that of the whole session, and is told. */
+static bool set_up_log(LogWriter *writer, const char *level_option, const char *target_option)
+{
+	const char *level_name = level_option ?: g_getenv("SYSTEMD_LOG_LEVEL");
+	const char *target_name = target_option ?: g_getenv("SYSTEMD_LOG_TARGET");
+	LogTarget target;
+	int level;
+
+	if (level_name && log_level_from_string(level_name, &level))
+		log_writer_set_level(writer, level);
+	else if (level_option)
+		return false;
+	if (target_name && log_target_from_string(target_name, &target))
+		log_writer_set_target(writer, target);
+	else if (target_option)
+		return false;
+	log_writer_install(writer);
+	if (level_name && !log_level_from_string(level_name, &level))
+		log_text(LOG_WARNING, "SYSTEMD_LOG_LEVEL: '%s' is no level; ignoring", level_name);
+	if (target_name && !log_target_from_string(target_name, &target))
+		log_text(LOG_WARNING, "SYSTEMD_LOG_TARGET: '%s' is no target that is known here; "
+				      "ignoring", target_name);
+	return true;
+}
+
+static int run(ServiceOptions *options, const char *level, const char *target, const char *journal_socket)
+{
+	LogWriter *writer = log_writer_new(&(LogWriterOptions){
+		.fd = STDERR_FILENO,
+		.journal_socket = journal_socket ?: JOURNAL_SOCKET_PATH,
+		.journal_stream = g_getenv("JOURNAL_STREAM"),
+		.limits = LOG_WRITER_LIMITS,
+	});
+	int status;
+
+	if (!set_up_log(writer, level, target)) {
+		(void)fprintf(stderr, "vmherald: --log-level is one of emerg, alert, crit, err, warning, "
+				      "notice, info, debug; --log-target one of auto, journal, console, "
+				      "null\n");
+		log_writer_free(writer);
+		return 2;
+	}
+	options->log = writer;
+	status = service_run(options);
+	/* Threads of libraries may still log: it stays. */
+	log_writer_flush(writer);
+	return status;
+}
+
 int main(int argc, char *argv[])
 {
 	gboolean session = FALSE, system = FALSE, version = FALSE;
 	int idle_timeout = SERVICE_IDLE_TIMEOUT_DEFAULT;
+	g_autofree char *log_level = NULL, *log_target = NULL, *journal_socket = NULL;
+	ServiceOptions options;
 	const GOptionEntry entries[] = {
 		{ "session", 0, 0, G_OPTION_ARG_NONE, &session, "Serve the session bus (the default)",
 		  NULL },
@@ -30,6 +86,12 @@ int main(int argc, char *argv[])
 		{ "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_timeout,
 		  "Leave when nothing has run and nobody has called for so long; 0: never",
 		  "SECONDS" },
+		{ "log-level", 0, 0, G_OPTION_ARG_STRING, &log_level,
+		  "What is logged: err, warning, notice, info (the default), debug", "LEVEL" },
+		{ "log-target", 0, 0, G_OPTION_ARG_STRING, &log_target,
+		  "Where: auto (the default), journal, console, null", "TARGET" },
+		{ "journal-socket", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME, &journal_socket, NULL,
+		  NULL },
 		{ "version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL },
 		{ NULL },
 	};
@@ -55,5 +117,6 @@ int main(int argc, char *argv[])
 		return EXIT_SUCCESS;
 	}
 	block_signals();
-	return service_run(&(ServiceOptions){ .system = system, .idle_timeout = (unsigned)idle_timeout });
+	options = (ServiceOptions){ .system = system, .idle_timeout = (unsigned)idle_timeout };
+	return run(&options, log_level, log_target, journal_socket);
 }

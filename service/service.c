@@ -9,6 +9,7 @@
 
 #include "bus-names.h"
 #include "domain-object.h"
+#include "log-control.h"
 #include "loop-sd-event.h"
 #include "manager-object.h"
 
@@ -245,7 +246,9 @@ static int setup(Service *service, const ServiceOptions *options)
 	if (!service->emitter)
 		return -ENOMEM;
 	r = manager_object_register(service);
-	return r < 0 ? r : domain_object_register(service);
+	if (r >= 0)
+		r = domain_object_register(service);
+	return r < 0 ? r : log_control_register(service->bus, options->log);
 }
 
 static bool start_driver(Service *service, bool system)

@@ -6,6 +6,7 @@
 
 #include "driver.h"
 #include "emitter.h"
+#include "log-writer.h"
 
 /*
  * The process on the bus: one sd-event loop, one connection, the driver behind the loop interface, and the
@@ -20,6 +21,8 @@
  *   emitter.c            what goes out, in order
  *   method-call.c        a call that is answered later
  *   bus-*.c              errors, paths, options, variants
+ *   log-writer.c         where records go; journal.c speaks the journal's language
+ *   log-control.c        /org/freedesktop/LogControl1
  *   loop-sd-event.c      the core's loop interface on sd-event
  */
 
@@ -44,6 +47,7 @@ typedef struct Service {
 typedef struct ServiceOptions {
 	bool system;
 	unsigned idle_timeout;      /* seconds; 0: never leave */
+	LogWriter *log;             /* outlives the service */
 } ServiceOptions;
 
 /* Runs until it is told to end or there is nothing to do. Returns an exit status. */

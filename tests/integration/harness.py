@@ -115,7 +115,8 @@ def note(text):
 
 
 def main(*service_options):
-    """service_options go to the service behind those of the installed bus service file."""
+    """service_options go to the service behind those of the installed bus service file; {folder} in
+    them is the folder of the test."""
     if FOLDER_VARIABLE in os.environ:
         sys.exit(run_cases())
     sys.exit(Sandbox(service_options).run())

@@ -68,7 +68,9 @@ def install(place, service_options):
     os.chmod(wrapper, 0o755)
     with open(path, "w", encoding="utf-8") as service:
         service.write(text.replace(f"Exec={program}{arguments}",
-                                   " ".join([f"Exec={wrapper}{arguments}", *service_options])))
+                                   " ".join([f"Exec={wrapper}{arguments}",
+                                             *(option.replace("{folder}", place)
+                                               for option in service_options)])))
     # So that the cases find the installed vmheraldctl.
     programs = [place for place, _, files in os.walk(stage) if "vmheraldctl" in files and
                 place.endswith("/bin")]

@@ -327,7 +327,7 @@ class ByFile(BadCase):
             return file.read().decode("utf-8", "replace")
 
     def assert_warned(self, paths, mark):
-        lines = [line for line in self.log_since(mark).splitlines() if "WARNING" in line]
+        lines = [line for line in self.log_since(mark).splitlines() if "warning: " in line]
         self.assertEqual([], [path for path in paths
                               if not any(path + ": " in line for line in lines)])
 
