@@ -31,6 +31,7 @@ typedef struct Place {
 struct QmpCalls {
 	uint64_t last_id;
 	GQueue waiting;
+	GHashTable *waiting_by_id;      /* &call->id -> QmpCall */
 	Place in_flight[QMP_MONITOR_IN_FLIGHT_MAX];
 	GQueue ended;
 	GSequence *deadlines;           /* of waiting and in_flight, earliest first */
@@ -57,6 +58,7 @@ QmpCalls *qmp_calls_new(void)
 
 	g_queue_init(&calls->waiting);
 	g_queue_init(&calls->ended);
+	calls->waiting_by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
 	calls->deadlines = g_sequence_new(NULL);
 	return calls;
 }
@@ -76,6 +78,7 @@ QmpCalls *qmp_calls_free(QmpCalls *calls)
 {
 	if (!calls)
 		return NULL;
+	g_hash_table_unref(calls->waiting_by_id);
 	free_queue(&calls->waiting);
 	free_queue(&calls->ended);
 	for (size_t i = 0; i < G_N_ELEMENTS(calls->in_flight); i++)
@@ -131,7 +134,7 @@ uint64_t qmp_calls_new_id(QmpCalls *calls)
 	return ++calls->last_id;
 }
 
-bool qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments,
+uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments,
 		   int timeout_ms, QmpReplyCallback callback, void *userdata)
 {
 	QmpCall *call = g_new0(QmpCall, 1);
@@ -151,7 +154,7 @@ bool qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *
 			     g_error_new(CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
 					 "%s: %u commands are waiting for QEMU already", command,
 					 QMP_MONITOR_CALLS_MAX));
-		return false;
+		return call->id;
 	}
 
 	call->line = make_line(command, arguments, call->id, &call->line_length);
@@ -160,17 +163,18 @@ bool qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *
 			     g_error_new(CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
 					 "%s: more than %u bytes of commands for QEMU", command,
 					 QMP_MONITOR_BYTES_MAX));
-		return false;
+		return call->id;
 	}
 
 	calls->n_bytes += call->line_length;
 	g_queue_push_tail_link(&calls->waiting, &call->link);
+	g_hash_table_insert(calls->waiting_by_id, &call->id, call);
 	if (timeout_ms >= 0) {
 		call->deadline = now + timeout_ms * G_GINT64_CONSTANT(1000);
 		call->deadline_iter = g_sequence_insert_sorted(calls->deadlines, call,
 							       compare_deadlines, NULL);
 	}
-	return true;
+	return call->id;
 }
 
 static Place *find_place(QmpCalls *calls, uint64_t id)
@@ -189,6 +193,7 @@ void qmp_calls_send(QmpCalls *calls, GString *out)
 
 	while ((call = g_queue_peek_head(&calls->waiting)) && (place = find_place(calls, 0))) {
 		g_queue_unlink(&calls->waiting, &call->link);
+		g_hash_table_remove(calls->waiting_by_id, &call->id);
 		*place = (Place){ .id = call->id, .line_length = call->line_length, .call = call };
 		g_string_append_len(out, call->line, (gssize)call->line_length);
 		g_clear_pointer(&call->line, g_free);
@@ -220,8 +225,21 @@ void qmp_calls_end(QmpCalls *calls, QmpCall *call, JsonNode *result, const GErro
 static void end_waiting(QmpCalls *calls, QmpCall *call, GError *error)
 {
 	g_queue_unlink(&calls->waiting, &call->link);
+	g_hash_table_remove(calls->waiting_by_id, &call->id);
 	calls->n_bytes -= call->line_length;
 	put_on_ended(calls, call, error);
+}
+
+bool qmp_calls_cancel(QmpCalls *calls, uint64_t id)
+{
+	QmpCall *call = g_hash_table_lookup(calls->waiting_by_id, &id);
+
+	if (!call)
+		return false;
+	end_waiting(calls, call, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+					     "%s: not sent, as nobody waits for it any more",
+					     call->command));
+	return true;
 }
 
 void qmp_calls_expire(QmpCalls *calls, int64_t now)

@@ -13,7 +13,7 @@
  *
  *    add() --> waiting --send()--> in flight --take_reply()--> the caller ends it
  *      |          |                   |
- *      |          '----- expire() ----'   (a place in flight stays taken, by a call that is gone)
+ *      |          '----- expire() ----'   (cancel() while waiting; a place in flight stays taken, by a call that is gone)
  *      |                   |
  *      '--- a bound --> ended --run_ended()--> callback
  *
@@ -28,9 +28,9 @@ QmpCalls *qmp_calls_new(void);
 /* Calls that have not ended are freed without their callback. */
 QmpCalls *qmp_calls_free(QmpCalls *calls);
 
-/* As qmp_monitor_execute(); now in microseconds of the monotonic clock. False if a bound is reached:
- * then the call is on the list "ended" at once. */
-bool qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments,
+/* As qmp_monitor_execute(); now in microseconds of the monotonic clock. Returns the call's number; if a bound
+ * is reached it is on the list "ended" at once. */
+uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments,
 		   int timeout_ms, QmpReplyCallback callback, void *userdata);
 
 /* The number for a command that is sent outside of this list (qmp_capabilities). */
@@ -50,6 +50,9 @@ void qmp_calls_end(QmpCalls *calls, QmpCall *call, JsonNode *result, const GErro
  * is "COMMAND: REASON". */
 void qmp_calls_expire(QmpCalls *calls, int64_t now);
 void qmp_calls_fail_all(QmpCalls *calls, CoreError code, const char *reason);
+
+/* Puts the call of that number on the list "ended" if it has not been sent. False if it has, or has ended. */
+bool qmp_calls_cancel(QmpCalls *calls, uint64_t id);
 
 /* Runs the callbacks of the calls that are on the list "ended" now, or, if until_empty, also of
  * those that the callbacks put there. */

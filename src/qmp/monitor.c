@@ -589,21 +589,32 @@ QmpMonitor *qmp_monitor_free(QmpMonitor *monitor)
 	return NULL;
 }
 
-void qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
-			 int timeout_ms, QmpReplyCallback callback, void *userdata)
+uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
+			     int timeout_ms, QmpReplyCallback callback, void *userdata)
 {
+	uint64_t id;
+
 	g_assert(command);
 
-	qmp_calls_add(monitor->calls, g_get_monotonic_time(), command, arguments, timeout_ms, callback,
-		      userdata);
+	id = qmp_calls_add(monitor->calls, g_get_monotonic_time(), command, arguments, timeout_ms,
+			   callback, userdata);
 	if (is_over(monitor))
 		qmp_calls_fail_all(monitor->calls, CORE_ERROR_MONITOR_LOST, "the monitor is closed");
 	/* While the monitor is being freed the list is run by qmp_monitor_free(). */
 	if (monitor->destroyed)
-		return;
+		return id;
 	if (qmp_calls_has_ended(monitor->calls))
 		kick(monitor);
 	update_calls(monitor);
+	return id;
+}
+
+void qmp_monitor_cancel(QmpMonitor *monitor, uint64_t call)
+{
+	if (monitor->destroyed || !qmp_calls_cancel(monitor->calls, call))
+		return;
+	kick(monitor);
+	update_deadline(monitor);
 }
 
 void qmp_monitor_send_descriptor(QmpMonitor *monitor, int fd)

@@ -68,9 +68,13 @@ QmpMonitor *qmp_monitor_free(QmpMonitor *monitor);
 /* Sends command with arguments (taken over; NULL for none). callback (may be NULL) is called
  * exactly once and never before this returns. timeout_ms counts from here, waiting for a place in
  * flight included; -1 for none. Calls made before ready() wait for it. After closed() every call
- * ends with CORE_ERROR_MONITOR_LOST. */
-void qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
-			 int timeout_ms, QmpReplyCallback callback, void *userdata);
+ * ends with CORE_ERROR_MONITOR_LOST. Returns a number for qmp_monitor_cancel(). */
+uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
+			     int timeout_ms, QmpReplyCallback callback, void *userdata);
+
+/* A command that has not been sent is not sent any more: its call ends with CORE_ERROR_MONITOR_LOST, not before
+ * this returns. One that has been sent goes on as it was; so nothing is known of what QEMU does with it. */
+void qmp_monitor_cancel(QmpMonitor *monitor, uint64_t call);
 
 /* The next bytes that are written carry a copy of fd (SCM_RIGHTS), for the command "getfd" that is to be
  * executed next: QEMU keeps the descriptor that came last until that command takes it. fd stays the

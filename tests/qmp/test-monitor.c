@@ -6,6 +6,7 @@
 
 #include <glib/gstdio.h>
 
+#include "base/error.h"
 #include "base/json-text.h"
 #include "loop/loop-poll.h"
 #include "tests/qmp/monitor-fixture.h"
@@ -131,6 +132,44 @@ static void test_in_flight(MonitorFixture *f, const void *data)
 	SCRIPTED_QMP_WAIT(f->loop, f->log->len == 100);
 	g_assert_cmpuint(scripted_qmp_get_unanswered_max(f->server), ==, QMP_MONITOR_IN_FLIGHT_MAX);
 	g_assert_cmpuint(scripted_qmp_get_count(f->server, "x"), ==, 100);
+}
+
+static void ignore_reply(JsonNode *result, const GError *error, void *userdata)
+{
+	unsigned *n = userdata;
+
+	(*n)++;
+	if (error)
+		g_assert_error(error, CORE_ERROR, CORE_ERROR_MONITOR_LOST);
+}
+
+/* What nobody waits for is not sent, unless it has been; what is behind it is. */
+static void test_cancel(MonitorFixture *f, const void *data)
+{
+	uint64_t sent[QMP_MONITOR_IN_FLIGHT_MAX], waiting;
+	unsigned n = 0;
+
+	monitor_fixture_make_ready(f);
+	scripted_qmp_set_reply(f->server, "slow", NULL);
+	scripted_qmp_set_reply(f->server, "wanted", "{\"return\": {}}");
+	for (unsigned i = 0; i < G_N_ELEMENTS(sent); i++)
+		sent[i] = qmp_monitor_execute(f->monitor, "slow", NULL, -1, ignore_reply, &n);
+	waiting = qmp_monitor_execute(f->monitor, "unwanted", NULL, 60000, ignore_reply, &n);
+	monitor_fixture_call(f, "wanted", NULL, -1);
+	qmp_monitor_cancel(f->monitor, sent[0]);
+	qmp_monitor_cancel(f->monitor, waiting);
+	qmp_monitor_cancel(f->monitor, waiting);
+	qmp_monitor_cancel(f->monitor, 0);
+	/* Not from inside. */
+	g_assert_cmpuint(n, ==, 0);
+	SCRIPTED_QMP_WAIT(f->loop, n == 1);
+	g_assert_cmpuint(qmp_monitor_get_pending(f->monitor), ==, QMP_MONITOR_IN_FLIGHT_MAX + 1);
+	SCRIPTED_QMP_WAIT(f->loop, scripted_qmp_get_count(f->server, "slow") == G_N_ELEMENTS(sent));
+	for (unsigned i = 0; i < G_N_ELEMENTS(sent); i++)
+		scripted_qmp_reply(f->server, "slow", "{\"return\": {}}");
+	EXPECT_LOG(f, "wanted = {}");
+	g_assert_cmpuint(scripted_qmp_get_count(f->server, "unwanted"), ==, 0);
+	g_assert_cmpuint(n, ==, 1 + G_N_ELEMENTS(sent));
 }
 
 static void test_unknown_ids(MonitorFixture *f, const void *data)
@@ -380,6 +419,7 @@ int main(int argc, char *argv[])
 	ADD("out-of-order", test_out_of_order);
 	ADD("events-and-replies-in-order", test_events_and_replies_in_order);
 	ADD("in-flight", test_in_flight);
+	ADD("cancel", test_cancel);
 	ADD("unknown-ids", test_unknown_ids);
 	g_test_add_func("/qmp/monitor/split-greeting", test_split_greeting);
 	ADD("split", test_split);
