@@ -19,6 +19,7 @@ typedef struct Attach {
 	char *id, *driver;
 	JsonNode *device;
 	JsonNode *backends[BACKEND_MAX];
+	bool begun;                     /* the first command is on its way */
 	unsigned step;                  /* the backend (or, at BACKEND_MAX, the device) that is next */
 	Backends *added;
 	GError *error;
@@ -137,6 +138,20 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 	attach_step(attach);
 }
 
+static void call_step(Attach *attach, const char *command, JsonNode *arguments)
+{
+	Operation *operation = operation_find(attach->domain, attach->operation);
+
+	/* Nobody may wait for it any more; what has begun is brought to its end. */
+	if (!attach->begun && operation) {
+		attach->begun = true;
+		operation_send(operation, command, arguments, DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
+	} else {
+		domain_call(attach->domain, command, arguments, DOMAIN_CALL_TIMEOUT_MS, on_step,
+			    attach);
+	}
+}
+
 static void attach_step(Attach *attach)
 {
 	const BackendRow *row;
@@ -145,15 +160,14 @@ static void attach_step(Attach *attach)
 	while (attach->step < BACKEND_MAX && !attach->backends[attach->step])
 		attach->step++;
 	if (attach->step == BACKEND_MAX) {
-		domain_call(attach->domain, "device_add", g_steal_pointer(&attach->device),
-			    DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
+		call_step(attach, "device_add", g_steal_pointer(&attach->device));
 		return;
 	}
 	row = &backend_rows[attach->step];
 	arguments = g_steal_pointer(&attach->backends[attach->step]);
 	attach->added->ids[attach->step] = g_strdup(json_object_get_string_member(
 		json_node_get_object(arguments), row->id_member));
-	domain_call(attach->domain, row->add, arguments, DOMAIN_CALL_TIMEOUT_MS, on_step, attach);
+	call_step(attach, row->add, arguments);
 }
 
 /* Also by one that is on its way in: QEMU does not list it yet. */

@@ -69,8 +69,8 @@ static void on_reply(JsonNode *result, const GError *error, void *userdata)
 	strand_push(call->events, &call_class, call);
 }
 
-void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
-		 QmpReplyCallback callback, void *userdata)
+uint64_t domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
+		     QmpReplyCallback callback, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
 	Call *call = g_new0(Call, 1);
@@ -79,15 +79,15 @@ void domain_call(Domain *domain, const char *command, JsonNode *arguments, int t
 	call->events = strand_ref(domain->events);
 	call->callback = callback;
 	call->userdata = userdata;
-	if (domain->monitor) {
-		qmp_monitor_execute(domain->monitor, command, arguments, timeout_ms, on_reply, call);
-		return;
-	}
+	if (domain->monitor)
+		return qmp_monitor_execute(domain->monitor, command, arguments, timeout_ms, on_reply,
+					   call);
 	g_clear_pointer(&arguments, json_node_unref);
 	g_set_error(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST,
 		    "%s: the monitor of domain '%s' cannot be reached", command,
 		    domain_get_name(domain));
 	on_reply(NULL, error, call);
+	return 0;
 }
 
 void domain_call_getfd(Domain *domain, const char *name, int fd, QmpReplyCallback callback,

@@ -80,7 +80,7 @@ void operation_call(Operation *operation, const char *name, JsonNode *arguments,
 
 	command->arguments = arguments ? json_node_ref(arguments) : NULL;
 	command->effect = effect;
-	domain_call(operation->domain, name, arguments, DOMAIN_CALL_TIMEOUT_MS, on_command, command);
+	operation_send(operation, name, arguments, DOMAIN_CALL_TIMEOUT_MS, on_command, command);
 }
 
 void domain_command(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
@@ -160,7 +160,7 @@ void domain_execute(Domain *domain, const char *name, JsonNode *arguments, int t
 	command->arguments = arguments ? json_node_ref(arguments) : NULL;
 	operation->resumes = g_str_equal(name, "cont") || g_str_equal(name, "human-monitor-command");
 	operation->stops = g_str_equal(name, "stop");
-	domain_call(domain, name, arguments, timeout_ms, on_executed, command);
+	operation_send(operation, name, arguments, timeout_ms, on_executed, command);
 }
 
 /* ---- destroy ---- */

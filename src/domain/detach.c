@@ -176,6 +176,6 @@ void domain_detach_device(Domain *domain, const char *id, int timeout_ms, Domain
 	reply = g_new0(DetachReply, 1);
 	reply->domain = domain_ref(domain);
 	reply->operation = operation->id;
-	domain_call(domain, "device_del", call_arguments("id", id), DOMAIN_CALL_TIMEOUT_MS,
-		    on_device_del, reply);
+	operation_send(operation, "device_del", call_arguments("id", id), DOMAIN_CALL_TIMEOUT_MS,
+		       on_device_del, reply);
 }

@@ -49,6 +49,7 @@ typedef struct Operation {
 	DomainDone done;
 	void *userdata;
 	int timer;                    /* 0: none */
+	uint64_t call;                /* not sent, it leaves nothing behind: see operation_send(); 0: none */
 	char *device;                 /* attach, detach, change-media: its id; cancel-job: that of the job */
 	bool forced;                  /* its timer ends it one way or the other */
 	bool resetting;               /* reboot: RESET is what comes next */
@@ -214,11 +215,17 @@ Operation *operation_find_by_device(const Domain *domain, DomainOperation kind, 
 /* What was begun as id, or NULL if it has been answered meanwhile: by the end of the run, by its time. */
 Operation *operation_find(const Domain *domain, uint64_t id);
 void operation_end(Operation *operation, const char *result, const GError *error);
+/* As domain_call(), for the first command of operation, or the only one: if it has not been sent when nobody waits
+ * for the operation any more, it is not sent at all, and callback gets an error. */
+void operation_send(Operation *operation, const char *command, JsonNode *arguments, int timeout_ms,
+		    QmpReplyCallback callback, void *userdata);
 void operation_set_timer(Operation *operation, int interval_ms, LoopTimeoutCallback callback);
 /* Ends all of one kind. */
 void operations_end_kind(Domain *domain, DomainOperation kind, const char *result,
 			 const GError *error);
 void operations_end_all(Domain *domain, const GError *error);
+/* Their numbers are those of a monitor that has gone. */
+void operations_forget_calls(Domain *domain);
 bool domain_has_operation(const Domain *domain, DomainOperation kind);
 
 /* Called when QEMU has done a command, with the arguments it was given (NULL if none). */
@@ -229,9 +236,10 @@ typedef void (*CommandEffect)(Domain *domain, JsonObject *arguments);
 JsonNode *call_arguments(const char *member, const char *value);
 /* Like qmp_monitor_execute(), but the reply takes its place among the events that QEMU sent before
  * it. callback is always called, with CORE_ERROR_MONITOR_LOST if there is no monitor.
- * WARNING: then it may be called before this returns, for an idle strand does at once what needs no worker. */
-void domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
-		 QmpReplyCallback callback, void *userdata);
+ * WARNING: then it may be called before this returns, for an idle strand does at once what needs no worker.
+ * Returns the number of the call at the monitor, 0 if there is none. */
+uint64_t domain_call(Domain *domain, const char *command, JsonNode *arguments, int timeout_ms,
+		     QmpReplyCallback callback, void *userdata);
 /* QEMU gets a copy of fd, by that name. fd stays the caller's, open until the callback. */
 void domain_call_getfd(Domain *domain, const char *name, int fd, QmpReplyCallback callback,
 		       void *userdata);

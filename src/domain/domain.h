@@ -210,10 +210,15 @@ void domain_emit_undefined(Domain *domain);
 #define DOMAIN_SHUTDOWN_TIMEOUT_MS  120000
 #define DOMAIN_DESTROY_GRACE_MS     10000
 #define DOMAIN_DETACH_TIMEOUT_MS    30000
-/* Operations and commands not yet ended, of one domain: above it CORE_ERROR_LIMIT_EXCEEDED. */
+/* Operations and commands not yet ended, of one domain: above it CORE_ERROR_LIMIT_EXCEEDED. Those that nobody
+ * waits for any more (domain_abandon()) count as long as QEMU is at them. */
 #define DOMAIN_PENDING_MAX          2048u
 /* So many calls of domain_destroy() are taken above it. */
 #define DOMAIN_PENDING_RESERVE      64u
+
+/* Nobody waits any more for the operations with that done and a userdata that is gone: what has not been begun is
+ * not begun, what has been comes to its end. Each ends as ever, by done. */
+void domain_abandon(Domain *domain, DomainDone done, bool (*is_gone)(void *userdata));
 
 void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata);
 /* TERM, then KILL after grace_ms. */

@@ -371,6 +371,6 @@ void domain_cancel_job(Domain *domain, const char *id, bool force, int timeout_m
 	arguments = call_arguments(is_block ? "device" : "id", id);
 	if (is_block)
 		json_object_set_boolean_member(json_node_get_object(arguments), "force", force);
-	domain_call(domain, is_block ? "block-job-cancel" : "job-cancel", arguments,
-		    DOMAIN_CALL_TIMEOUT_MS, on_cancelled, cancel);
+	operation_send(operation, is_block ? "block-job-cancel" : "job-cancel", arguments,
+		       DOMAIN_CALL_TIMEOUT_MS, on_cancelled, cancel);
 }

@@ -88,6 +88,49 @@ void operation_end(Operation *operation, const char *result, const GError *error
 	domain_unref(domain);
 }
 
+void operation_send(Operation *operation, const char *command, JsonNode *arguments, int timeout_ms,
+		    QmpReplyCallback callback, void *userdata)
+{
+	uint64_t call = domain_call(operation->domain, command, arguments, timeout_ms, callback,
+				    userdata);
+
+	/* WARNING: without a monitor the operation may have ended in there. */
+	if (call != 0)
+		operation->call = call;
+}
+
+void operations_forget_calls(Domain *domain)
+{
+	for (unsigned i = 0; i < domain->operations->len; i++)
+		((Operation *)g_ptr_array_index(domain->operations, i))->call = 0;
+}
+
+/* By their numbers: the end of one may be the end of others. */
+static GArray *list_abandoned(const Domain *domain, DomainDone done, bool (*is_gone)(void *userdata))
+{
+	GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+	for (unsigned i = 0; i < domain->operations->len; i++) {
+		const Operation *operation = g_ptr_array_index(domain->operations, i);
+
+		if (operation->done == done && is_gone(operation->userdata))
+			g_array_append_val(ids, operation->id);
+	}
+	return ids;
+}
+
+void domain_abandon(Domain *domain, DomainDone done, bool (*is_gone)(void *userdata))
+{
+	g_autoptr(GArray) ids = list_abandoned(domain, done, is_gone);
+
+	for (unsigned i = 0; i < ids->len; i++) {
+		Operation *operation = operation_find(domain, g_array_index(ids, uint64_t, i));
+
+		if (operation && operation->call != 0 && domain->monitor)
+			qmp_monitor_cancel(domain->monitor, operation->call);
+	}
+}
+
 void operation_set_timer(Operation *operation, int interval_ms, LoopTimeoutCallback callback)
 {
 	Domain *domain = operation->domain;
