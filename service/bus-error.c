@@ -51,9 +51,9 @@ int bus_error_from_gerror(sd_bus_error *ret_error, const GError *error)
 	return sd_bus_error_set(ret_error, get_name(error), text);
 }
 
-int bus_reply_gerror(sd_bus_message *call, const GError *error)
+int bus_new_gerror(sd_bus_message *call, const GError *error, sd_bus_message **ret_reply)
 {
 	g_autofree char *text = make_text(error);
 
-	return sd_bus_reply_method_errorf(call, get_name(error), "%s", text);
+	return sd_bus_message_new_method_errorf(call, ret_reply, get_name(error), "%s", text);
 }

@@ -12,12 +12,14 @@ typedef enum EntryKind {
 	ENTRY_EVENT,
 	ENTRY_ADDED,
 	ENTRY_REMOVED,
+	ENTRY_REPLY,
 } EntryKind;
 
 typedef struct Entry {
 	EntryKind kind;
-	Domain *domain;
+	Domain *domain;             /* NULL: an answer that is not about one */
 	Event *event;
+	sd_bus_message *reply;
 } Entry;
 
 struct Emitter {
@@ -26,8 +28,10 @@ struct Emitter {
 	void *userdata;
 	bool open;
 	bool draining;
+	bool flushed;               /* the end: answers alone may come */
 	unsigned sent;              /* in this turn */
 	GQueue entries;             /* Entry */
+	GHashTable *waiting;        /* Domain -> how many of the entries are its own */
 	GHashTable *changed;        /* Domain (with a reference) -> DomainProperty */
 	GPtrArray *manager_changed; /* names of properties */
 	sd_event_source *next_turn; /* the budget was used up, or properties changed: go on soon */
@@ -37,6 +41,7 @@ struct Emitter {
 static void entry_free(Entry *entry)
 {
 	event_unref(entry->event);
+	sd_bus_message_unref(entry->reply);
 	domain_unref(entry->domain);
 	g_free(entry);
 }
@@ -77,8 +82,47 @@ static void send_event(Emitter *emitter, Domain *domain, const Event *event)
 	sd_bus_message_unref(message);
 }
 
+static void flush_all_changed(Emitter *emitter)
+{
+	GHashTableIter iter;
+	void *domain;
+
+	for (;;) {
+		g_hash_table_iter_init(&iter, emitter->changed);
+		if (!g_hash_table_iter_next(&iter, &domain, NULL))
+			return;
+		flush_changed(emitter, domain);
+	}
+}
+
+/* Behind the changes that came of what it answers. */
+static void send_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply)
+{
+	int r;
+
+	if (!emitter->flushed && domain)
+		flush_changed(emitter, domain);
+	else if (!emitter->flushed)
+		flush_all_changed(emitter);
+	r = sd_bus_send(emitter->bus, reply, NULL);
+	if (r < 0)
+		g_message("An answer could not be sent: %s", g_strerror(-r));
+}
+
+static void count(Emitter *emitter, Domain *domain, int difference)
+{
+	int n = GPOINTER_TO_INT(g_hash_table_lookup(emitter->waiting, domain)) + difference;
+
+	if (n > 0)
+		g_hash_table_insert(emitter->waiting, domain, GINT_TO_POINTER(n));
+	else
+		g_hash_table_remove(emitter->waiting, domain);
+}
+
 static void send_entry(Emitter *emitter, Entry *entry)
 {
+	if (entry->domain)
+		count(emitter, entry->domain, -1);
 	switch (entry->kind) {
 	case ENTRY_EVENT:
 		flush_changed(emitter, entry->domain);
@@ -96,6 +140,9 @@ static void send_entry(Emitter *emitter, Entry *entry)
 	case ENTRY_REMOVED:
 		log_failure("InterfacesRemoved",
 			    domain_object_emit_removed(emitter->bus, entry->domain));
+		break;
+	case ENTRY_REPLY:
+		send_reply(emitter, entry->domain, entry->reply);
 		break;
 	}
 }
@@ -186,6 +233,7 @@ Emitter *emitter_new(sd_bus *bus, sd_event *event, EmitterIsKnown is_known, void
 	emitter->is_known = is_known;
 	emitter->userdata = userdata;
 	g_queue_init(&emitter->entries);
+	emitter->waiting = g_hash_table_new(NULL, NULL);
 	emitter->changed = g_hash_table_new(NULL, NULL);
 	emitter->manager_changed = g_ptr_array_new();
 	if (sd_event_add_defer(event, &emitter->next_turn, on_turn, emitter) < 0 ||
@@ -206,6 +254,7 @@ Emitter *emitter_free(Emitter *emitter)
 	sd_event_source_disable_unref(emitter->next_turn);
 	sd_event_source_disable_unref(emitter->post);
 	g_queue_clear_full(&emitter->entries, (GDestroyNotify)entry_free);
+	g_hash_table_unref(emitter->waiting);
 	g_hash_table_iter_init(&iter, emitter->changed);
 	while (g_hash_table_iter_next(&iter, &domain, NULL))
 		domain_unref(domain);
@@ -215,13 +264,16 @@ Emitter *emitter_free(Emitter *emitter)
 	return NULL;
 }
 
-static void push(Emitter *emitter, EntryKind kind, Domain *domain, Event *event)
+static void push(Emitter *emitter, EntryKind kind, Domain *domain, Event *event, sd_bus_message *reply)
 {
 	Entry *entry = g_new0(Entry, 1);
 
 	entry->kind = kind;
-	entry->domain = domain_ref(domain);
+	entry->domain = domain ? domain_ref(domain) : NULL;
 	entry->event = event;
+	entry->reply = reply;
+	if (domain)
+		count(emitter, domain, 1);
 	g_queue_push_tail(&emitter->entries, entry);
 	drain(emitter);
 }
@@ -245,21 +297,22 @@ void emitter_flush(Emitter *emitter)
 		send_entry(emitter, entry);
 		entry_free(entry);
 	}
+	emitter->flushed = true;
 }
 
 void emitter_event(Emitter *emitter, Domain *domain, Event *event)
 {
-	push(emitter, ENTRY_EVENT, domain, event);
+	push(emitter, ENTRY_EVENT, domain, event, NULL);
 }
 
 void emitter_domain_added(Emitter *emitter, Domain *domain)
 {
-	push(emitter, ENTRY_ADDED, domain, NULL);
+	push(emitter, ENTRY_ADDED, domain, NULL, NULL);
 }
 
 void emitter_domain_removed(Emitter *emitter, Domain *domain)
 {
-	push(emitter, ENTRY_REMOVED, domain, NULL);
+	push(emitter, ENTRY_REMOVED, domain, NULL, NULL);
 }
 
 void emitter_domain_changed(Emitter *emitter, Domain *domain, DomainProperty properties)
@@ -270,6 +323,26 @@ void emitter_domain_changed(Emitter *emitter, Domain *domain, DomainProperty pro
 		domain_ref(domain);
 	g_hash_table_insert(emitter->changed, domain, GUINT_TO_POINTER(old | (unsigned)properties));
 	want_next_turn(emitter);
+}
+
+/* Its signals go first, and what the bus does not take waits here, as they do. */
+static bool must_wait(Emitter *emitter, Domain *domain)
+{
+	if (emitter->flushed)
+		return false;
+	return !emitter->open || emitter->draining || is_bus_full(emitter) ||
+	       (domain ? g_hash_table_contains(emitter->waiting, domain)
+		       : !g_queue_is_empty(&emitter->entries));
+}
+
+void emitter_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply)
+{
+	if (must_wait(emitter, domain)) {
+		push(emitter, ENTRY_REPLY, domain, NULL, reply);
+		return;
+	}
+	send_reply(emitter, domain, reply);
+	sd_bus_message_unref(reply);
 }
 
 void emitter_manager_changed(Emitter *emitter, const char *property)

@@ -19,6 +19,9 @@
  * budget bounds time: after so many in one turn, the loop's other work comes first. What waits here is
  * counted by its domain, which stops reading from its QEMU (domain_event_sent()). So a bus that stalls costs
  * a bounded amount of memory, and nothing is lost.
+ *
+ * The answer to a call goes the same way, so that it comes behind the signals of what it answers, however
+ * many wait. It does not wait for those of other domains.
  */
 
 #define EMITTER_BUS_QUEUE_THRESHOLD 1024u
@@ -36,7 +39,8 @@ Emitter *emitter_free(Emitter *emitter);
 void emitter_open(Emitter *emitter);
 /* The name is being given back: what comes now waits for the next emitter_open(). */
 void emitter_close(Emitter *emitter);
-/* Sends all there is, bounds or not: at the end, when nothing can wait any more. */
+/* Sends all there is, bounds or not: at the end, when nothing can wait any more. An answer that comes after
+ * it goes out at once. */
 void emitter_flush(Emitter *emitter);
 
 /* Takes event over. */
@@ -44,6 +48,9 @@ void emitter_event(Emitter *emitter, Domain *domain, Event *event);
 void emitter_domain_added(Emitter *emitter, Domain *domain);
 void emitter_domain_removed(Emitter *emitter, Domain *domain);
 void emitter_domain_changed(Emitter *emitter, Domain *domain, DomainProperty properties);
+/* The answer to a method call, taken over. domain: what was called, or NULL: the signals of any may come
+ * of it. */
+void emitter_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply);
 void emitter_manager_changed(Emitter *emitter, const char *property);
 
 bool emitter_is_empty(const Emitter *emitter);

@@ -181,7 +181,7 @@ static void on_validated(GPtrArray *problems, const GError *error, void *userdat
 		method_call_done(NULL, NULL, error, call);
 		return;
 	}
-	r = sd_bus_message_new_method_return(method_call_get_message(call), &reply);
+	r = method_call_new_reply(call, &reply);
 	if (r >= 0)
 		r = sd_bus_message_open_container(reply, 'a', "(ss)");
 	for (unsigned i = 0; r >= 0 && i < problems->len; i++) {
@@ -191,7 +191,7 @@ static void on_validated(GPtrArray *problems, const GError *error, void *userdat
 	}
 	if (r >= 0)
 		r = sd_bus_message_close_container(reply);
-	method_call_reply(call, reply, r);
+	method_call_reply(call, NULL, reply, r);
 }
 
 static int method_validate(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)

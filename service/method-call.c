@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "method-call.h"
 
+#include <errno.h>
+
 #include "bus-error.h"
 #include "bus-path.h"
 
 struct MethodCall {
 	Service *service;
-	sd_bus_message *message;
+	sd_bus_message *message;    /* NULL: dropped, the caller has left */
+	GList link;                 /* among those of its caller, until then */
 };
 
 MethodCall *method_call_new(Service *service, sd_bus_message *message)
@@ -15,30 +18,58 @@ MethodCall *method_call_new(Service *service, sd_bus_message *message)
 
 	call->service = service;
 	call->message = sd_bus_message_ref(message);
+	call->link.data = call;
+	callers_add(service->callers, message, &call->link);
 	service->calls++;
 	return call;
 }
 
-static void finish(MethodCall *call, int r)
+/* reply is taken over; r < 0: it could not be made. */
+static void finish(MethodCall *call, Domain *domain, sd_bus_message *reply, int r)
 {
-	if (r < 0)
-		g_message("%s: the answer could not be sent: %s",
+	bool wanted = call->message && sd_bus_message_get_expect_reply(call->message) > 0;
+
+	if (call->message && r < 0) {
+		sd_bus_message_unref(reply);
+		reply = NULL;
+		g_message("%s: the answer could not be made: %s",
 			  sd_bus_message_get_member(call->message), g_strerror(-r));
+		(void)sd_bus_message_new_method_errno(call->message, &reply, r, NULL);
+	}
+	if (call->message) {
+		callers_remove(call->service->callers, call->message, &call->link);
+		sd_bus_message_unref(call->message);
+	}
 	call->service->calls--;
-	sd_bus_message_unref(call->message);
+	if (reply && !wanted)
+		sd_bus_message_unref(reply);
+	else if (reply)
+		emitter_reply(call->service->emitter, domain, reply);
 	g_free(call);
+}
+
+static void finish_error(MethodCall *call, Domain *domain, const GError *error)
+{
+	sd_bus_message *reply = NULL;
+	int r = call->message ? bus_new_gerror(call->message, error, &reply) : 0;
+
+	finish(call, domain, reply, r);
 }
 
 void method_call_done(Domain *domain, const char *result, const GError *error, void *userdata)
 {
 	MethodCall *call = userdata;
+	sd_bus_message *reply = NULL;
+	int r;
 
-	if (error)
-		finish(call, bus_reply_gerror(call->message, error));
-	else if (result)
-		finish(call, sd_bus_reply_method_return(call->message, "s", result));
-	else
-		finish(call, sd_bus_reply_method_return(call->message, NULL));
+	if (error) {
+		finish_error(call, domain, error);
+		return;
+	}
+	r = method_call_new_reply(call, &reply);
+	if (r >= 0 && result)
+		r = sd_bus_message_append(reply, "s", result);
+	finish(call, domain, reply, r);
 }
 
 void method_call_done_empty(Domain *domain, const GError *error, void *userdata)
@@ -50,23 +81,72 @@ void method_call_done_path(Domain *domain, const GError *error, void *userdata)
 {
 	MethodCall *call = userdata;
 	g_autofree char *path = NULL;
+	sd_bus_message *reply = NULL;
+	int r;
 
 	if (error) {
-		finish(call, bus_reply_gerror(call->message, error));
+		finish_error(call, domain, error);
 		return;
 	}
 	path = bus_path_from_uuid(domain_get_uuid(domain));
-	finish(call, sd_bus_reply_method_return(call->message, "o", path));
+	r = method_call_new_reply(call, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "o", path);
+	finish(call, domain, reply, r);
 }
 
-void method_call_reply(MethodCall *call, sd_bus_message *reply, int r)
+int method_call_new_reply(MethodCall *call, sd_bus_message **ret_reply)
 {
-	finish(call, r < 0 ? sd_bus_reply_method_errno(call->message, r, NULL)
-			   : sd_bus_send(NULL, reply, NULL));
-	sd_bus_message_unref(reply);
+	return call->message ? sd_bus_message_new_method_return(call->message, ret_reply)
+			     : -ECONNRESET;
 }
 
-sd_bus_message *method_call_get_message(MethodCall *call)
+void method_call_reply(MethodCall *call, Domain *domain, sd_bus_message *reply, int r)
 {
-	return call->message;
+	finish(call, domain, reply, r);
+}
+
+/* ---- callers that leave ---- */
+
+static bool is_dropped(void *userdata)
+{
+	return !((MethodCall *)userdata)->message;
+}
+
+void method_calls_drop(Service *service, const char *name)
+{
+	GQueue taken = callers_take(service->callers, name);
+	g_autoptr(GPtrArray) domains = NULL;
+	GList *link;
+
+	if (taken.length == 0)
+		return;
+	g_info("%s has left the bus; its %u calls are dropped", name, taken.length);
+	while ((link = g_queue_pop_head_link(&taken))) {
+		MethodCall *call = link->data;
+
+		call->message = sd_bus_message_unref(call->message);
+	}
+	domains = driver_list_domains(service->driver);
+	for (unsigned i = 0; i < domains->len; i++)
+		domain_abandon(g_ptr_array_index(domains, i), method_call_done, is_dropped);
+}
+
+static int on_name_lost(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error)
+{
+	const char *name;
+
+	if (sd_bus_message_read(signal, "s", &name) > 0)
+		method_calls_drop(userdata, name);
+	return 0;
+}
+
+int method_calls_watch(Service *service)
+{
+	/* Of who has gone, and of nothing else. */
+	return sd_bus_add_match_async(service->bus, NULL,
+				      "type='signal',sender='org.freedesktop.DBus',"
+				      "path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
+				      "member='NameOwnerChanged',arg2=''",
+				      on_name_lost, NULL, service);
 }

@@ -12,6 +12,7 @@
 #include "log-control.h"
 #include "loop-sd-event.h"
 #include "manager-object.h"
+#include "method-call.h"
 
 /*
  * The order of things at the start: workers and driver, then the objects, then the state of every QEMU
@@ -161,6 +162,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 	if (sd_bus_message_is_method_call(message, NULL, NULL)) {
 		service->disturbed = true;
 		arm_idle(service);
+		return callers_check(service->callers, message, ret_error);
 	}
 	return 0;
 }
@@ -241,6 +243,7 @@ static int setup(Service *service, const ServiceOptions *options)
 	if (r < 0)
 		return r;
 	service->instance_id = g_strdup_printf(SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
+	service->callers = callers_new();
 	service->loop = loop_sd_event_new(service->event);
 	service->emitter = emitter_new(service->bus, service->event, is_known, service);
 	if (!service->emitter)
@@ -248,6 +251,8 @@ static int setup(Service *service, const ServiceOptions *options)
 	r = manager_object_register(service);
 	if (r >= 0)
 		r = domain_object_register(service);
+	if (r >= 0)
+		r = method_calls_watch(service);
 	return r < 0 ? r : log_control_register(service->bus, options->log);
 }
 
@@ -280,6 +285,7 @@ static void teardown(Service *service)
 		emitter_flush(service->emitter);
 	service->driver = driver_free(service->driver);
 	service->emitter = emitter_free(service->emitter);
+	service->callers = callers_free(service->callers);
 	service->loop = loop_free(service->loop);
 	service->idle_timer = sd_event_source_disable_unref(service->idle_timer);
 	service->name_slot = sd_bus_slot_unref(service->name_slot);

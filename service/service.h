@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
+#include "caller.h"
 #include "driver.h"
 #include "emitter.h"
 #include "log-writer.h"
@@ -20,6 +21,7 @@
  *   domain-signals.c     event kind -> signal
  *   emitter.c            what goes out, in order
  *   method-call.c        a call that is answered later
+ *   caller.c             who has how many of them
  *   bus-*.c              errors, paths, options, variants
  *   log-writer.c         where records go; journal.c speaks the journal's language
  *   log-control.c        /org/freedesktop/LogControl1
@@ -36,7 +38,8 @@ typedef struct Service {
 	Emitter *emitter;
 	char *instance_id;
 
-	unsigned calls;             /* kept method calls */
+	unsigned calls;             /* kept method calls, dropped ones among them */
+	Callers *callers;
 	uint64_t idle_timeout_us;   /* 0: never leave */
 	sd_event_source *idle_timer;
 	sd_bus_slot *name_slot;

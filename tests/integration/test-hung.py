@@ -9,9 +9,12 @@ import harness
 from badcase import BadCase, note
 from harness import NAME, PATH, wait_until
 
-CALLS = 500
+CALLS = 1000
 PENDING_MAX = 2048               # calls of one domain
 PENDING_RESERVE = 64             # and so many to end it
+CALLER_MAX = 1024                # calls of one client
+CALLER_RESERVE = 16              # and so many to end a domain
+IN_FLIGHT_MAX = 8                # commands that QEMU has been sent
 ROUNDS = 100
 # Others may not be slowed down. The machine that runs this may be busy, so only a multiple of the
 # ordinary time fails, and nothing below the time that counts as quick.
@@ -46,10 +49,25 @@ class Hung(BadCase):
         return (domain or self.hung).send("Monitor", "Execute", "(ssa{sv})", command, "",
                                           harness.options(**values))
 
-    def flood(self, count=CALLS):
-        pending = [self.execute("query-status") for _ in range(count)]
+    def connect(self, domain=None):
+        """The domain as another client sees it."""
+        domain = domain or self.hung
+        connection = harness.Connection()
+        self.addCleanup(lambda: connection.bus.is_closed() or connection.close())
+        return harness.Domain(connection, domain.path, domain.name)
+
+    def flood(self, count=CALLS, domain=None):
+        domain = domain or self.hung
+        pending = [self.execute("query-status", domain) for _ in range(count)]
         # The service has them all when it answers what came behind them.
-        self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        domain.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        return pending
+
+    def fill(self):
+        """As many calls as the domain takes, by as many clients as that needs."""
+        pending = []
+        while len(pending) < PENDING_MAX:
+            pending += self.flood(min(CALLER_MAX, PENDING_MAX - len(pending)), self.connect())
         return pending
 
     def seconds(self, function):
@@ -149,7 +167,7 @@ class Hung(BadCase):
     def test_limit(self):
         """Above the bound a call is refused at once; but the domain can still be ended."""
         self.stop()
-        pending = self.flood(PENDING_MAX)
+        pending = self.fill()
         self.assertFalse(any(p.finished for p in pending))
         message = self.assert_fails("LimitExceeded", self.hung.qmp, "query-status")
         self.assertIn("'hung'", message)
@@ -165,9 +183,9 @@ class Hung(BadCase):
     def test_limit_of_destroying(self):
         """What is let through above the bound has a bound as well."""
         self.stop()
-        pending = self.flood(PENDING_MAX)
+        pending = self.fill()
         more = [self.hung.send("Domain", "Destroy", "(a{sv})", harness.options(grace=60000000))
-                for _ in range(PENDING_MAX)]
+                for _ in range(CALLER_MAX)]
         self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
         refused = [p for p in more if p.finished]
         self.assertEqual(PENDING_RESERVE, len(more) - len(refused))
@@ -201,18 +219,90 @@ class Hung(BadCase):
         self.stop()
         self.assert_fails("MonitorTimeout", self.execute("query-status", timeout=0).result)
 
-    def test_caller_leaves(self):
-        """Nobody is there any more for the answer; that concerns nobody."""
+    def test_limit_of_caller(self):
+        """Who asks too much is told so, whatever he asks, and nobody else has anything of it."""
         self.stop()
-        caller = harness.Connection()
-        for _ in range(CALLS):
-            caller.send(self.hung.path, f"{NAME}.Monitor", "Execute", "(ssa{sv})", "query-status",
-                        "", {})
-        caller.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
-        caller.close()
+        greedy = self.connect()
+        greedy_other = harness.Domain(greedy.connection, self.other.path, self.other.name)
+        pending = self.flood(CALLER_MAX, greedy)
+        for call in (lambda: greedy.qmp("query-status"), lambda: greedy_other.qmp("query-status"),
+                     lambda: greedy_other.call("Domain", "Suspend"),
+                     lambda: greedy.connection.call(PATH, f"{NAME}.Manager", "Reload"),
+                     lambda: greedy.connection.call(PATH, f"{NAME}.Manager", "DefineDomain",
+                                                    "(sa{sv})", '{"name": "more"}', {})):
+            message = self.assert_fails("LimitExceeded", call)
+            self.assertIn(str(CALLER_MAX), message)
+            self.assertIn("wait", message)
+        # He can look, and he can end what hangs.
+        self.assertEqual("running", greedy.state)
+        self.assertIn(greedy.path, greedy.connection.managed_objects())
+        ending = [greedy.send("Domain", "Destroy", "(a{sv})", harness.options(grace=60000000))
+                  for _ in range(2 * CALLER_RESERVE)]
+        greedy.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        refused = [p for p in ending if p.finished]
+        self.assertEqual(CALLER_RESERVE, len(refused))
+        for p in refused:
+            self.assert_fails("LimitExceeded", p.result)
+        # Others have the domain as well, and all the rest.
+        mine = self.flood(10)
+        self.other.call("Domain", "Suspend")
+        self.other.call("Domain", "Resume")
+        self.define("more").undefine()
+        self.assertFalse(any(p.finished for p in pending + mine))
+        os.kill(self.pid, signal.SIGKILL)
+        for p in pending + mine:
+            self.assert_fails("MonitorLost", p.result)
+        # What has been answered counts no more.
+        self.assertEqual("running", greedy_other.qmp("query-status")["status"])
+
+    def test_caller_leaves(self):
+        """His calls are dropped: QEMU does not hear of those that it has not been sent, and they count for
+        no bound."""
+        self.stop()
+        since = self.mark()
+        for _ in range(4):
+            caller = self.connect()
+            for _ in range(CALLER_MAX // 2):
+                self.execute("stop", caller)
+                self.execute("cont", caller)
+            caller.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+            self.leave(caller)
+        # All that are left are those that QEMU has.
+        pending = self.flood(CALLER_MAX) + self.flood(PENDING_MAX - CALLER_MAX - IN_FLIGHT_MAX,
+                                                      self.connect())
+        self.assertFalse(any(p.finished for p in pending))
         self.go_on()
-        self.assertEqual("running", self.hung.qmp("query-status")["status"])
+        for p in pending:
+            self.assertIn('"running"', p.result())
+        self.assertEqual([("suspended", "paused"), ("resumed", "unpaused")] * (IN_FLIGHT_MAX // 2),
+                         self.events(self.hung, since))
         self.assert_served()
+
+    def leave(self, domain):
+        """Closes a client's connection, which the service has been told when this returns."""
+        name = domain.connection.bus.get_unique_name()
+        domain.connection.close()
+        wait_until(lambda: not self.connection.call_bus("NameHasOwner", "(s)", name), "the bus to notice")
+        self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+
+    def test_caller_leaves_in_the_middle(self):
+        """What has begun for him is brought to its end."""
+        held = self.create("held", arguments=["-device", "qemu-xhci,id=usb"])
+        pid = held.get("Domain", "PID")
+        caller = self.connect(held)
+        connection = caller.connection
+        left = self.define("left")
+        harness.Domain(connection, left.path, "left").send("Domain", "Start", "(a{sv})", {})
+        os.kill(pid, signal.SIGSTOP)
+        caller.send("Devices", "AttachDevice", "(sa{sv})",
+                    '{"driver": "usb-storage", "drive": "node0", "id": "stick"}',
+                    harness.options(blockdev='{"driver": "null-co", "node-name": "node0"}'))
+        connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        self.leave(caller)
+        os.kill(pid, signal.SIGCONT)
+        self.recorder.wait("Devices.DeviceAdded", "stick", path=held.path)
+        self.recorder.wait("Domain.Lifecycle", "started", path=left.path)
+        self.assertEqual("running", left.state)
 
     def test_service_starts_beside_it(self):
         """It does not keep a new service from serving the others, and is taken in when it goes on."""

@@ -69,7 +69,13 @@ static void test_not_utf8(void)
 
 static int on_call(sd_bus_message *call, void *userdata, sd_bus_error *ret_error)
 {
-	return bus_reply_gerror(call, userdata);
+	sd_bus_message *reply = NULL;
+	int r = bus_new_gerror(call, userdata, &reply);
+
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r < 0 ? r : 1;
 }
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)

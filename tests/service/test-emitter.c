@@ -102,6 +102,7 @@ static void set_up(Fixture *fixture, const void *data)
 	fixture->service.event = fixture->bus.event;
 	fixture->service.bus = fixture->bus.service;
 	fixture->service.loop = loop_sd_event_new(fixture->bus.event);
+	fixture->service.callers = callers_new();
 	fixture->service.instance_id = (char *)"test";
 	fixture->service.emitter = emitter_new(fixture->bus.service, fixture->bus.event, is_known,
 					       fixture);
@@ -117,6 +118,7 @@ static void tear_down(Fixture *fixture, const void *data)
 {
 	fixture->service.driver = driver_free(fixture->service.driver);
 	fixture->service.emitter = emitter_free(fixture->service.emitter);
+	fixture->service.callers = callers_free(fixture->service.callers);
 	fixture->service.loop = loop_free(fixture->service.loop);
 	bus_tear_down(&fixture->bus, NULL);
 	g_assert_true(directories_remove(get_folder(), NULL));
@@ -193,6 +195,8 @@ static char *take(Fixture *fixture)
 	if (!message)
 		return g_strdup("-");
 	member = sd_bus_message_get_member(message);
+	if (!member)
+		return g_strdup(sd_bus_message_is_method_error(message, NULL) ? "error" : "answer");
 	if (!g_str_equal(member, "Lifecycle"))
 		return g_strdup(member);
 	g_assert_cmpint(sd_bus_message_read(message, "sss(ttt)", &event, &reason, &state, &sequence,
@@ -396,6 +400,132 @@ static void test_freed_full(Fixture *fixture, const void *data)
 	g_assert_null(emitter_free(NULL));
 }
 
+/* ---- answers ---- */
+
+/* A call that the client does not wait for yet. */
+static void send_call(Fixture *fixture, const char *path, const char *interface, const char *member,
+		      const char *types, ...)
+{
+	g_autoptr(sd_bus_message) message = NULL;
+	va_list arguments;
+
+	g_assert_cmpint(sd_bus_message_new_method_call(fixture->bus.client, &message, NULL, path,
+						       interface, member), >=, 0);
+	va_start(arguments, types);
+	g_assert_cmpint(sd_bus_message_appendv(message, types, arguments), >=, 0);
+	va_end(arguments);
+	g_assert_cmpint(sd_bus_send(fixture->bus.client, message, &(uint64_t){ 0 }), >=, 0);
+}
+
+static void forget(Fixture *fixture)
+{
+	run_both(fixture);
+	g_queue_clear_full(&fixture->bus.received, (GDestroyNotify)sd_bus_message_unref);
+	fixture->last_sequence = driver_get_last_sequence(fixture->service.driver);
+}
+
+/* Who is answered has been told what has changed. */
+static void test_answer_behind_changes(Fixture *fixture, const void *data)
+{
+	Domain *domain = define(fixture, "a");
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+
+	emitter_open(fixture->service.emitter);
+	forget(fixture);
+	send_call(fixture, path, BUS_INTERFACE("Domain"), "SetAutostart", "b", 1);
+	while (fixture->service.calls > 0 || g_queue_is_empty(&fixture->bus.received))
+		run_both(fixture);
+	run_both(fixture);
+	assert_next(fixture, "PropertiesChanged");
+	assert_next(fixture, "answer");
+	assert_next(fixture, "-");
+}
+
+static bool is_undefined(const Fixture *fixture)
+{
+	return driver_find_domain(fixture->service.driver, "a") == NULL;
+}
+
+/* Nor does it overtake what waits for the bus, which is full. */
+static void test_answer_behind_signals(Fixture *fixture, const void *data)
+{
+	Domain *domain = define(fixture, "a");
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
+	unsigned n = 20000;
+
+	emitter_open(fixture->service.emitter);
+	forget(fixture);
+	for (unsigned i = 0; i < n; i++) {
+		emit(domain, 1);
+		if (i % 1000 == 0)
+			run_service(fixture);
+	}
+	run_service(fixture);
+	send_call(fixture, path, BUS_INTERFACE("Domain"), "Undefine", "a{sv}", 0);
+	g_assert_cmpint(sd_bus_flush(fixture->bus.client), >=, 0);
+	while (!is_undefined(fixture)) {
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+		g_assert_cmpint(sd_event_run(fixture->bus.event, 1000), >=, 0);
+	}
+	g_assert_cmpuint(get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD + 1);
+	/* Full, and not just busy. */
+	g_assert_cmpuint(domain->unsent, >, 0);
+	run_both(fixture);
+	for (unsigned i = 0; i < n; i++)
+		assert_next(fixture, "Lifecycle defined updated");
+	assert_next(fixture, "Lifecycle undefined removed");
+	assert_next(fixture, "InterfacesRemoved");
+	assert_next(fixture, "answer");
+	assert_next(fixture, "-");
+}
+
+/* The turn's budget is used up by one domain: that is nothing to whom another answers. */
+static void test_answer_beside_others(Fixture *fixture, const void *data)
+{
+	Domain *busy = define(fixture, "a"), *other = define(fixture, "b");
+	unsigned n = 2 * EMITTER_TURN_BUDGET;
+
+	emitter_open(fixture->service.emitter);
+	forget(fixture);
+	emit(busy, n);
+	g_assert_cmpuint(busy->unsent, >, 0);
+	emitter_reply(fixture->service.emitter, NULL, bus_new_message(&fixture->bus));
+	emitter_reply(fixture->service.emitter, busy, bus_new_message(&fixture->bus));
+	emitter_reply(fixture->service.emitter, other, bus_new_message(&fixture->bus));
+	run_both(fixture);
+	for (unsigned i = 0; i < n + 3; i++) {
+		bool is_answer = i == EMITTER_TURN_BUDGET || i > n;
+
+		assert_next(fixture, is_answer ? "C" : "Lifecycle defined updated");
+	}
+	assert_next(fixture, "-");
+}
+
+/* The end: who waits still is answered, though nothing else goes out any more. */
+static void test_answer_at_the_end(Fixture *fixture, const void *data)
+{
+	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
+
+	emitter_open(fixture->service.emitter);
+	send_call(fixture, BUS_PATH, BUS_INTERFACE("Manager"), "DefineDomain", "sa{sv}",
+		  "{\"name\":\"late\"}", 0);
+	while (fixture->service.calls == 0) {
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+		(void)sd_bus_process(fixture->bus.client, NULL);
+		g_assert_cmpint(sd_event_run(fixture->bus.event, 1000), >=, 0);
+	}
+	emitter_flush(fixture->service.emitter);
+	fixture->service.driver = driver_free(fixture->service.driver);
+	g_assert_cmpuint(fixture->service.calls, ==, 0);
+	while (g_queue_is_empty(&fixture->bus.received)) {
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+		run_service(fixture);
+		bus_run_client(&fixture->bus);
+	}
+	assert_next(fixture, "error");
+}
+
 /* ---- identities of clients ---- */
 
 #define WHO "alice"
@@ -497,6 +627,10 @@ int main(int argc, char **argv)
 	ADD("peer-does-not-read", test_peer_does_not_read);
 	ADD("changes-do-not-pass", test_changes_do_not_pass);
 	ADD("freed-full", test_freed_full);
+	ADD("answer-behind-changes", test_answer_behind_changes);
+	ADD("answer-behind-signals", test_answer_behind_signals);
+	ADD("answer-beside-others", test_answer_beside_others);
+	ADD("answer-at-the-end", test_answer_at_the_end);
 	ADD("identities", test_identities);
 	return g_test_run();
 }
