@@ -63,6 +63,11 @@ QmpCalls *qmp_calls_new(void)
 	return calls;
 }
 
+void qmp_calls_skip_ids(QmpCalls *calls, uint64_t id)
+{
+	calls->last_id = MAX(calls->last_id, id);
+}
+
 static void free_queue(GQueue *queue)
 {
 	QmpCall *call;

@@ -25,6 +25,8 @@ typedef struct QmpCalls QmpCalls;
 typedef struct QmpCall QmpCall;
 
 QmpCalls *qmp_calls_new(void);
+/* Ids from here on are above id. */
+void qmp_calls_skip_ids(QmpCalls *calls, uint64_t id);
 /* Calls that have not ended are freed without their callback. */
 QmpCalls *qmp_calls_free(QmpCalls *calls);
 

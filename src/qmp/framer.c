@@ -129,3 +129,8 @@ bool qmp_framer_has_partial(const QmpFramer *framer)
 {
 	return framer->end > framer->start && framer->data[framer->end - 1] != '\n';
 }
+
+bool qmp_framer_is_empty(const QmpFramer *framer)
+{
+	return framer->end == framer->start;
+}

@@ -33,4 +33,7 @@ bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_lengt
 /* True if a line has begun and not ended: at EOF, something was cut off. */
 bool qmp_framer_has_partial(const QmpFramer *framer);
 
+/* True if all that came in has been handed out. */
+bool qmp_framer_is_empty(const QmpFramer *framer);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpFramer, qmp_framer_free)

@@ -24,6 +24,10 @@
  * and must be asked before anything else is done.
  */
 
+/* A byte that is in no JSON text: QEMU's parser drops what it has of a command, and says so in an error
+ * without an id (docs/interop/qmp-spec, "Forcing the JSON parser into known-good state"). */
+#define PARSER_RESET '\xff'
+
 /* A large command must not cost its memory for the rest of the connection. */
 #define OUT_KEEP_MAX (64u * 1024)
 
@@ -50,6 +54,7 @@ struct QmpMonitor {
 	State state;
 	bool reading;
 	bool destroyed;
+	bool may_be_cut;                /* taken over, and no line has come yet */
 	unsigned depth;                 /* of callbacks on the stack */
 	int write_errno;                /* writing failed; the reader closes when it has read all */
 
@@ -66,6 +71,7 @@ struct QmpMonitor {
 	size_t early_bytes;
 
 	unsigned garbage_in_a_row;
+	uint64_t n_received;
 	uint64_t n_garbage;
 	uint64_t n_unknown_ids;
 };
@@ -313,11 +319,20 @@ static void handle_line(QmpMonitor *monitor, const char *line, size_t length)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(QmpMessage) message = qmp_message_parse(line, length, &error);
+	bool cut = monitor->may_be_cut && !message;
 
+	monitor->may_be_cut = false;
+	/* The end of an object is never an object by itself, so the rest of a message is known for sure. */
+	if (cut) {
+		if (monitor->handler->cut)
+			monitor->handler->cut(monitor, monitor->userdata);
+		return;
+	}
 	if (!message) {
 		handle_garbage(monitor, error->message);
 		return;
 	}
+	monitor->n_received++;
 	if (message->kind != QMP_MESSAGE_GREETING || monitor->state == STATE_GREETING)
 		monitor->garbage_in_a_row = 0;
 
@@ -360,6 +375,12 @@ static const char *partial_text(const QmpMonitor *monitor)
 	return qmp_framer_has_partial(monitor->framer) ? ", in the middle of a message" : "";
 }
 
+static void tell_taken(QmpMonitor *monitor)
+{
+	if (monitor->handler->taken)
+		monitor->handler->taken(monitor, monitor->userdata);
+}
+
 static void take_bytes(QmpMonitor *monitor, size_t n)
 {
 	g_autoptr(GError) error = NULL;
@@ -368,6 +389,8 @@ static void take_bytes(QmpMonitor *monitor, size_t n)
 		dispatch(monitor);
 	else
 		close_lost(monitor, "%s", error->message);
+	if (!is_over(monitor))
+		tell_taken(monitor);
 }
 
 /* One read; the loop comes again if there is more, after the other monitors had their turn. */
@@ -383,6 +406,9 @@ static void read_some(QmpMonitor *monitor, bool hung_up)
 	if (is_over(monitor) || !monitor->reading)
 		return;
 
+	/* WARNING: before the read. A kill right behind it must not look as if nothing had been read. */
+	if (monitor->handler->taking)
+		monitor->handler->taking(monitor, monitor->userdata);
 	at = qmp_framer_reserve(monitor->framer, &room);
 	n = recv(monitor->fd, at, room, 0);
 	if (n > 0) {
@@ -393,8 +419,10 @@ static void read_some(QmpMonitor *monitor, bool hung_up)
 		close_lost(monitor, "QEMU closed the monitor%s", partial_text(monitor));
 		return;
 	}
-	if (errno == EINTR)
+	if (errno == EINTR) {
+		tell_taken(monitor);
 		return;
+	}
 	if (errno == ECONNRESET) {
 		/* Comes after all data: QEMU was gone before it had read our last command. */
 		close_lost(monitor, "QEMU closed the monitor (connection reset)%s",
@@ -405,6 +433,9 @@ static void read_some(QmpMonitor *monitor, bool hung_up)
 		close_lost(monitor, "cannot read from the monitor: %s", g_strerror(errno));
 		return;
 	}
+	tell_taken(monitor);
+	if (is_over(monitor))
+		return;
 	if (monitor->write_errno)
 		close_lost(monitor, "cannot write to the monitor: %s",
 			   g_strerror(monitor->write_errno));
@@ -498,6 +529,8 @@ static void on_kick(int timeout, void *userdata)
 	if (!monitor->destroyed && qmp_calls_has_ended(monitor->calls))
 		kick(monitor);
 	dispatch(monitor);
+	if (!is_over(monitor))
+		tell_taken(monitor);
 	if (!is_over(monitor) && monitor->reading && monitor->handle < 0 && !watch(monitor))
 		close_lost(monitor, "the monitor cannot be watched");
 	if (!is_over(monitor) && monitor->reading && monitor->write_errno) {
@@ -535,8 +568,8 @@ static void on_handshake_timeout(int timeout, void *userdata)
 	leave(monitor);
 }
 
-QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonitorHandler *handler,
-			    void *userdata)
+static QmpMonitor *monitor_new(Loop *loop, int fd, int handshake_ms, State state,
+			       const QmpMonitorHandler *handler, void *userdata)
 {
 	QmpMonitor *monitor = g_new0(QmpMonitor, 1);
 
@@ -549,6 +582,7 @@ QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonit
 	monitor->out_fd = -1;
 	monitor->handle = -1;
 	monitor->reading = true;
+	monitor->state = state;
 	monitor->handshake_ms = handshake_ms >= 0 ? handshake_ms : QMP_MONITOR_HANDSHAKE_MS;
 	monitor->armed_deadline = INT64_MAX;
 	monitor->framer = qmp_framer_new();
@@ -556,7 +590,9 @@ QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonit
 	monitor->out = g_string_new(NULL);
 	g_queue_init(&monitor->early);
 
-	monitor->handshake_timeout = loop_add_timeout(loop, monitor->handshake_ms,
+	monitor->handshake_timeout = loop_add_timeout(loop, state == STATE_READY
+								    ? LOOP_DISABLED
+								    : monitor->handshake_ms,
 						      on_handshake_timeout, monitor, NULL);
 	monitor->deadline_timeout = loop_add_timeout(loop, LOOP_DISABLED, on_deadline, monitor, NULL);
 	monitor->kick_timeout = loop_add_timeout(loop, LOOP_DISABLED, on_kick, monitor, NULL);
@@ -565,6 +601,24 @@ QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonit
 	g_unix_set_fd_nonblocking(fd, TRUE, NULL);
 	if (!watch(monitor))
 		kick(monitor);
+	return monitor;
+}
+
+QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonitorHandler *handler,
+			    void *userdata)
+{
+	return monitor_new(loop, fd, handshake_ms, STATE_GREETING, handler, userdata);
+}
+
+QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, const QmpMonitorHandler *handler, void *userdata)
+{
+	QmpMonitor *monitor = monitor_new(loop, fd, -1, STATE_READY, handler, userdata);
+
+	monitor->may_be_cut = true;
+	/* The clock of this boot: ids count calls, and nobody makes one in each microsecond. */
+	qmp_calls_skip_ids(monitor->calls, (uint64_t)g_get_monotonic_time());
+	g_string_append_c(monitor->out, PARSER_RESET);
+	update_handle(monitor);
 	return monitor;
 }
 
@@ -640,6 +694,21 @@ void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading)
 bool qmp_monitor_is_ready(const QmpMonitor *monitor)
 {
 	return monitor->state == STATE_READY;
+}
+
+int qmp_monitor_get_fd(const QmpMonitor *monitor)
+{
+	return monitor->fd;
+}
+
+uint64_t qmp_monitor_get_received(const QmpMonitor *monitor)
+{
+	return monitor->n_received;
+}
+
+bool qmp_monitor_is_drained(const QmpMonitor *monitor)
+{
+	return qmp_framer_is_empty(monitor->framer) && monitor->early.length == 0;
 }
 
 unsigned qmp_monitor_get_pending(const QmpMonitor *monitor)

@@ -49,6 +49,13 @@ typedef struct QmpMonitorHandler {
 	void (*closed)(QmpMonitor *monitor, const GError *error, void *userdata);
 	/* A message was skipped because it is no QMP or beyond a bound: what it said is lost. May be NULL. */
 	void (*garbage)(QmpMonitor *monitor, const char *reason, void *userdata);
+	/* Bytes are about to be taken from the socket: from here on only this process has them. May be NULL. */
+	void (*taking)(QmpMonitor *monitor, void *userdata);
+	/* What was taken has been handed on, as far as it was whole. May be NULL. */
+	void (*taken)(QmpMonitor *monitor, void *userdata);
+	/* Of a connection that was taken over: it began in the middle of a message, whose first part somebody
+	 * else has read. It is skipped. May be NULL. */
+	void (*cut)(QmpMonitor *monitor, void *userdata);
 } QmpMonitorHandler;
 
 /* The end of a call. Exactly one of result (borrowed; value of "return") and error is set. */
@@ -60,6 +67,13 @@ typedef void (*QmpReplyCallback)(JsonNode *result, const GError *error, void *us
  * the monitor. */
 QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonitorHandler *handler,
 			    void *userdata);
+
+/* Takes over fd from another process that has done the handshake, read some of what QEMU wrote, and perhaps
+ * left in the middle of a command: the service before this one. QEMU greets nobody twice, so the monitor is ready at
+ * once, and ready() is not called. The first call resets QEMU's parser, and its ids are none that the other has
+ * used, so an answer that was meant for it is taken for nobody's. Whether QEMU is there is told by the
+ * first answer. */
+QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, const QmpMonitorHandler *handler, void *userdata);
 
 /* Closes the connection. Pending calls end with CORE_ERROR_MONITOR_LOST before this returns, also
  * those that their callbacks make; closed() is not called. NULL-safe, returns NULL. */
@@ -87,6 +101,12 @@ void qmp_monitor_send_descriptor(QmpMonitor *monitor, int fd);
 void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading);
 
 bool qmp_monitor_is_ready(const QmpMonitor *monitor);
+/* The socket, for a copy of it; -1 when it is closed. */
+int qmp_monitor_get_fd(const QmpMonitor *monitor);
+/* Messages handed on since the connection began. */
+uint64_t qmp_monitor_get_received(const QmpMonitor *monitor);
+/* All that was read has been handed on: no line waits, and none has begun. */
+bool qmp_monitor_is_drained(const QmpMonitor *monitor);
 /* Calls not yet ended. */
 unsigned qmp_monitor_get_pending(const QmpMonitor *monitor);
 /* Since the connection began: messages dropped because they were no QMP, and replies with an id

@@ -72,10 +72,28 @@ static void on_closed(QmpMonitor *monitor, const GError *error, void *userdata)
 	note(userdata, g_strdup_printf("closed %s: %s", code_name(error), error->message));
 }
 
+static void on_cut(QmpMonitor *monitor, void *userdata)
+{
+	note(userdata, g_strdup("cut"));
+}
+
+static void on_taking(QmpMonitor *monitor, void *userdata)
+{
+	((MonitorFixture *)userdata)->untold = true;
+}
+
+static void on_taken(QmpMonitor *monitor, void *userdata)
+{
+	((MonitorFixture *)userdata)->untold = !qmp_monitor_is_drained(monitor);
+}
+
 static const QmpMonitorHandler handler = {
 	.ready = on_ready,
 	.event = on_event,
 	.closed = on_closed,
+	.taking = on_taking,
+	.taken = on_taken,
+	.cut = on_cut,
 };
 
 static void on_reply(JsonNode *result, const GError *error, void *userdata)
@@ -109,6 +127,11 @@ void monitor_fixture_connect(MonitorFixture *fixture, int handshake_ms)
 {
 	fixture->monitor = qmp_monitor_new(fixture->loop, fixture->client_fd, handshake_ms, &handler,
 					   fixture);
+}
+
+void monitor_fixture_take_over(MonitorFixture *fixture)
+{
+	fixture->monitor = qmp_monitor_take_over(fixture->loop, fixture->client_fd, &handler, fixture);
 }
 
 void monitor_fixture_tear_down(MonitorFixture *fixture, const void *handshake_ms)

@@ -8,7 +8,7 @@
  * A monitor, a scripted QEMU at its other end, and a log of all that the monitor says:
  *
  *     ready PACKAGE           event NAME DATA           closed CODE: TEXT
- *     COMMAND = RESULT        COMMAND ! CODE: TEXT
+ *     COMMAND = RESULT        COMMAND ! CODE: TEXT    cut
  *
  * with timeout, lost, limit and so on as CODE. What is to be done from inside a callback is tied to
  * the start of the line that the callback logs.
@@ -19,6 +19,7 @@ typedef struct MonitorFixture {
 	ScriptedQmp *server;
 	QmpMonitor *monitor;
 	GPtrArray *log;
+	bool untold;                    /* bytes were taken from the socket and not all handed on */
 	const char *free_at;
 	const char *stop_at;            /* set_reading(false) */
 	const char *call_at;            /* execute "again" */
@@ -34,6 +35,8 @@ void monitor_fixture_set_up(MonitorFixture *fixture, const void *handshake_ms);
 void monitor_fixture_tear_down(MonitorFixture *fixture, const void *handshake_ms);
 
 void monitor_fixture_connect(MonitorFixture *fixture, int handshake_ms);
+/* The same, by qmp_monitor_take_over(). */
+void monitor_fixture_take_over(MonitorFixture *fixture);
 
 /* Handshake, until ready; empties the log. */
 void monitor_fixture_make_ready(MonitorFixture *fixture);

@@ -223,7 +223,10 @@ static void respond(ScriptedQmp *server, Command *command, const char *arguments
 
 static void handle_command(ScriptedQmp *server, const char *line, size_t length)
 {
-	g_autofree char *text = g_strndup(line, length);
+	/* What comes before a byte that is in no JSON text is thrown away (qmp-spec, 2.6). */
+	const char *reset = memrchr(line, '\xff', length);
+	g_autofree char *text = g_strndup(reset ? reset + 1 : line,
+					  length - (reset ? (size_t)(reset + 1 - line) : 0));
 	g_autoptr(JsonNode) root = parse(text);
 	g_autofree char *arguments = NULL;
 	JsonObject *object = json_node_get_object(root);
