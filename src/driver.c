@@ -189,6 +189,11 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	return g_steal_pointer(&driver);
 }
 
+void driver_use_store(Driver *driver, const DescriptorStore *store)
+{
+	driver->host.monitors = monitor_store_new(driver->pool, store);
+}
+
 Driver *driver_free(Driver *driver)
 {
 	g_autoptr(GPtrArray) domains = NULL;
@@ -204,6 +209,7 @@ Driver *driver_free(Driver *driver)
 		domain_close(g_ptr_array_index(domains, i));
 	/* Waits for what workers are doing, so that nothing is half done on the disk. */
 	worker_pool_free(driver->pool);
+	monitor_store_free(driver->host.monitors);
 	strand_unref(driver->store);
 	strand_unref(driver->background);
 	g_ptr_array_set_size(domains, 0);
@@ -315,6 +321,7 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 	runs = run_file_list(driver->directories->domains);
 	for (unsigned i = 0; i < runs->len; i++)
 		readopt(driver, g_ptr_array_index(runs, i));
+	monitor_store_drop_others(driver->host.monitors);
 	job->driver = driver;
 	strand_push(driver->background, &emulators_class, job);
 	readopt_ended(driver);

@@ -38,6 +38,9 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 /* Leaves all QEMUs running. */
 Driver *driver_free(Driver *driver);
 
+/* Monitors shall outlive this driver there. store is copied. Before driver_start(). */
+void driver_use_store(Driver *driver, const DescriptorStore *store);
+
 /* Loads the definitions (blocks: start-up) and finds the QEMUs that run. started is called when the state of each is
  * known, or it is known that it cannot be read now. Before that, call nothing else. */
 void driver_start(Driver *driver, void (*started)(void *userdata), void *userdata);

@@ -150,6 +150,8 @@ static const Sentence sentences[] = {
 	{ "Monitor.Event", NULL, NULL,
 	  N_("QEMU's event {0}[: {1:text}][ ({omitted-bytes:size} left out)]") },
 	{ "Monitor.Lost", NULL, NULL, N_("monitor lost[: {0}][, {reason:text}]") },
+	{ "Monitor.Resynchronized", "0", "connection-kept",
+	  N_("the service was started again; nothing was lost") },
 	{ "Monitor.Resynchronized", "1", "0",
 	  N_("state read afresh[ ({0})]; events before may be missing") },
 	{ "Monitor.Resynchronized", NULL, NULL,

@@ -51,6 +51,7 @@ static void call_free(void *data)
 			    "Domain '%s' has stopped", domain_get_name(call->domain));
 	}
 	call_finish(call);
+	handover_update_settled(call->domain);
 	g_clear_pointer(&call->result, json_node_unref);
 	g_clear_error(&call->error);
 	strand_unref(call->events);

@@ -22,6 +22,7 @@
 #define RECONNECT_HANDSHAKE_MS 5000
 
 static void push_closed(Domain *domain, GError *error);
+static void reconnect(Domain *domain);
 static void reconnect_later(Domain *domain);
 
 /* ---- the monitor ---- */
@@ -66,7 +67,12 @@ static void enter_found_state(Domain *domain, DomainState state, LifecycleReason
 		(void)domain_enter_state(domain, state, reason);
 		return;
 	}
-	event = event_new_lifecycle(0, found_events[state], reason);
+	/* A start whose last word nobody has heard. */
+	if (before == DOMAIN_STATE_STARTING)
+		event = event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED,
+					    LIFECYCLE_REASON_BOOTED);
+	else
+		event = event_new_lifecycle(0, found_events[state], reason);
 	event_add_resync(event);
 	if (reason == LIFECYCLE_REASON_GUEST_SHUTDOWN)
 		policy_tell_shutdown(domain, event);
@@ -127,9 +133,8 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 		operation_end(domain->readopt, NULL, NULL);
 }
 
-static void read_version(Domain *domain, JsonNode *greeting)
+static void read_version(Domain *domain, JsonObject *version)
 {
-	JsonObject *version = json_read_object(json_node_as_object(greeting), "version");
 	JsonObject *qemu = json_read_object(version, "qemu");
 	int64_t major = 0, minor = 0, micro = 0;
 
@@ -146,7 +151,8 @@ static void on_ready(QmpMonitor *monitor, JsonNode *greeting, void *userdata)
 {
 	Domain *domain = userdata;
 
-	read_version(domain, greeting);
+	handover_keep(domain);
+	read_version(domain, json_read_object(json_node_as_object(greeting), "version"));
 	if (domain->start) {
 		set_connected(domain, true);
 		start_connected(domain);
@@ -251,12 +257,20 @@ static void closed_done(void *data)
 {
 	Closed *closed = data;
 	Domain *domain = closed->domain;
+	bool catching_up;
 
 	if (!domain->host || domain->run != closed->run)
 		return;
 	g_info("Domain '%s': monitor: %s", domain_get_name(domain), closed->error->message);
+	catching_up = domain->catching_up;
 	domain_drop_monitor(domain);
 	domain->monitor_gone = true;
+	/* What was kept was dead, and nobody has been told yet that it had been kept. */
+	if (catching_up && !domain->process_exited && !is_about_to_end(domain)) {
+		domain->gap_reason = "service-restarted";
+		reconnect(domain);
+		return;
+	}
 	if (domain->start && !domain->process_exited)
 		start_fail(domain, g_error_copy(closed->error));
 	if (domain->process_exited)
@@ -280,15 +294,60 @@ static void on_garbage(QmpMonitor *monitor, const char *reason, void *userdata)
 	domain_publish(userdata, event);
 }
 
-static const QmpMonitorHandler monitor_handler = { on_ready, on_event, on_closed, on_garbage };
+static void on_taking(QmpMonitor *monitor, void *userdata)
+{
+	handover_taking(userdata);
+}
 
-void domain_use_monitor(Domain *domain, int fd, int handshake_ms)
+static void on_taken(QmpMonitor *monitor, void *userdata)
+{
+	handover_update_settled(userdata);
+}
+
+static void on_cut(QmpMonitor *monitor, void *userdata)
+{
+	handover_cut(userdata);
+}
+
+static const QmpMonitorHandler monitor_handler = {
+	on_ready, on_event, on_closed, on_garbage, on_taking, on_taken, on_cut,
+};
+
+static void prepare_for_monitor(Domain *domain)
 {
 	g_assert(!domain->monitor);
 	domain->monitor_gone = false;
 	domain->reading_held = false;
 	/* That of the monitor before, if it was lost while the state was read. */
 	domain_clear_timer(domain, &domain->grace_timer);
+}
+
+void connection_take_over(Domain *domain, int fd)
+{
+	prepare_for_monitor(domain);
+	domain->monitor = qmp_monitor_take_over(domain_loop(domain), fd, &monitor_handler, domain);
+}
+
+void connection_caught_up(Domain *domain, JsonNode *version)
+{
+	read_version(domain, json_node_as_object(version));
+	domain_resync(domain, on_reconnect_resync);
+}
+
+void connection_replace(Domain *domain)
+{
+	domain_drop_monitor(domain);
+	domain->monitor_gone = true;
+	/* WARNING: the end of the run may have waited for what the dropped one had to say. */
+	if (domain->process_exited)
+		run_end_check(domain);
+	else
+		reconnect(domain);
+}
+
+void domain_use_monitor(Domain *domain, int fd, int handshake_ms)
+{
+	prepare_for_monitor(domain);
 	domain->monitor = qmp_monitor_new(domain_loop(domain), fd, handshake_ms, &monitor_handler,
 					  domain);
 }
@@ -297,6 +356,9 @@ void domain_drop_monitor(Domain *domain)
 {
 	QmpMonitor *monitor = g_steal_pointer(&domain->monitor);
 
+	domain->catching_up = false;
+	if (domain->host)
+		handover_forget(domain);
 	/* Ends the pending calls; their callbacks must not find the monitor any more. */
 	qmp_monitor_free(monitor);
 	operations_forget_calls(domain);
@@ -432,8 +494,11 @@ static void reconnect_later(Domain *domain)
 static void on_readopt_timeout(int timer, void *userdata)
 {
 	Operation *operation = userdata;
+	Domain *domain = operation->domain;
 
-	lose_monitor(operation->domain, "no-answer");
+	/* There is much to catch up with, but QEMU is there. */
+	if (!domain->catching_up || qmp_monitor_get_received(domain->monitor) == 0)
+		lose_monitor(domain, "no-answer");
 	operation_end(operation, NULL, NULL);
 }
 
@@ -441,6 +506,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 {
 	g_autoptr(GError) error = NULL;
 	QemuProcess *process;
+	bool kept;
 
 	/* The process, not the state, says what is possible: so no operation_begin(). */
 	domain->readopt = operation_new(domain, DOMAIN_OPERATION_MAX, done, userdata);
@@ -468,10 +534,15 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 				      : launch_find_orphan(domain->directory);
 	if (error)
 		g_warning("Domain '%s': %s", domain_get_name(domain), error->message);
+	kept = handover_begin(domain, g_steal_pointer(&run->picture), run->started);
 	if (!process) {
+		/* What it said last may be in the socket, and the end of file behind it. */
 		domain->process_exited = true;
-		domain->monitor_gone = true;
-		run_end_check(domain);
+		domain->monitor_gone = !kept;
+		if (kept)
+			domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
+		else
+			run_end_check(domain);
 		return;
 	}
 	domain_watch_process(domain, process);
@@ -484,7 +555,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 		return;
 	}
 	domain->while_away = false;
-	domain->gap_reason = "service-restarted";
 	operation_set_timer(domain->readopt, READOPT_TIMEOUT_MS, on_readopt_timeout);
-	reconnect(domain);
+	if (!kept)
+		reconnect(domain);
 }

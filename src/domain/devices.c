@@ -485,7 +485,8 @@ void devices_commit_removed(Domain *domain, Event *event)
 		remove_old_backends(domain);
 		return;
 	}
-	if (g_hash_table_remove(domain->backends, id)) {
+	/* While it catches up QEMU was not asked to take them out: the reading of the state does that. */
+	if (!domain->catching_up && g_hash_table_remove(domain->backends, id)) {
 		domain_write_run_file(domain, true, on_removal_written, NULL);
 		drives_changed(domain);
 	} else if (!*id) {

@@ -3,6 +3,7 @@
 
 #include "domain/domain.h"
 #include "domain/filter-watch.h"
+#include "domain/run-picture.h"
 #include "qemu/process.h"
 
 /*
@@ -15,6 +16,7 @@
  *   restore.c     the part of it that only a domain with a saved state has
  *   save.c        from Save() to `quit`; dropping what was saved
  *   connection.c  the monitor: connect, reconnect, losing it
+ *   handover.c    the connection of the service before this one, and what it told last
  *   call.c        a command whose reply takes its place among the events
  *   resync.c      reading state afresh
  *   intake.c      from QEMU's event to the commit: the strand
@@ -140,6 +142,9 @@ struct Domain {
 	bool lost_told;
 	DomainState state_before_gap; /* unknown if there was none in this run of the service */
 	const char *gap_reason;       /* why events may be missing, for Resynchronized */
+	RunPicture *picture;          /* what was told last; NULL: that is not known */
+	bool kept;                    /* the monitor is in the host's store */
+	bool catching_up;             /* it was taken over, and what it had waiting is being read */
 	bool has_picture;             /* state was read in this run: what differs now can be told */
 	struct Resync *resync;        /* the one in progress, or NULL */
 	unsigned refreshing, refresh_again;   /* bits by StateQuery */
@@ -252,6 +257,27 @@ void domain_use_monitor(Domain *domain, int fd, int handshake_ms);
 void domain_drop_monitor(Domain *domain);
 void domain_watch_process(Domain *domain, QemuProcess *process);
 void domain_kill(Domain *domain, int signal);
+/* Takes over fd, with a handshake behind it. */
+void connection_take_over(Domain *domain, int fd);
+/* Nothing of what was kept is left to be read. version: the answer to query-version. */
+void connection_caught_up(Domain *domain, JsonNode *version);
+/* Another one instead, at once and without a word. */
+void connection_replace(Domain *domain);
+
+/* handover.c */
+/* Bytes of QEMU's are about to be read; and, wherever something comes to its end: is all of it told? */
+void handover_taking(Domain *domain);
+void handover_update_settled(Domain *domain);
+/* The handshake is done: the connection goes to the store; and it is of no use any more. */
+void handover_keep(Domain *domain);
+void handover_forget(Domain *domain);
+/* A run was found. Takes over picture (may be NULL) and what it says of the state, and the connection, if one was kept
+ * and is wanted: then true, and connection_caught_up() follows, or the end of the connection. */
+bool handover_begin(Domain *domain, RunPicture *picture, bool wanted);
+/* Before an event is committed. */
+void handover_note_event(Domain *domain);
+/* The first message was not whole. */
+void handover_cut(Domain *domain);
 
 /* resync.c */
 typedef enum StateQuery {

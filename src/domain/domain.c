@@ -40,6 +40,7 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->events, strand_unref);
 	g_clear_pointer(&domain->process, qemu_process_free);
 	g_clear_pointer(&domain->filter_watch, filter_watch_free);
+	g_clear_pointer(&domain->picture, run_picture_free);
 	g_clear_pointer(&domain->devices, g_hash_table_unref);
 	g_clear_pointer(&domain->backends, g_hash_table_unref);
 	g_clear_pointer(&domain->removed_children, g_ptr_array_unref);
@@ -80,6 +81,8 @@ void domain_reset_run(Domain *domain)
 	domain->lost_told = false;
 	domain->state_before_gap = DOMAIN_STATE_UNKNOWN;
 	domain->has_picture = false;
+	domain->kept = false;
+	domain->catching_up = false;
 	domain->resync = NULL;
 	domain->refreshing = 0;
 	domain->refresh_again = 0;
@@ -140,6 +143,8 @@ void domain_close(Domain *domain)
 		return;
 	domain_ref(domain);
 	g_set_error_literal(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "The service is leaving");
+	/* The next service shall have it. */
+	domain->kept = false;
 	domain_drop_monitor(domain);
 	operations_end_all(domain, error);
 	if (domain->start)
@@ -358,8 +363,10 @@ void domain_event_sent(Domain *domain)
 {
 	g_assert(domain->unsent > 0);
 	domain->unsent--;
-	if (domain->host)
+	if (domain->host) {
 		intake_update_reading(domain);
+		handover_update_settled(domain);
+	}
 }
 
 bool domain_enter_state(Domain *domain, DomainState state, LifecycleReason reason)
@@ -374,6 +381,9 @@ bool domain_enter_state(Domain *domain, DomainState state, LifecycleReason reaso
 		return true;
 	domain->state = state;
 	domain->state_reason = reason;
+	/* Unknown says nothing of the guest: the next service goes by what was known before. */
+	if (state != DOMAIN_STATE_UNKNOWN)
+		run_picture_set_state(domain->picture, state, reason);
 	domain_changed(domain, DOMAIN_PROPERTY_STATE);
 	return true;
 }

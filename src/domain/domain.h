@@ -8,6 +8,7 @@
 #include "base/directories.h"
 #include "base/worker-pool.h"
 #include "domain/backend.h"
+#include "domain/monitor-store.h"
 #include "domain/run-file.h"
 #include "event/event.h"
 #include "loop/loop.h"
@@ -68,6 +69,7 @@ typedef struct DomainHost {
 	WorkerPool *pool;
 	const Directories *directories;
 	DomainDeadlines deadlines;
+	MonitorStore *monitors;         /* NULL: connections end with the service */
 	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
 	void (*event)(Domain *domain, Event *event, void *userdata);
 	void (*changed)(Domain *domain, DomainProperty properties, void *userdata);

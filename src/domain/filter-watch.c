@@ -66,6 +66,21 @@ GHashTable *filter_watch_get_filters(const FilterWatch *watch)
 	return watch->filters;
 }
 
+bool filter_watch_is_busy(const FilterWatch *watch)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, watch->nics);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const Nic *nic = value;
+
+		if (nic->requested || nic->answering || nic->in_all)
+			return true;
+	}
+	return false;
+}
+
 /* The query for all of them is also that of each one that waits for its turn. */
 static void take_over_requests(Nic *all)
 {

@@ -53,6 +53,9 @@ void filter_watch_retry(FilterWatch *watch, const char *nic);
 /* A device is gone. */
 void filter_watch_forget(FilterWatch *watch, const char *nic);
 
+/* The guest has asked, and that was not answered yet. */
+bool filter_watch_is_busy(const FilterWatch *watch);
+
 /* NIC -> RxFilter. Borrowed. */
 GHashTable *filter_watch_get_filters(const FilterWatch *watch);
 

@@ -129,6 +129,7 @@ static void item_done(void *data)
 		g_debug("Event %s of an earlier run, dropped", item->message->name);
 		return;
 	}
+	handover_note_event(domain);
 	stop_cause_note_event(domain, item->event, item->message->time);
 	commit_event(domain, g_steal_pointer(&item->event));
 	intake_update_reading(domain);
@@ -138,6 +139,7 @@ static void item_free(void *data)
 {
 	IntakeItem *item = data;
 
+	handover_update_settled(item->domain);
 	domain_unref(item->domain);
 	qmp_message_free(item->message);
 	event_unref(item->event);

@@ -158,6 +158,7 @@ static bool check_no_orphan(const char *directory, GError **error)
 static bool launch_in(RunFile *run, const char *directory, bool incoming, Launched *launched,
 		      GError **error)
 {
+	g_autoptr(GError) picture_error = NULL;
 	int listening_fd;
 	bool ok;
 
@@ -177,6 +178,9 @@ static bool launch_in(RunFile *run, const char *directory, bool incoming, Launch
 	listening_fd = make_listening_socket(directory, error);
 	if (listening_fd < 0)
 		return false;
+	launched->picture = run_picture_open(directory, &picture_error);
+	if (!launched->picture)
+		g_warning("%s", picture_error->message);
 	launched->monitor_fd = launch_connect(directory, error);
 	ok = launched->monitor_fd >= 0 &&
 	     spawn(run, directory, listening_fd, incoming, launched, error);
@@ -202,6 +206,7 @@ bool launch(RunFile *run, const char *directory, bool incoming, Launched *ret_la
 	if (launched.process)
 		qemu_process_kill(launched.process);
 	qemu_process_free(launched.process);
+	run_picture_free(launched.picture);
 	g_free(launched.emulator);
 	(void)directories_remove(directory, NULL);
 	return false;

@@ -14,6 +14,7 @@
 
 typedef struct Launched {
 	QemuProcess *process;
+	RunPicture *picture;         /* NULL: it could not be made */
 	int monitor_fd;              /* connected, non-blocking */
 	char *emulator;              /* absolute path */
 } Launched;

@@ -235,7 +235,8 @@ Event *lifecycle_make_stopped(Domain *domain)
 	const RunHints *hints = &domain->hints;
 	Event *event = event_new_lifecycle(0, LIFECYCLE_STOPPED, get_stop_reason(domain));
 
-	if (hints->shutdown_seen) {
+	/* NULL: it was told by the service before this one. */
+	if (hints->shutdown_seen && hints->shutdown_cause) {
 		event_add_detail(event, "cause", g_variant_new_string(hints->shutdown_cause));
 		event_add_detail(event, "guest", g_variant_new_boolean(hints->shutdown_by_guest));
 	} else if (hints->watchdog_poweroff) {

@@ -125,6 +125,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 	JsonObject *object = json_node_as_object(node);
 	const char *definition, *emulator = "";
 	int64_t version = 0, incarnation = 0, pid = 0, start_time = 0, started_at = 0;
+	g_autoptr(GError) picture_error = NULL;
 	g_autoptr(RunFile) run = NULL;
 
 	if (!node) {
@@ -158,6 +159,9 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->started_at = started_at;
 	run->emulator = g_strdup(emulator);
 	run->backends = read_backends(json_read_object(object, "backends"));
+	run->picture = run_picture_open(directory, &picture_error);
+	if (!run->picture)
+		g_warning("%s", picture_error->message);
 	return g_steal_pointer(&run);
 }
 
@@ -167,6 +171,7 @@ RunFile *run_file_free(RunFile *run)
 		return NULL;
 	g_clear_pointer(&run->definition, definition_unref);
 	g_clear_pointer(&run->backends, g_hash_table_unref);
+	g_clear_pointer(&run->picture, run_picture_free);
 	g_free(run->emulator);
 	g_free(run);
 	return NULL;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "domain/backend.h"
+#include "domain/run-picture.h"
 #include "model/definition.h"
 
 /*
@@ -26,6 +27,7 @@ typedef struct RunFile {
 	int64_t started_at;
 	char *emulator;
 	GHashTable *backends;        /* device id -> Backends */
+	RunPicture *picture;         /* beside it (run-picture.h); NULL: none */
 } RunFile;
 
 #define RUN_FILE_NAME      "run.json"

@@ -65,6 +65,8 @@ static void launch_done(void *data)
 	domain->has_directory = true;
 	domain->emulator = g_steal_pointer(&job->launched.emulator);
 	domain_changed(domain, DOMAIN_PROPERTY_HARDWARE);
+	domain->picture = g_steal_pointer(&job->launched.picture);
+	run_picture_set_state(domain->picture, domain->state, domain->state_reason);
 	domain_watch_process(domain, g_steal_pointer(&job->launched.process));
 	if (domain->start->error) {
 		/* Destroyed meanwhile. */
@@ -83,6 +85,7 @@ static void launch_free(void *data)
 	if (job->launched.monitor_fd >= 0)
 		(void)close(job->launched.monitor_fd);
 	qemu_process_free(job->launched.process);
+	run_picture_free(job->launched.picture);
 	g_free(job->launched.emulator);
 	definition_unref(job->file.definition);
 	g_free(job->file.emulator);

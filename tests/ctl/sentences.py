@@ -225,6 +225,7 @@ CASES = {
     ],
     "Monitor.Lost": [(("closed",), {}, "monitor lost: closed")],
     "Monitor.Resynchronized": [
+        (("connection-kept", 41), {}, "the service was started again; nothing was lost"),
         (("service-restarted", 41), {},
          "state read afresh (service-restarted); events after number 41 may be missing"),
         (("monitor-lost", 0), {}, "state read afresh (monitor-lost); events before may be missing"),

@@ -2,10 +2,12 @@
 #include "domain-fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "driver-internal.h"
 
@@ -206,6 +208,98 @@ static void record_free(void *data)
 	g_free(record);
 }
 
+/* ---- the store ---- */
+
+static void close_kept(void *fd)
+{
+	(void)close(GPOINTER_TO_INT(fd));
+}
+
+void fixture_set_kept(DomainFixture *fixture, const char *name, int fd)
+{
+	g_mutex_lock(&fixture->lock);
+	g_hash_table_replace(fixture->kept, g_strdup(name), GINT_TO_POINTER(fd));
+	g_mutex_unlock(&fixture->lock);
+}
+
+static void store_keep(const char *name, int fd, void *userdata)
+{
+	fixture_set_kept(userdata, name, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+static void store_forget(const char *name, void *userdata)
+{
+	DomainFixture *fixture = userdata;
+
+	g_mutex_lock(&fixture->lock);
+	(void)g_hash_table_remove(fixture->kept, name);
+	g_mutex_unlock(&fixture->lock);
+}
+
+static int get_kept(DomainFixture *fixture, const char *name)
+{
+	void *fd = GINT_TO_POINTER(-1);
+
+	g_mutex_lock(&fixture->lock);
+	(void)g_hash_table_lookup_extended(fixture->kept, name, NULL, &fd);
+	g_mutex_unlock(&fixture->lock);
+	return GPOINTER_TO_INT(fd);
+}
+
+static bool is_taken(void *key, void *value, void *userdata)
+{
+	return !g_hash_table_contains(userdata, key);
+}
+
+static int store_take(const char *name, void *userdata)
+{
+	DomainFixture *fixture = userdata;
+	int fd = get_kept(fixture, name);
+
+	g_hash_table_add(fixture->taken, g_strdup(name));
+	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void store_drop_others(void *userdata)
+{
+	DomainFixture *fixture = userdata;
+
+	g_mutex_lock(&fixture->lock);
+	(void)g_hash_table_foreach_remove(fixture->kept, (GHRFunc)is_taken, fixture->taken);
+	g_mutex_unlock(&fixture->lock);
+}
+
+static void use_store(DomainFixture *fixture)
+{
+	const DescriptorStore store = { store_keep, store_forget, store_take, store_drop_others,
+					fixture };
+
+	g_hash_table_remove_all(fixture->taken);
+	driver_use_store(fixture->driver, &store);
+}
+
+void fixture_use_store(DomainFixture *fixture)
+{
+	fixture->keeps = true;
+}
+
+int fixture_get_kept(DomainFixture *fixture, Domain *domain)
+{
+	g_autofree char *name = g_strconcat("monitor-", domain_get_uuid(domain), NULL);
+
+	return get_kept(fixture, name);
+}
+
+unsigned fixture_count_kept(DomainFixture *fixture)
+{
+	unsigned n;
+
+	g_mutex_lock(&fixture->lock);
+	n = g_hash_table_size(fixture->kept);
+	g_mutex_unlock(&fixture->lock);
+	return n;
+}
+
 /* ---- the driver ---- */
 
 static bool is_started(void *userdata)
@@ -232,6 +326,8 @@ void fixture_open_driver(DomainFixture *fixture)
 	g_assert_no_error(error);
 	/* The number never goes back, and has no hole. */
 	g_assert_cmpuint(driver_get_last_sequence(fixture->driver), ==, fixture->last_sequence);
+	if (fixture->keeps)
+		use_store(fixture);
 	driver_start(fixture->driver, on_started, fixture);
 	fixture_wait(fixture, is_started, fixture);
 }
@@ -273,6 +369,9 @@ void fixture_set_up(DomainFixture *fixture, const void *data)
 	fixture->loop = loop_poll_new();
 	fixture->records = g_ptr_array_new_with_free_func(record_free);
 	fixture->last_of = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_mutex_init(&fixture->lock);
+	fixture->kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_kept);
+	fixture->taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	fixture_open_driver(fixture);
 }
 
@@ -330,6 +429,11 @@ void fixture_tear_down(DomainFixture *fixture, const void *data)
 	g_ptr_array_unref(fixture->records);
 	event_unref(fixture->last);
 	g_hash_table_unref(fixture->last_of);
+	/* Whatever was kept went with its run. */
+	g_assert_cmpuint(fixture_count_kept(fixture), ==, 0);
+	g_hash_table_unref(fixture->kept);
+	g_hash_table_unref(fixture->taken);
+	g_mutex_clear(&fixture->lock);
 }
 
 /* ---- waiting ---- */

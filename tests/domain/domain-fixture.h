@@ -39,6 +39,11 @@ typedef struct DomainFixture {
 	uint64_t last_sequence;
 	GHashTable *last_of;         /* "UUID KIND" -> sequence */
 
+	bool keeps;                  /* the next driver has a store of descriptors */
+	GMutex lock;
+	GHashTable *kept;            /* name -> descriptor; under lock, for workers write it */
+	GHashTable *taken;           /* names that were asked for */
+
 	Domain *slow;                /* its events are not passed on: they are counted in unsent */
 	unsigned unsent;
 } DomainFixture;
@@ -59,6 +64,13 @@ void fixture_tear_down(DomainFixture *fixture, const void *data);
 /* As a kill of the service: the driver goes and the QEMUs stay; then the next one finds them. */
 void fixture_close_driver(DomainFixture *fixture);
 void fixture_open_driver(DomainFixture *fixture);
+/* From the next driver on monitors are kept. */
+void fixture_use_store(DomainFixture *fixture);
+/* What is kept of a domain: a descriptor that stays the fixture's, or -1. */
+int fixture_get_kept(DomainFixture *fixture, Domain *domain);
+/* Puts fd there instead; takes it over. */
+void fixture_set_kept(DomainFixture *fixture, const char *name, int fd);
+unsigned fixture_count_kept(DomainFixture *fixture);
 /* Shorter deadlines than those of the service. */
 void fixture_set_deadlines(DomainFixture *fixture, int start_ms, int shutdown_ms);
 /* RUNTIME/domains/UUID, or a file in it. */

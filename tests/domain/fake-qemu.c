@@ -46,6 +46,7 @@
  */
 
 #define PERIPHERAL "/machine/peripheral/"
+#define VERSION "{\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, \"package\": \"\"}"
 
 typedef struct Device {
 	char *id, *driver;
@@ -270,6 +271,11 @@ static _Noreturn void quit(gint64 id, JsonObject *arguments)
 static void accept_it(gint64 id, JsonObject *arguments)
 {
 	reply(id, "{}");
+}
+
+static void query_version(gint64 id, JsonObject *arguments)
+{
+	reply(id, VERSION);
 }
 
 static void answer_setting(gint64 id, const char *key, const char *unset)
@@ -514,6 +520,7 @@ static const struct {
 	{ "query-migrate", query_migrate },
 	{ "query-rx-filter", query_rx_filter },
 	{ "query-status", run_state },
+	{ "query-version", query_version },
 	{ "quit", quit },
 	{ "set-action", set_action },
 	{ "stop", stop },
@@ -560,8 +567,20 @@ static void write_before(const char *command)
 		write_line(line);
 }
 
-static void handle(const char *line)
+/* As the real one's parser: a byte that is in no JSON text ends what has come of a command. */
+static const char *skip_reset(const char *line)
 {
+	const char *reset = strrchr(line, '\xff');
+
+	if (!reset)
+		return line;
+	write_line("{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}");
+	return reset + 1;
+}
+
+static void handle(const char *bytes)
+{
+	const char *line = skip_reset(bytes);
 	g_autoptr(JsonNode) node = json_from_string(line, NULL);
 	JsonObject *command = json_node_get_object(node);
 	const char *name = get_string(command, "execute");
@@ -607,8 +626,7 @@ static void greet(void)
 		return;
 	for (unsigned i = 0; is_set("greeting", "garbage") && i < 100; i++)
 		write_line("Escape character is '^]'.");
-	write_line("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, "
-		   "\"package\": \"\"}, \"capabilities\": [\"oob\"]}}");
+	write_line("{\"QMP\": {\"version\": " VERSION ", \"capabilities\": [\"oob\"]}}");
 }
 
 static void on_readable(void)

@@ -281,7 +281,8 @@ static void test_restart(DomainFixture *fixture, const void *data)
 	fixture_forget(fixture);
 	fixture_open_driver(fixture);
 	domain = driver_find_domain(fixture->driver, "a");
-	fixture_expect(fixture, domain, "Resynchronized service-restarted", NULL);
+	fixture_expect(fixture, domain, "suspended ioerror paused (resync)",
+		       "Resynchronized service-restarted", NULL);
 	g_assert_cmpstr(get_tray(domain, "cd0"), ==, "open");
 	g_assert_cmpstr(get_status(domain, "vd0"), ==, "failed");
 	g_assert_cmpuint(get_threshold(domain, "n0"), ==, 3);

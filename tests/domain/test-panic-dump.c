@@ -537,8 +537,8 @@ static void test_found_panicked(DomainFixture *fixture, const void *data)
 
 	fixture_set(fixture, domain, "status", "guest-panicked");
 	domain = reopen(fixture, domain);
-	fixture_expect(fixture, domain, "Resynchronized service-restarted", ENDED,
-		       "starting recreated starting", "started recreated running", NULL);
+	fixture_expect(fixture, domain, "crashed panicked crashed (resync)",
+		       "Resynchronized service-restarted", ENDED, "starting recreated starting", "started recreated running", NULL);
 	(void)waitpid(pid, NULL, WNOHANG);
 }
 

@@ -221,7 +221,8 @@ static void test_from_snapshot(DomainFixture *fixture, const void *data)
 
 /* ---- found again ---- */
 
-static Domain *reopen(DomainFixture *fixture)
+/* told: what has changed since, or NULL. */
+static Domain *reopen(DomainFixture *fixture, const char *told)
 {
 	Domain *domain;
 
@@ -229,7 +230,10 @@ static Domain *reopen(DomainFixture *fixture)
 	fixture_forget(fixture);
 	fixture_open_driver(fixture);
 	domain = driver_find_domain(fixture->driver, "a");
-	fixture_expect(fixture, domain, "Resynchronized service-restarted", NULL);
+	if (told)
+		fixture_expect(fixture, domain, told, "Resynchronized service-restarted", NULL);
+	else
+		fixture_expect(fixture, domain, "Resynchronized service-restarted", NULL);
 	return domain;
 }
 
@@ -251,7 +255,7 @@ static void test_found(DomainFixture *fixture, const void *data)
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
 		fixture_set(fixture, domain, "status", rows[i].run_state);
-		domain = reopen(fixture);
+		domain = reopen(fixture, i == 0 ? "suspended resync paused (resync)" : NULL);
 		g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_PAUSED);
 		g_assert_cmpint(domain_get_state_reason(domain), ==, rows[i].reason);
 	}
@@ -271,7 +275,7 @@ static void test_found_save(DomainFixture *fixture, const void *data)
 
 	fixture_set(fixture, domain, "status", "postmigrate");
 	g_assert_true(g_file_set_contents(partial, "half", -1, NULL));
-	domain = reopen(fixture);
+	domain = reopen(fixture, "suspended paused paused (resync)");
 	g_assert_cmpint(domain_get_state_reason(domain), ==, LIFECYCLE_REASON_PAUSED);
 	end_with_quit(fixture, domain);
 	fixture_expect(fixture, domain, "shutdown host shutting-down", "stopped shutdown shut-off", NULL);

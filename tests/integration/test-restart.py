@@ -105,7 +105,7 @@ class Killed(RestartCase):
                                                    path=domain.path)))
 
     def test_state_that_changed_meanwhile(self):
-        """Nobody saw it happen, but it is known now."""
+        """Nobody saw it happen, but it is known now, and what was told last is known too."""
         domain = self.define("moody", machine="none", arguments=life.second_monitor("moody"))
         domain.start()
         since = self.restart()
@@ -114,6 +114,12 @@ class Killed(RestartCase):
         monitor.close()
         self.assertEqual("paused", domain.state)
         self.assertEqual("resync", domain.get("Domain", "StateReason"))
+        self.recorder.wait("Monitor.Resynchronized", path=domain.path, since=since)
+        self.assertEqual([("suspended", "resync", "paused")], self.lifecycle(domain, since))
+        told = self.wait_life(domain, "suspended", since=since)
+        self.assertEqual({"reason": "resync"}, self.details(told))
+        since = self.restart()
+        self.assertEqual("paused", domain.state)
         self.recorder.wait("Monitor.Resynchronized", path=domain.path, since=since)
         self.assertEqual([], self.lifecycle(domain, since))
 
