@@ -32,6 +32,7 @@ struct Emitter {
 	unsigned sent;              /* in this turn */
 	GQueue entries;             /* Entry */
 	GHashTable *waiting;        /* Domain -> how many of the entries are its own */
+	GQueue unwritten;           /* Domain (with a reference), one for each event the bus may still hold */
 	GHashTable *changed;        /* Domain (with a reference) -> DomainProperty */
 	GPtrArray *manager_changed; /* names of properties */
 	sd_event_source *next_turn; /* the budget was used up, or properties changed: go on soon */
@@ -119,6 +120,21 @@ static void count(Emitter *emitter, Domain *domain, int difference)
 		g_hash_table_remove(emitter->waiting, domain);
 }
 
+/* An event has been sent when the bus has written it to its socket: from then on a kill of the service does not
+ * lose it. What the bus still holds are the newest messages. */
+static void tell_sent(Emitter *emitter)
+{
+	uint64_t queued = 0;
+
+	(void)sd_bus_get_n_queued_write(emitter->bus, &queued);
+	while (emitter->unwritten.length > queued) {
+		Domain *domain = g_queue_pop_head(&emitter->unwritten);
+
+		domain_event_sent(domain);
+		domain_unref(domain);
+	}
+}
+
 static void send_entry(Emitter *emitter, Entry *entry)
 {
 	if (entry->domain)
@@ -127,7 +143,8 @@ static void send_entry(Emitter *emitter, Entry *entry)
 	case ENTRY_EVENT:
 		flush_changed(emitter, entry->domain);
 		send_event(emitter, entry->domain, entry->event);
-		domain_event_sent(entry->domain);
+		g_queue_push_tail(&emitter->unwritten, domain_ref(entry->domain));
+		tell_sent(emitter);
 		break;
 	case ENTRY_ADDED:
 		/* What has changed since is in it. */
@@ -185,8 +202,9 @@ static void want_next_turn(Emitter *emitter)
 /* Whatever is left over waits for the bus: after each turn in which it may have written, look again. */
 static void watch_bus(Emitter *emitter)
 {
-	(void)sd_event_source_set_enabled(emitter->post, emitter_is_empty(emitter) ? SD_EVENT_OFF
-										   : SD_EVENT_ON);
+	bool waits = !emitter_is_empty(emitter) || emitter->unwritten.length > 0;
+
+	(void)sd_event_source_set_enabled(emitter->post, waits ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 static void drain(Emitter *emitter)
@@ -217,6 +235,7 @@ static int on_turn(sd_event_source *source, void *userdata)
 	Emitter *emitter = userdata;
 
 	emitter->sent = 0;
+	tell_sent(emitter);
 	drain(emitter);
 	if (emitter->open && g_queue_is_empty(&emitter->entries)) {
 		send_all_changed(emitter);
@@ -234,6 +253,7 @@ Emitter *emitter_new(sd_bus *bus, sd_event *event, EmitterIsKnown is_known, void
 	emitter->userdata = userdata;
 	g_queue_init(&emitter->entries);
 	emitter->waiting = g_hash_table_new(NULL, NULL);
+	g_queue_init(&emitter->unwritten);
 	emitter->changed = g_hash_table_new(NULL, NULL);
 	emitter->manager_changed = g_ptr_array_new();
 	if (sd_event_add_defer(event, &emitter->next_turn, on_turn, emitter) < 0 ||
@@ -255,6 +275,7 @@ Emitter *emitter_free(Emitter *emitter)
 	sd_event_source_disable_unref(emitter->post);
 	g_queue_clear_full(&emitter->entries, (GDestroyNotify)entry_free);
 	g_hash_table_unref(emitter->waiting);
+	g_queue_clear_full(&emitter->unwritten, (GDestroyNotify)domain_unref);
 	g_hash_table_iter_init(&iter, emitter->changed);
 	while (g_hash_table_iter_next(&iter, &domain, NULL))
 		domain_unref(domain);
@@ -298,6 +319,8 @@ void emitter_flush(Emitter *emitter)
 		entry_free(entry);
 	}
 	emitter->flushed = true;
+	(void)sd_bus_flush(emitter->bus);
+	tell_sent(emitter);
 }
 
 void emitter_event(Emitter *emitter, Domain *domain, Event *event)

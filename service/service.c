@@ -267,12 +267,15 @@ static bool start_driver(Service *service, bool system)
 		.userdata = service,
 	};
 	g_autoptr(GError) error = NULL;
+	DescriptorStore store;
 
 	service->driver = driver_new(service->loop, system, &observer, &error);
 	if (!service->driver) {
 		g_warning("%s", error->message);
 		return false;
 	}
+	store = fd_store_get_interface(service->fd_store);
+	driver_use_store(service->driver, &store);
 	driver_start(service->driver, on_driver_started, service);
 	return true;
 }
@@ -284,6 +287,7 @@ static void teardown(Service *service)
 	if (service->emitter && service->driver)
 		emitter_flush(service->emitter);
 	service->driver = driver_free(service->driver);
+	service->fd_store = fd_store_free(service->fd_store);
 	service->emitter = emitter_free(service->emitter);
 	service->callers = callers_free(service->callers);
 	service->loop = loop_free(service->loop);
@@ -298,6 +302,7 @@ int service_run(const ServiceOptions *options)
 {
 	Service service = {
 		.idle_timeout_us = (uint64_t)options->idle_timeout * G_USEC_PER_SEC,
+		.fd_store = fd_store_new(),
 	};
 	int status = EXIT_FAILURE, r = setup(&service, options);
 

@@ -8,6 +8,7 @@
 #include "driver.h"
 #include "emitter.h"
 #include "log-writer.h"
+#include "fd-store.h"
 
 /*
  * The process on the bus: one sd-event loop, one connection, the driver behind the loop interface, and the
@@ -20,6 +21,7 @@
  *   *-interface.c        the methods and properties of one interface each
  *   domain-signals.c     event kind -> signal
  *   emitter.c            what goes out, in order
+ *   fd-store.c           what the service manager keeps for the next start
  *   method-call.c        a call that is answered later
  *   caller.c             who has how many of them
  *   bus-*.c              errors, paths, options, variants
@@ -34,6 +36,7 @@ typedef struct Service {
 	sd_event *event;
 	sd_bus *bus;
 	Loop *loop;
+	FdStore *fd_store;
 	Driver *driver;
 	Emitter *emitter;
 	char *instance_id;
