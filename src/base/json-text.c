@@ -28,13 +28,14 @@ typedef struct Lexer {
 	unsigned depth;
 	unsigned values;
 	bool has_root;
+	JsonTextPlace bad;
 } Lexer;
 
 G_GNUC_PRINTF(4, 5)
-static bool fail(const char *text, const char *at, GError **error, const char *format, ...)
+static bool fail(Lexer *lexer, const char *at, GError **error, const char *format, ...)
 {
 	g_autofree char *what = NULL;
-	const char *line_start = text;
+	const char *line_start = lexer->text;
 	unsigned line = 1;
 	va_list args;
 
@@ -43,14 +44,15 @@ static bool fail(const char *text, const char *at, GError **error, const char *f
 	va_end(args);
 
 	/* Counted here and not on the way, so that good text does not pay for it. */
-	for (const char *p = text; p < at; p++) {
+	for (const char *p = lexer->text; p < at; p++) {
 		if (*p == '\n') {
 			line++;
 			line_start = p + 1;
 		}
 	}
+	lexer->bad = (JsonTextPlace){ line, (unsigned)(at - line_start) + 1 };
 	g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
-		    "line %u, column %zu: %s", line, (size_t)(at - line_start) + 1, what);
+		    "line %u, column %u: %s", lexer->bad.line, lexer->bad.column, what);
 	return false;
 }
 
@@ -75,9 +77,9 @@ static bool skip_unicode_escape(Lexer *lexer, GError **error)
 	unsigned high, low;
 
 	if (!hex4(lexer->at, lexer->end, &high))
-		return fail(lexer->text, lexer->at, error, "\\u is not followed by four hex digits");
+		return fail(lexer, lexer->at, error, "\\u is not followed by four hex digits");
 	if (high == 0)
-		return fail(lexer->text, lexer->at, error, "a NUL character is not allowed");
+		return fail(lexer, lexer->at, error, "a NUL character is not allowed");
 	if (high < 0xd800 || high > 0xdfff) {
 		lexer->at += 4;
 		return true;
@@ -86,7 +88,7 @@ static bool skip_unicode_escape(Lexer *lexer, GError **error)
 	if (high > 0xdbff || lexer->end - lexer->at < 10 || lexer->at[4] != '\\' ||
 	    lexer->at[5] != 'u' || !hex4(lexer->at + 6, lexer->end, &low) || low < 0xdc00 ||
 	    low > 0xdfff)
-		return fail(lexer->text, lexer->at, error, "half a surrogate pair");
+		return fail(lexer, lexer->at, error, "half a surrogate pair");
 	lexer->at += 10;
 	return true;
 }
@@ -101,7 +103,7 @@ static bool skip_string(Lexer *lexer, GError **error)
 		if (c == '"')
 			return true;
 		if (c < 0x20)
-			return fail(lexer->text, lexer->at - 1, error,
+			return fail(lexer, lexer->at - 1, error,
 				    "control character 0x%02x in a string", c);
 		if (c != '\\' || lexer->at == lexer->end)
 			continue;
@@ -111,10 +113,10 @@ static bool skip_string(Lexer *lexer, GError **error)
 			if (!skip_unicode_escape(lexer, error))
 				return false;
 		} else if (!c || !strchr("\"\\/bfnrt", c)) {
-			return fail(lexer->text, lexer->at - 1, error, "unknown escape in a string");
+			return fail(lexer, lexer->at - 1, error, "unknown escape in a string");
 		}
 	}
-	return fail(lexer->text, start, error, "a string that does not end");
+	return fail(lexer, start, error, "a string that does not end");
 }
 
 static size_t count_digits(const char *p)
@@ -168,11 +170,11 @@ static bool check_number(Lexer *lexer, const char *token, size_t length, GError 
 	bool integer, fits;
 
 	if (length > NUMBER_MAX)
-		return fail(lexer->text, token, error, "a number of more than %d digits", NUMBER_MAX);
+		return fail(lexer, token, error, "a number of more than %d digits", NUMBER_MAX);
 	memcpy(number, token, length);
 	number[length] = '\0';
 	if (!number_is_valid(number, &integer))
-		return fail(lexer->text, token, error, "'%s' is no number", number);
+		return fail(lexer, token, error, "'%s' is no number", number);
 
 	if (!integer)
 		fits = isfinite(g_ascii_strtod(number, NULL));
@@ -181,7 +183,7 @@ static bool check_number(Lexer *lexer, const char *token, size_t length, GError 
 	else
 		fits = g_ascii_string_to_unsigned(number, 10, 0, G_MAXUINT64, NULL, NULL);
 	if (!fits)
-		return fail(lexer->text, token, error, "the number %s is out of range", number);
+		return fail(lexer, token, error, "the number %s is out of range", number);
 	return true;
 }
 
@@ -195,14 +197,14 @@ static bool skip_word(Lexer *lexer, GError **error)
 		lexer->at++;
 	length = (size_t)(lexer->at - token);
 	if (length == 0)
-		return fail(lexer->text, token, error, "a character that is not JSON");
+		return fail(lexer, token, error, "a character that is not JSON");
 
 	if (*token == '-' || g_ascii_isdigit(*token))
 		return check_number(lexer, token, length, error);
 	if ((length == 4 && (memcmp(token, "true", 4) == 0 || memcmp(token, "null", 4) == 0)) ||
 	    (length == 5 && memcmp(token, "false", 5) == 0))
 		return true;
-	return fail(lexer->text, token, error, "a word that is not JSON");
+	return fail(lexer, token, error, "a word that is not JSON");
 }
 
 /* The start of an object, array, string, number or word, at any depth. Keys count too, which is
@@ -210,9 +212,9 @@ static bool skip_word(Lexer *lexer, GError **error)
 static bool begin_value(Lexer *lexer, GError **error)
 {
 	if (lexer->depth == 0 && lexer->has_root)
-		return fail(lexer->text, lexer->at, error, "text after the value");
+		return fail(lexer, lexer->at, error, "text after the value");
 	if (lexer->values == JSON_TEXT_VALUES_MAX)
-		return fail(lexer->text, lexer->at, error, "more than %u values",
+		return fail(lexer, lexer->at, error, "more than %u values",
 			    JSON_TEXT_VALUES_MAX);
 	lexer->has_root = true;
 	lexer->values++;
@@ -231,7 +233,7 @@ static bool check_token(Lexer *lexer, unsigned nesting_max, GError **error)
 	case ',':
 	case ':':
 		if (lexer->depth == 0)
-			return fail(lexer->text, lexer->at, error, "unexpected '%c'", *lexer->at);
+			return fail(lexer, lexer->at, error, "unexpected '%c'", *lexer->at);
 		lexer->at++;
 		return true;
 	case '{':
@@ -239,7 +241,7 @@ static bool check_token(Lexer *lexer, unsigned nesting_max, GError **error)
 		if (!begin_value(lexer, error))
 			return false;
 		if (lexer->depth == nesting_max)
-			return fail(lexer->text, lexer->at, error, "nested deeper than %u",
+			return fail(lexer, lexer->at, error, "nested deeper than %u",
 				    nesting_max);
 		lexer->depth++;
 		lexer->at++;
@@ -247,7 +249,7 @@ static bool check_token(Lexer *lexer, unsigned nesting_max, GError **error)
 	case '}':
 	case ']':
 		if (lexer->depth == 0)
-			return fail(lexer->text, lexer->at, error, "unexpected '%c'", *lexer->at);
+			return fail(lexer, lexer->at, error, "unexpected '%c'", *lexer->at);
 		lexer->depth--;
 		lexer->at++;
 		return true;
@@ -258,10 +260,9 @@ static bool check_token(Lexer *lexer, unsigned nesting_max, GError **error)
 	}
 }
 
-bool json_text_check(const char *text, size_t length, size_t length_max, unsigned nesting_max,
-		     GError **error)
+static bool check(Lexer *lexer, size_t length_max, unsigned nesting_max, GError **error)
 {
-	Lexer lexer = { .text = text, .at = text, .end = text + length };
+	size_t length = (size_t)(lexer->end - lexer->text);
 	const char *bad;
 
 	if (length > length_max) {
@@ -270,18 +271,26 @@ bool json_text_check(const char *text, size_t length, size_t length_max, unsigne
 		return false;
 	}
 	/* Also finds NUL bytes: with a length given, glib does not take them as part of the text. */
-	if (length > 0 && !g_utf8_validate_len(text, length, &bad))
-		return fail(text, bad, error, *bad ? "invalid UTF-8" : "a NUL byte");
+	if (length > 0 && !g_utf8_validate_len(lexer->text, length, &bad))
+		return fail(lexer, bad, error, *bad ? "invalid UTF-8" : "a NUL byte");
 
-	while (lexer.at < lexer.end) {
-		if (!check_token(&lexer, nesting_max, error))
+	while (lexer->at < lexer->end) {
+		if (!check_token(lexer, nesting_max, error))
 			return false;
 	}
-	if (!lexer.has_root)
-		return fail(text, lexer.end, error, "empty");
-	if (lexer.depth > 0)
-		return fail(text, lexer.end, error, "ends inside an object or array");
+	if (!lexer->has_root)
+		return fail(lexer, lexer->end, error, "empty");
+	if (lexer->depth > 0)
+		return fail(lexer, lexer->end, error, "ends inside an object or array");
 	return true;
+}
+
+bool json_text_check(const char *text, size_t length, size_t length_max, unsigned nesting_max,
+		     GError **error)
+{
+	Lexer lexer = { .text = text, .at = text, .end = text + length };
+
+	return check(&lexer, length_max, nesting_max, error);
 }
 
 /* json-glib quotes in its error what it did not expect, decoded and cut off after so many bytes: there may
@@ -299,22 +308,35 @@ static void set_parse_error(GError **error, const char *message)
 	g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT, "%s", line->str);
 }
 
-JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, unsigned nesting_max,
-			  GError **error)
+JsonNode *json_text_parse_located(const char *text, size_t length, size_t length_max,
+				  unsigned nesting_max, JsonTextPlace *ret_bad, GError **error)
 {
+	Lexer lexer = { .text = text, .at = text, .end = text + length };
 	g_autoptr(JsonParser) parser = NULL;
 	g_autoptr(GError) json_error = NULL;
 
-	if (!json_text_check(text, length, length_max, nesting_max, error))
+	if (!check(&lexer, length_max, nesting_max, error)) {
+		*ret_bad = lexer.bad;
 		return NULL;
+	}
 
 	/* Immutable: sealed nodes may be read by several threads. */
 	parser = json_parser_new_immutable();
 	if (!json_parser_load_from_data(parser, text, (gssize)length, &json_error)) {
 		set_parse_error(error, json_error->message);
+		*ret_bad = (JsonTextPlace){ json_parser_get_current_line(parser),
+					    json_parser_get_current_pos(parser) + 1 };
 		return NULL;
 	}
 	return json_parser_steal_root(parser);
+}
+
+JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, unsigned nesting_max,
+			  GError **error)
+{
+	JsonTextPlace bad;
+
+	return json_text_parse_located(text, length, length_max, nesting_max, &bad, error);
 }
 
 static void write_string(GString *out, const char *string)

@@ -29,6 +29,15 @@ bool json_text_check(const char *text, size_t length, size_t length_max, unsigne
 JsonNode *json_text_parse(const char *text, size_t length, size_t length_max, unsigned nesting_max,
 			  GError **error);
 
+/* Where a text is bad, both from 1, the column in bytes; 0: nowhere in it, but as a whole. */
+typedef struct JsonTextPlace {
+	unsigned line, column;
+} JsonTextPlace;
+
+/* The same, and says where; ret_bad is set on failure alone. */
+JsonNode *json_text_parse_located(const char *text, size_t length, size_t length_max,
+				  unsigned nesting_max, JsonTextPlace *ret_bad, GError **error);
+
 /* One line, no spaces, keys in their order. Integers come out signed. Free with g_free(). Any
  * thread. */
 char *json_text_from_node(JsonNode *node);

@@ -35,6 +35,9 @@ void definition_reader_clear(DefinitionReader *reader);
 /* A problem at the path where the reader is. */
 void definition_reader_problem(DefinitionReader *reader, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Where the last problem is, if the reader cannot know. */
+void definition_reader_set_place(DefinitionReader *reader, unsigned line, unsigned column);
+
 /* Go into a member or an element; the result is for definition_reader_leave(). */
 size_t definition_reader_enter(DefinitionReader *reader, const char *key);
 size_t definition_reader_enter_index(DefinitionReader *reader, unsigned index);
@@ -99,6 +102,9 @@ DefinitionKeyReader definition_read_file;
 DefinitionKeyReader definition_read_machine;     /* Definition */
 DefinitionKeyReader definition_read_accel;       /* GStrv */
 DefinitionKeyReader definition_read_id;
+
+/* Sets the places of those that have none. */
+void definition_locate_problems(GPtrArray *problems, const char *text, size_t length);
 
 /* The nodes of a text, if they say all that the text says; else NULL and a problem. */
 JsonNode *definition_read_text(DefinitionReader *reader, const char *text, size_t length);

@@ -40,6 +40,16 @@ void definition_reader_problem(DefinitionReader *reader, const char *format, ...
 	g_ptr_array_add(reader->problems, problem);
 }
 
+void definition_reader_set_place(DefinitionReader *reader, unsigned line, unsigned column)
+{
+	DefinitionProblem *problem;
+
+	if (reader->n_problems == 0 || reader->n_problems > DEFINITION_PROBLEMS_MAX)
+		return;
+	problem = g_ptr_array_index(reader->problems, reader->problems->len - 1);
+	problem->place = (DefinitionPlace){ line, column };
+}
+
 /* At most QUOTED_MAX bytes, cut between characters; valid UTF-8 without control characters. */
 static void append_shortened(GString *out, const char *value)
 {

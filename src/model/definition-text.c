@@ -28,14 +28,16 @@ static bool integer_fits(const char *token, size_t length)
 static bool check_integers(DefinitionReader *reader, const char *text)
 {
 	const char *p = text;
-	size_t line = 1;
+	const char *line_start = text;
+	unsigned line = 1;
 
 	while (*p) {
 		size_t length = strspn(p, "+-.0123456789Ee");
 
 		if (!integer_fits(p, length)) {
-			definition_reader_problem(reader, "has an integer in line %zu that does not fit "
+			definition_reader_problem(reader, "has an integer in line %u that does not fit "
 						  "into 64 bits with a sign", line);
+			definition_reader_set_place(reader, line, (unsigned)(p - line_start) + 1);
 			return false;
 		}
 		if (*p == '"') {
@@ -44,8 +46,10 @@ static bool check_integers(DefinitionReader *reader, const char *text)
 				if (*p == '\\' && p[1])
 					p++;
 		}
-		if (*p == '\n')
+		if (*p == '\n') {
 			line++;
+			line_start = p + 1;
+		}
 		p += length > 0 ? length : *p != '\0';
 	}
 	return true;
@@ -56,10 +60,13 @@ JsonNode *definition_read_text(DefinitionReader *reader, const char *text, size_
 	g_autoptr(JsonNode) root = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *copy = NULL;
+	JsonTextPlace bad = { 0 };
 
-	root = json_text_parse(text, length, DEFINITION_LENGTH_MAX, DEFINITION_NESTING_MAX, &error);
+	root = json_text_parse_located(text, length, DEFINITION_LENGTH_MAX, DEFINITION_NESTING_MAX, &bad,
+				       &error);
 	if (!root) {
 		definition_reader_problem(reader, "is not valid JSON: %s", error->message);
+		definition_reader_set_place(reader, bad.line, bad.column);
 		return NULL;
 	}
 

@@ -231,6 +231,8 @@ GPtrArray *definition_validate(const char *text, size_t length)
 	else
 		definition = read_definition(&reader, text, length);
 
+	if (reader.n_problems > 0 && length <= DEFINITION_LENGTH_MAX)
+		definition_locate_problems(reader.problems, text, length);
 	if (reader.n_problems > DEFINITION_PROBLEMS_MAX) {
 		size_t n_more = reader.n_problems - DEFINITION_PROBLEMS_MAX;
 		DefinitionProblem *more = g_new0(DefinitionProblem, 1);

@@ -37,9 +37,15 @@ typedef enum DefinitionPolicy {
 	DEFINITION_POLICY_MAX,
 } DefinitionPolicy;
 
+/* Both from 1, the column in bytes; 0: of no place in the text. */
+typedef struct DefinitionPlace {
+	unsigned line, column;
+} DefinitionPlace;
+
 typedef struct DefinitionProblem {
 	char *path;      /* "interfaces[0].mac"; "" for the document as a whole */
 	char *message;
+	DefinitionPlace place;
 } DefinitionProblem;
 
 void definition_problem_free(DefinitionProblem *problem);
@@ -91,7 +97,8 @@ typedef struct Definition {
  * problem, and how many more) or CORE_ERROR_LIMIT_EXCEEDED (longer than DEFINITION_LENGTH_MAX). */
 Definition *definition_parse(const char *text, size_t length, GError **error);
 
-/* All problems (DefinitionProblem), in the order of the document; empty = good. Never NULL. */
+/* All problems (DefinitionProblem), in the order of the document, each with its place in the text; empty = good.
+ * Never NULL. */
 GPtrArray *definition_validate(const char *text, size_t length);
 
 /* The document again, all keys that differ from their default, in a fixed order, pretty, with a line

@@ -12,8 +12,12 @@
 /* A document as a client sends it, or as somebody edited it on the disk. What is accepted is kept in
  * a file, so written and read again it must be the same; and it has a command line. */
 
-static void check_problems(const GPtrArray *problems, bool good)
+static void check_problems(const GPtrArray *problems, bool good, const char *text, size_t size)
 {
+	unsigned n_lines = 1;
+
+	for (size_t i = 0; i < size; i++)
+		n_lines += text[i] == '\n';
 	g_assert_cmpint(problems->len == 0, ==, good);
 	g_assert_cmpuint(problems->len, <=, DEFINITION_PROBLEMS_MAX + 1);
 	for (unsigned i = 0; i < problems->len; i++) {
@@ -22,6 +26,9 @@ static void check_problems(const GPtrArray *problems, bool good)
 		fuzz_assert_line(problem->path);
 		fuzz_assert_line(problem->message);
 		g_assert_cmpstr(problem->message, !=, "");
+		g_assert_cmpuint(problem->place.line, <=, n_lines);
+		g_assert_cmpuint(problem->place.column, <=, size + 2);
+		g_assert_cmpint(problem->place.line == 0, ==, problem->place.column == 0);
 	}
 }
 
@@ -87,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	g_autoptr(GPtrArray) problems = definition_validate(text, size);
 	g_autoptr(Definition) definition = definition_parse(text, size, &error);
 
-	check_problems(problems, definition);
+	check_problems(problems, definition, text, size);
 	if (!definition) {
 		fuzz_assert_refusal(error, CORE_ERROR_INVALID_DEFINITION);
 		return 0;

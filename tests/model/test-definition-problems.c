@@ -541,6 +541,48 @@ static void test_hostile_keys(void)
 	g_assert_true(g_str_has_suffix(problem->path, "kkk..."));
 }
 
+/* Where in the text each problem is: at the key of a member, at the value of an element. */
+static void test_places(void)
+{
+	static const struct {
+		const char *text, *path;
+		unsigned line, column;
+	} texts[] = {
+		{ "{\"name\": 1}", "name", 1, 2 },
+		{ "{\n\t\"name\":\n1}", "name", 2, 2 },
+		{ "\r\n {\"name\": \"a\", \"accel\": [\"tcg\",\n  2]}", "accel[1]", 3, 3 },
+		{ "{\"name\": \"a\",\n\"machine\": {\"type\": \"b\",\n \"c\": null}}", "machine.c", 3, 2 },
+		/* What is missing is missing in what is around it. */
+		{ "\n{}", "name", 2, 1 },
+		{ "{\"name\": \"a\",\n \"machine\": {}}", "machine.type", 2, 2 },
+		{ "{\"name\": \"a\",\n \"devices\": [{},\n  {\"id\": \"x\"}]}", "devices[0].driver", 2, 14 },
+		/* Of a key that comes twice the last counts, however it is written. */
+		{ "{\"cpus\": 1, \"name\": \"a\",\n \"c\\u0070us\": 0}", "cpus", 2, 2 },
+		/* Brackets and escapes within strings are none. */
+		{ "{\"name\": \"a\", \"title\": \"}]{[\\\"\\\\\",\n \"cpus\": 0}", "cpus", 2, 2 },
+		{ "{\"name\": \"a\",\n \"a.b[0]\": 1}", "a.b[0]", 2, 2 },
+		{ "[]", "", 1, 1 },
+		{ "\n7", "", 2, 1 },
+		{ "", "", 1, 1 },
+		{ "{\"name\":\n  tru}", "", 2, 3 },
+		{ "{\"name\": \"a\",\n\"x\": 18446744073709551615}", "", 2, 6 },
+		{ "{\n\"name\": \"a\"", "", 2, 12 },
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(GPtrArray) problems =
+			definition_validate(texts[i].text, strlen(texts[i].text));
+		const DefinitionProblem *problem;
+
+		g_assert_cmpuint(problems->len, >, 0);
+		problem = g_ptr_array_index(problems, 0);
+		g_test_message("%s: %s", texts[i].text, problem->message);
+		g_assert_cmpstr(problem->path, ==, texts[i].path);
+		g_assert_cmpuint(problem->place.line, ==, texts[i].line);
+		g_assert_cmpuint(problem->place.column, ==, texts[i].column);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -555,5 +597,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/definition/problems/written-values", test_written_values);
 	g_test_add_func("/definition/problems/nesting", test_nesting);
 	g_test_add_func("/definition/problems/hostile-keys", test_hostile_keys);
+	g_test_add_func("/definition/problems/places", test_places);
 	return g_test_run();
 }
