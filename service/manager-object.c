@@ -74,6 +74,22 @@ static int get_emulators(sd_bus *bus, const char *path, const char *interface, c
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_definition_problems(sd_bus *bus, const char *path, const char *interface,
+				   const char *property, sd_bus_message *reply, void *userdata,
+				   sd_bus_error *ret_error)
+{
+	GPtrArray *problems = driver_get_definition_problems(((Service *)userdata)->driver);
+	int r = sd_bus_message_open_container(reply, 'a', "(suuss)");
+
+	for (unsigned i = 0; r >= 0 && i < problems->len; i++) {
+		const StoredProblem *problem = g_ptr_array_index(problems, i);
+
+		r = sd_bus_message_append(reply, "(suuss)", problem->file, problem->place.line,
+					  problem->place.column, problem->path, problem->message);
+	}
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* ---- methods ---- */
 
 static int method_define(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -233,6 +249,8 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_PROPERTY("LastSequence", "t", get_last_sequence, 0, 0),
 	SD_BUS_PROPERTY("OldestSequence", "t", get_oldest_sequence, 0, 0),
 	SD_BUS_PROPERTY("Emulators", "a{sa{sv}}", get_emulators, 0,
+			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("DefinitionProblems", "a(suuss)", get_definition_problems, 0,
 			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_VTABLE_END,
 };

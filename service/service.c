@@ -54,6 +54,16 @@ static void on_emulators_changed(void *userdata)
 	emitter_manager_changed(((Service *)userdata)->emitter, "Emulators");
 }
 
+static void on_definition_problems_changed(void *userdata)
+{
+	emitter_manager_changed(((Service *)userdata)->emitter, "DefinitionProblems");
+}
+
+static void on_changed_files_changed(void *userdata)
+{
+	emitter_manager_changed(((Service *)userdata)->emitter, "DefinitionsChanged");
+}
+
 static bool is_known(Domain *domain, void *userdata)
 {
 	Service *service = userdata;
@@ -264,6 +274,8 @@ static bool start_driver(Service *service, bool system)
 		.event = on_event,
 		.changed = on_changed,
 		.emulators_changed = on_emulators_changed,
+		.definition_problems_changed = on_definition_problems_changed,
+		.changed_files_changed = on_changed_files_changed,
 		.userdata = service,
 	};
 	g_autoptr(GError) error = NULL;

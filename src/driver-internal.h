@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "domain/registry.h"
+#include "domain/definition-store.h"
+#include "domain/reload-plan.h"
 #include "driver.h"
 #include "event/sequence.h"
 
@@ -18,6 +19,8 @@ struct Driver {
 	bool reserving;
 	uint64_t sequence_at_start; /* the last one of the service before this one */
 	Registry *registry;
+	DefinitionStore *definitions;
+	GPtrArray *problems;        /* StoredProblem, of the last reading */
 	GHashTable *numbers;        /* uuid -> Numbers (driver.c), for the stamp */
 	GPtrArray *emulators;
 	unsigned jobs;              /* on the store strand */
@@ -30,6 +33,9 @@ struct Driver {
 	void (*started)(void *userdata);
 	void *started_userdata;
 };
+
+/* driver-reload.c; blocks: start-up */
+void driver_load_definitions(Driver *driver);
 
 void driver_add_domain(Driver *driver, Domain *domain);
 void driver_remove_domain(Driver *driver, Domain *domain);

@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "domain/definition-store.h"
-#include "domain/saved-state.h"
 #include "driver-internal.h"
 #include "qemu/emulators.h"
 
@@ -156,9 +154,11 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	driver->registry = registry_new();
 	driver->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	driver->emulators = g_ptr_array_new();
+	driver->problems = g_ptr_array_new();
 	driver->directories = directories_new(system, error);
 	if (!driver->directories)
 		return NULL;
+	driver->definitions = definition_store_new(driver->directories->definitions);
 	driver->runtime_lock = directories_lock(driver->directories->runtime, LOCK_TIMEOUT_MS, error);
 	if (driver->runtime_lock < 0)
 		return NULL;
@@ -217,6 +217,8 @@ Driver *driver_free(Driver *driver)
 	g_hash_table_unref(driver->numbers);
 	g_ptr_array_unref(driver->emulators);
 	sequence_close(driver->sequence);
+	g_ptr_array_unref(driver->problems);
+	definition_store_free(driver->definitions);
 	directories_free(driver->directories);
 	if (driver->state_lock >= 0)
 		(void)close(driver->state_lock);
@@ -224,38 +226,6 @@ Driver *driver_free(Driver *driver)
 		(void)close(driver->runtime_lock);
 	g_free(driver);
 	return NULL;
-}
-
-static void load_definitions(Driver *driver)
-{
-	g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GPtrArray) stored = definition_store_load(driver->directories->definitions,
-							    problems);
-	g_autoptr(GHashTable) cut_off = saved_state_clean(driver->directories->saved);
-	g_autoptr(GHashTable) saved = saved_state_list(driver->directories->saved);
-
-	for (unsigned i = 0; i < stored->len; i++) {
-		StoredDefinition *entry = g_ptr_array_index(stored, i);
-		g_autoptr(GError) error = NULL;
-		Domain *domain;
-
-		if (!registry_hold(driver->registry, entry->definition, NULL, &error)) {
-			g_ptr_array_add(problems, g_strdup_printf("%s/%s: %s",
-								  driver->directories->definitions,
-								  entry->file, error->message));
-			continue;
-		}
-		registry_release(driver->registry, entry->definition);
-		domain = domain_new(&driver->host, definition_ref(entry->definition), true);
-		domain_set_has_saved_state(domain,
-					   g_hash_table_contains(saved, domain_get_uuid(domain)));
-		if (g_hash_table_contains(cut_off, domain_get_uuid(domain)))
-			domain_set_save_cut_off(domain);
-		driver_add_domain(driver, domain);
-		domain_unref(domain);
-	}
-	for (unsigned i = 0; i < problems->len; i++)
-		g_warning("%s", (const char *)g_ptr_array_index(problems, i));
 }
 
 static void readopt_ended(Driver *driver)
@@ -316,7 +286,7 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 
 	driver->started = started;
 	driver->started_userdata = userdata;
-	load_definitions(driver);
+	driver_load_definitions(driver);
 	driver->readopting = 1;
 	runs = run_file_list(driver->directories->domains);
 	for (unsigned i = 0; i < runs->len; i++)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/domain.h"
+#include "domain/stored-definition.h"
 #include "loop/loop.h"
 
 /*
@@ -9,8 +10,10 @@
  * that a face (the service on the bus, a test, another host) needs to know.
  *
  *   driver.c              start-up, stamping, look-up
- *   driver-definitions.c  define, create, undefine, autostart flag, reload
+ *   driver-definitions.c  define, create, undefine, autostart flag
  *   driver-devices.c      devices that come and go, while it runs and in its definition
+ *   driver-reload.c       taking in the files, at the start and again
+ *   driver-job.c          a change of definitions in its steps
  *   driver-autostart.c    starting what is to be started, a few at a time
  *
  * Event thread only.
@@ -26,6 +29,8 @@ typedef struct DriverObserver {
 	void (*event)(Domain *domain, Event *event, void *userdata);
 	void (*changed)(Domain *domain, DomainProperty properties, void *userdata);
 	void (*emulators_changed)(void *userdata);
+	void (*definition_problems_changed)(void *userdata);
+	void (*changed_files_changed)(void *userdata);
 	void *userdata;
 } DriverObserver;
 
@@ -71,8 +76,12 @@ void driver_undefine(Driver *driver, Domain *domain, DriverDone done, void *user
 void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, DriverDone done,
 			  void *userdata);
 /* Reads the files again: takes in new and changed ones, undefines what has no file any more (what runs becomes
- * transient), starts what is to be autostarted. Files that cannot be read are logged, and what they defined before stays. */
+ * transient), starts what is to be autostarted. No error for files that are bad: what they defined before stays, and
+ * they are among the problems. */
 void driver_reload(Driver *driver, DriverDone done, void *userdata);
+
+/* StoredProblem: what was wrong when the files were last read. Borrowed, until the next reading. */
+GPtrArray *driver_get_definition_problems(const Driver *driver);
 
 /* problems: DefinitionProblem, borrowed; NULL with the error if it could not be looked at. */
 typedef void (*DriverValidated)(GPtrArray *problems, const GError *error, void *userdata);

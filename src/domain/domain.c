@@ -416,8 +416,24 @@ void domain_set_timer(Domain *domain, int *timer, int interval_ms, LoopTimeoutCa
 
 /* ---- definition ---- */
 
+/* The state stays what it is, and so does its reason: this is about the document. old_name: NULL if it has not
+ * changed. */
+static void emit_definition_event(Domain *domain, LifecycleEvent lifecycle, LifecycleReason reason,
+				  const char *old_name)
+{
+	Event *event = event_new_lifecycle(0, lifecycle, reason);
+
+	event->lifecycle.state = domain->state;
+	event_add_detail(event, "name", g_variant_new_string(domain_get_name(domain)));
+	if (old_name)
+		event_add_detail(event, "old-name", g_variant_new_string(old_name));
+	domain_publish(domain, event);
+}
+
 void domain_redefine(Domain *domain, Definition *definition, LifecycleReason reason)
 {
+	g_autofree char *old_name = g_strdup(domain_get_name(domain));
+
 	g_assert(g_str_equal(definition->uuid, domain->uuid));
 	g_clear_pointer(&domain->next_definition, definition_unref);
 	if (domain_state_is_active(domain->state)) {
@@ -433,7 +449,8 @@ void domain_redefine(Domain *domain, Definition *definition, LifecycleReason rea
 		domain_changed(domain, DOMAIN_PROPERTY_PERSISTENT);
 	}
 	domain_changed(domain, DOMAIN_PROPERTY_AUTOSTART);
-	domain_emit_defined(domain, reason);
+	emit_definition_event(domain, LIFECYCLE_DEFINED, reason,
+			      reason == LIFECYCLE_REASON_RENAMED ? old_name : NULL);
 }
 
 void domain_set_autostart(Domain *domain, bool autostart)
@@ -469,22 +486,12 @@ void domain_set_transient(Domain *domain)
 	domain_changed(domain, DOMAIN_PROPERTY_PERSISTENT);
 }
 
-/* The state stays what it is, and so does its reason: this is about the document. */
-static void emit_definition_event(Domain *domain, LifecycleEvent lifecycle, LifecycleReason reason)
-{
-	Event *event = event_new_lifecycle(0, lifecycle, reason);
-
-	event->lifecycle.state = domain->state;
-	event_add_detail(event, "name", g_variant_new_string(domain_get_name(domain)));
-	domain_publish(domain, event);
-}
-
 void domain_emit_defined(Domain *domain, LifecycleReason reason)
 {
-	emit_definition_event(domain, LIFECYCLE_DEFINED, reason);
+	emit_definition_event(domain, LIFECYCLE_DEFINED, reason, NULL);
 }
 
 void domain_emit_undefined(Domain *domain)
 {
-	emit_definition_event(domain, LIFECYCLE_UNDEFINED, LIFECYCLE_REASON_REMOVED);
+	emit_definition_event(domain, LIFECYCLE_UNDEFINED, LIFECYCLE_REASON_REMOVED, NULL);
 }

@@ -195,7 +195,7 @@ void domain_event_sent(Domain *domain);
 /* Takes definition over; effective at once if nothing runs, else at the next start. */
 void domain_redefine(Domain *domain, Definition *definition, LifecycleReason reason);
 void domain_set_autostart(Domain *domain, bool autostart);
-/* While the file of its new name is written, it cannot be started. */
+/* While the file of its new name is written, or it is on its way out, it cannot be started. */
 void domain_set_renaming(Domain *domain, bool renaming);
 /* Its definition is gone while it runs. */
 void domain_set_transient(Domain *domain);

@@ -29,7 +29,7 @@ Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done
 			    domain_get_name(domain), domain->operations->len);
 	else if (domain->renaming && kind == DOMAIN_OPERATION_START)
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
-			    "Domain '%s' is being renamed; start it when that is done",
+			    "Domain '%s' is being renamed or removed; start it when that is done",
 			    domain_get_name(domain));
 	else if (domain->save && kind != DOMAIN_OPERATION_DESTROY && kind != DOMAIN_OPERATION_EXECUTE)
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,

@@ -55,7 +55,9 @@ void registry_remove(Registry *registry, Domain *domain)
 
 void registry_rename(Registry *registry, Domain *domain, const char *old_name)
 {
-	g_hash_table_remove(registry->by_name, old_name);
+	/* Where two change names it is the other's by now. */
+	if (registry_find_by_name(registry, old_name) == domain)
+		g_hash_table_remove(registry->by_name, old_name);
 	g_hash_table_insert(registry->by_name, g_strdup(domain_get_name(domain)), domain);
 }
 
@@ -110,6 +112,17 @@ bool registry_hold(Registry *registry, const Definition *definition, const Domai
 	g_hash_table_add(registry->held, g_strdup(name));
 	g_hash_table_add(registry->held, g_strdup(uuid));
 	return true;
+}
+
+void registry_reserve(Registry *registry, const Definition *definition)
+{
+	g_hash_table_add(registry->held, g_strdup(definition->name));
+	g_hash_table_add(registry->held, g_strdup(definition->uuid));
+}
+
+bool registry_is_held(const Registry *registry, const char *name_or_uuid)
+{
+	return g_hash_table_contains(registry->held, name_or_uuid);
 }
 
 void registry_release(Registry *registry, const Definition *definition)

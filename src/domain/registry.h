@@ -19,7 +19,8 @@ Registry *registry_free(Registry *registry);
 /* Takes a reference. Name and uuid must be free. */
 void registry_add(Registry *registry, Domain *domain);
 void registry_remove(Registry *registry, Domain *domain);
-/* After a redefinition that changed the name. */
+/* After a redefinition that changed the name. Somebody else may have taken the old one already, and the owner of
+ * the new one must be on its way to another. */
 void registry_rename(Registry *registry, Domain *domain, const char *old_name);
 
 /* Borrowed; NULL if there is none. */
@@ -32,6 +33,11 @@ Domain *registry_find(const Registry *registry, const char *name_or_uuid);
 bool registry_hold(Registry *registry, const Definition *definition, const Domain *allowed,
 		   GError **error);
 void registry_release(Registry *registry, const Definition *definition);
+
+/* Holds both without asking whose they are. */
+void registry_reserve(Registry *registry, const Definition *definition);
+/* name_or_uuid in lower case. */
+bool registry_is_held(const Registry *registry, const char *name_or_uuid);
 
 /* In the order of their names; with references. */
 GPtrArray *registry_list(const Registry *registry);

@@ -189,7 +189,7 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 	((DomainFixture *)userdata)->changed |= properties;
 }
 
-static void on_emulators_changed(void *userdata)
+static void on_manager_changed(void *userdata)
 {
 }
 
@@ -314,7 +314,9 @@ void fixture_open_driver(DomainFixture *fixture)
 		.domain_removed = on_removed,
 		.event = on_event,
 		.changed = on_changed,
-		.emulators_changed = on_emulators_changed,
+		.emulators_changed = on_manager_changed,
+		.definition_problems_changed = on_manager_changed,
+		.changed_files_changed = on_manager_changed,
 		.userdata = fixture,
 	};
 	g_autoptr(GError) error = NULL;

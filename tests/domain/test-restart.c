@@ -328,7 +328,7 @@ static void test_same_uuid(DomainFixture *fixture, const void *data)
 	g_assert_nonnull(domain);
 	g_assert_null(driver_find_domain(fixture->driver, "b"));
 
-	g_test_expect_message("vmherald", G_LOG_LEVEL_WARNING, "*Reload*b.json*" "aaaaaaaa*");
+	g_test_expect_message("vmherald", G_LOG_LEVEL_WARNING, "*b.json*" "aaaaaaaa*");
 	driver_reload(fixture->driver, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	g_test_assert_expected_messages();

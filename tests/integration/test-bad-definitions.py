@@ -329,7 +329,7 @@ class ByFile(BadCase):
     def assert_warned(self, paths, mark):
         lines = [line for line in self.log_since(mark).splitlines() if "warning: " in line]
         self.assertEqual([], [path for path in paths
-                              if not any(path + ": " in line for line in lines)])
+                              if not any(path + ":" in line for line in lines)])
 
     def names(self):
         return sorted(interfaces[f"{NAME}.Domain"]["Name"]

@@ -46,7 +46,7 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 	emitter_domain_changed(((Fixture *)userdata)->service.emitter, domain, properties);
 }
 
-static void on_emulators_changed(void *userdata)
+static void on_manager_changed(void *userdata)
 {
 }
 
@@ -94,7 +94,8 @@ static const char *get_folder(void)
 static void set_up(Fixture *fixture, const void *data)
 {
 	const DriverObserver observer = { on_added, on_removed, on_event, on_changed,
-					  on_emulators_changed, fixture };
+					  on_manager_changed, on_manager_changed,
+					  on_manager_changed, fixture };
 	g_autoptr(GError) error = NULL;
 
 	(void)get_folder();
