@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/log.h"
 #include "bus-error.h"
 #include "bus-options.h"
 #include "domain-object.h"
@@ -45,7 +46,7 @@ NUMBER_GETTER(memory, "t", domain_get_definition(domain)->memory)
 static void on_autostart_set(Domain *domain, const GError *error, void *userdata)
 {
 	if (error)
-		g_warning("Autostart: %s", error->message);
+		log_text(LOG_WARNING, "Autostart: %s", error->message);
 }
 
 /* A property's Set is answered before the file is written (sd-bus cannot keep that call); who wants to know

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "bus-names.h"
 #include "bus-path.h"
 #include "domain-object.h"
@@ -51,7 +52,7 @@ static void log_failure(const char *what, int r)
 {
 	/* A message that cannot be built or queued is a bug or the end of the connection. */
 	if (r < 0 && r != -ENOTCONN)
-		g_warning("%s: %s", what, g_strerror(-r));
+		log_text(LOG_WARNING, "%s: %s", what, g_strerror(-r));
 }
 
 static void send_changed(Emitter *emitter, Domain *domain, DomainProperty properties)
@@ -107,7 +108,7 @@ static void send_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply)
 		flush_all_changed(emitter);
 	r = sd_bus_send(emitter->bus, reply, NULL);
 	if (r < 0)
-		g_message("An answer could not be sent: %s", g_strerror(-r));
+		log_text(LOG_NOTICE, "An answer could not be sent: %s", g_strerror(-r));
 }
 
 static void count(Emitter *emitter, Domain *domain, int difference)

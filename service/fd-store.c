@@ -5,6 +5,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 typedef struct GivenFd {
 	char *name;
 	int fd;                     /* -1: taken */
@@ -60,7 +62,7 @@ static void keep(const char *name, int fd, void *userdata)
 	int r = sd_pid_notify_with_fds(0, false, state, &fd, 1);
 
 	if (r < 0)
-		g_message("The service manager does not keep %s: %s", name, g_strerror(-r));
+		log_text(LOG_NOTICE, "The service manager does not keep %s: %s", name, g_strerror(-r));
 }
 
 static void forget(const char *name, void *userdata)
@@ -69,7 +71,7 @@ static void forget(const char *name, void *userdata)
 	int r = sd_notify(false, state);
 
 	if (r < 0)
-		g_message("The service manager goes on keeping %s: %s", name, g_strerror(-r));
+		log_text(LOG_NOTICE, "The service manager goes on keeping %s: %s", name, g_strerror(-r));
 }
 
 static int take(const char *name, void *userdata)
@@ -106,7 +108,7 @@ static void drop_others(void *userdata)
 
 		if (given->fd < 0)
 			continue;
-		g_info("The service manager has kept %s, which belongs to nothing", given->name);
+		log_text(LOG_INFO, "The service manager has kept %s, which belongs to nothing", given->name);
 		forget(given->name, store);
 		(void)close(given->fd);
 		given->fd = -1;

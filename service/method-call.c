@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "bus-error.h"
 #include "bus-path.h"
 
@@ -32,8 +33,8 @@ static void finish(MethodCall *call, Domain *domain, sd_bus_message *reply, int 
 	if (call->message && r < 0) {
 		sd_bus_message_unref(reply);
 		reply = NULL;
-		g_message("%s: the answer could not be made: %s",
-			  sd_bus_message_get_member(call->message), g_strerror(-r));
+		log_text(LOG_NOTICE, "%s: the answer could not be made: %s",
+			 sd_bus_message_get_member(call->message), g_strerror(-r));
 		(void)sd_bus_message_new_method_errno(call->message, &reply, r, NULL);
 	}
 	if (call->message) {
@@ -121,7 +122,7 @@ void method_calls_drop(Service *service, const char *name)
 
 	if (taken.length == 0)
 		return;
-	g_info("%s has left the bus; its %u calls are dropped", name, taken.length);
+	log_text(LOG_INFO, "%s has left the bus; its %u calls are dropped", name, taken.length);
 	while ((link = g_queue_pop_head_link(&taken))) {
 		MethodCall *call = link->data;
 

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
+#include "base/log.h"
 #include "bus-names.h"
 #include "domain-object.h"
 #include "log-control.h"
@@ -75,8 +76,16 @@ static bool is_known(Domain *domain, void *userdata)
 
 static void fail(Service *service, const char *what, int r)
 {
-	g_warning("%s: %s", what, g_strerror(-r));
+	log_text(LOG_ERR, "%s: %s", what, g_strerror(-r));
 	(void)sd_event_exit(service->event, EXIT_FAILURE);
+}
+
+static void tell_ready(Service *service)
+{
+	g_autoptr(GPtrArray) domains = driver_list_domains(service->driver);
+
+	log_event(LOG_ID_SERVICE_READY, NULL, "Version " PROJECT_VERSION " is ready, with %u domains",
+		  domains->len);
 }
 
 static int on_name_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -90,13 +99,14 @@ static int on_name_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
 	    sd_bus_message_read(reply, "u", &result) < 0 || (result != 1 && result != 4)) {
 		const sd_bus_error *error = sd_bus_message_get_error(reply);
 
-		g_warning("The name " BUS_NAME " cannot be had: %s",
-			  error ? error->message : "somebody else owns it");
+		log_text(LOG_ERR, "The name " BUS_NAME " cannot be had: %s",
+			 error ? error->message : "somebody else owns it");
 		return sd_event_exit(service->event, EXIT_FAILURE);
 	}
 	service->leaving = false;
 	service->disturbed = false;
 	emitter_open(service->emitter);
+	tell_ready(service);
 	arm_idle(service);
 	driver_autostart(service->driver, false);
 	return 1;
@@ -133,7 +143,7 @@ static int on_released(sd_bus_message *reply, void *userdata, sd_bus_error *ret_
 		request_name(service);
 		return 1;
 	}
-	g_info("Nothing to do; leaving");
+	log_text(LOG_INFO, "Nothing to do; leaving");
 	return sd_event_exit(service->event, EXIT_SUCCESS);
 }
 
@@ -191,7 +201,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 static void on_reloaded(Domain *domain, const GError *error, void *userdata)
 {
 	if (error)
-		g_warning("Reload: %s", error->message);
+		log_text(LOG_WARNING, "Reload: %s", error->message);
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
@@ -283,7 +293,7 @@ static bool start_driver(Service *service, bool system)
 
 	service->driver = driver_new(service->loop, system, &observer, &error);
 	if (!service->driver) {
-		g_warning("%s", error->message);
+		log_text(LOG_ERR, "%s", error->message);
 		return false;
 	}
 	store = fd_store_get_interface(service->fd_store);
@@ -319,11 +329,12 @@ int service_run(const ServiceOptions *options)
 	int status = EXIT_FAILURE, r = setup(&service, options);
 
 	if (r < 0) {
-		g_warning("The %s bus: %s", options->system ? "system" : "session", g_strerror(-r));
+		log_text(LOG_ERR, "The %s bus: %s", options->system ? "system" : "session",
+			 g_strerror(-r));
 	} else if (start_driver(&service, options->system)) {
 		status = sd_event_loop(service.event);
 		if (status < 0) {
-			g_warning("The event loop: %s", g_strerror(-status));
+			log_text(LOG_ERR, "The event loop: %s", g_strerror(-status));
 			status = EXIT_FAILURE;
 		}
 	}

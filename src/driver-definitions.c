@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "domain/saved-state.h"
 #include "driver-job.h"
 
@@ -184,7 +185,7 @@ static bool store_removal(Job *job, GError **error)
 		return false;
 	/* The definition is gone, and that is what was asked for. */
 	if (!saved_state_remove(job->saved, domain_get_uuid(job->domain), &saved_error))
-		g_warning("%s", saved_error->message);
+		log_problem(LOG_ID_STORE_FAILED, NULL, saved_error->message);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver-job.h"
 
+#include "base/log.h"
 #include "domain/saved-state.h"
 
 /*
@@ -24,10 +25,10 @@ static void set_problems(Driver *driver, const StoredDefinitions *stored)
 	bool same = are_same_problems(driver->problems, stored->problems);
 
 	for (unsigned i = 0; i < stored->problems->len; i++) {
-		g_autofree char *text =
-			stored_problem_to_string(g_ptr_array_index(stored->problems, i));
+		const StoredProblem *problem = g_ptr_array_index(stored->problems, i);
+		g_autofree char *text = stored_problem_to_string(problem);
 
-		g_warning("%s", text);
+		log_problem(LOG_ID_DEFINITION_PROBLEM, problem->file, text);
 	}
 	g_ptr_array_unref(driver->problems);
 	driver->problems = g_ptr_array_ref(stored->problems);

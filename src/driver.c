@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "driver-internal.h"
+#include "driver-records.h"
 #include "qemu/emulators.h"
 
 /* A service that is just leaving holds the lock a little longer. */
@@ -38,7 +40,7 @@ static StrandStep reserve_work(void *data)
 	Driver *driver = data;
 
 	if (!sequence_reserve(driver->sequence, &error))
-		g_warning("%s", error->message);
+		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
 	return STRAND_DONE;
 }
 
@@ -69,6 +71,7 @@ static void on_event(Domain *domain, Event *event, void *userdata)
 	stamp.previous = numbers->last_of_kind[event->kind];
 	numbers->last_of_kind[event->kind] = stamp.sequence;
 	event_seal(event, stamp);
+	driver_record_event(domain, event);
 	if (sequence_wants_reserve(driver->sequence) && !driver->reserving) {
 		driver->reserving = true;
 		strand_push(driver->background, &reserve_class, driver);
@@ -272,7 +275,10 @@ static void readopt(Driver *driver, const char *directory)
 	domain = run ? get_domain_of_run(driver, run, &error) : NULL;
 	if (!domain) {
 		/* Nothing is guessed and nothing removed: there may be a QEMU that somebody needs. */
-		g_warning("A run that cannot be taken up again: %s", error->message);
+		log_event(LOG_ID_RUN_LOST,
+			  ((const LogField[]){ { LOG_FIELD_ERROR, error->message },
+					       { LOG_FIELD_FILE, directory }, { NULL } }),
+			  "A run that cannot be taken up again: %s", error->message);
 		return;
 	}
 	driver->readopting++;

@@ -14,6 +14,7 @@
  *   driver-devices.c      devices that come and go, while it runs and in its definition
  *   driver-reload.c       taking in the files, at the start and again
  *   driver-job.c          a change of definitions in its steps
+ *   driver-records.c      what of it the administrator is told
  *   driver-autostart.c    starting what is to be started, a few at a time
  *
  * Event thread only.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <syslog.h>
 
@@ -61,7 +62,6 @@ typedef enum LogId {
 	LOG_ID_RESTARTS_EXCEEDED,
 	LOG_ID_MONITOR_LOST,
 	LOG_ID_RESYNCHRONIZED,
-	LOG_ID_PROTOCOL_GARBAGE,
 	LOG_ID_EVENTS_LOST,
 	LOG_ID_IO_ERROR,
 	LOG_ID_IMAGE_CORRUPTED,
@@ -110,6 +110,14 @@ void log_write(const LogPlace *place, LogId id, int priority, const LogSubject *
 #define log_event(id, fields, ...) log_write(LOG_PLACE, id, LOG_INFO, NULL, fields, __VA_ARGS__)
 #define log_text(priority, ...)    log_write(LOG_PLACE, LOG_ID_NONE, priority, NULL, NULL, __VA_ARGS__)
 
+/* Something of the host's is wrong: message says what, file (or NULL) is what it is about. */
+#define log_problem(id, file, message)                                                             \
+	log_write(LOG_PLACE, id, LOG_INFO, NULL,                                                   \
+		  ((const LogField[]){ { LOG_FIELD_ERROR, message }, { LOG_FIELD_FILE, file }, { NULL } }), \
+		  "%s", message)
+
 /* Takes records with all their fields instead of g_log(), which gets the text alone (and so does
  * g_test_expect_message()). Before there are other threads. */
 void log_set_writer(GLogWriterFunc writer, void *userdata);
+/* If not, what is told by events anyhow need not be recorded. */
+bool log_has_writer(void);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 #include "model/definition-edit.h"
 
 /*
@@ -56,8 +57,8 @@ static void on_undone(JsonNode *result, const GError *error, void *userdata)
 	Attach *attach = userdata;
 
 	if (error)
-		g_message("Domain '%s': taking back a part of device '%s': %s",
-			  domain_get_name(attach->domain), attach->id, error->message);
+		domain_log(attach->domain, LOG_NOTICE, "taking back a part of device '%s': %s",
+			   attach->id, error->message);
 	attach_undo(attach);
 }
 
@@ -83,8 +84,7 @@ static void on_ledger_written(Domain *domain, const GError *error, void *userdat
 
 	/* The device is in; what is at stake is only whether its backends go with it after a restart. */
 	if (error)
-		g_message("Domain '%s': device '%s': %s", domain_get_name(domain), attach->id,
-			  error->message);
+		domain_log(domain, LOG_NOTICE, "device '%s': %s", attach->id, error->message);
 	attach_finish(attach);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * Commands to QEMU whose replies take their place in the strand, among the events: what a callback
@@ -105,7 +106,7 @@ static void on_order(JsonNode *result, const GError *error, void *userdata)
 	Domain *domain = userdata;
 
 	if (error)
-		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "%s", error->message);
 	domain_unref(domain);
 }
 

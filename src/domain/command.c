@@ -6,6 +6,7 @@
 #include "base/json-read.h"
 #include "base/json-text.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * What is asked of a running QEMU. Each operation answers when it is done: with the reply of QEMU
@@ -171,7 +172,7 @@ static void on_destroy_grace(int timer, void *userdata)
 	Domain *domain = operation->domain;
 
 	domain_clear_timer(domain, &operation->timer);
-	g_info("Domain '%s': TERM was not enough; KILL", domain_get_name(domain));
+	domain_log(domain, LOG_INFO, "TERM was not enough; KILL");
 	domain_kill(domain, SIGKILL);
 }
 
@@ -300,7 +301,7 @@ static void on_action_restored(JsonNode *result, const GError *error, void *user
 	Domain *domain = userdata;
 
 	if (error)
-		g_info("Domain '%s': set-action: %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "set-action: %s", error->message);
 	domain_unref(domain);
 }
 

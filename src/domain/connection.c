@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 #include "domain/launch.h"
 
 /*
@@ -94,8 +95,8 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	LifecycleReason reason;
 
 	if (!run_state) {
-		g_message("Domain '%s': the state could not be read: %s; connecting again",
-			  domain_get_name(domain), error ? error->message : "no status");
+		domain_log(domain, LOG_NOTICE, "the state could not be read: %s; connecting again",
+			   error ? error->message : "no status");
 		domain_drop_monitor(domain);
 		/* WARNING: a monitor that is dropped tells nothing any more, so the end of the run is ours to push. */
 		if (domain->process_exited)
@@ -261,7 +262,7 @@ static void closed_done(void *data)
 
 	if (!domain->host || domain->run != closed->run)
 		return;
-	g_info("Domain '%s': monitor: %s", domain_get_name(domain), closed->error->message);
+	domain_log(domain, LOG_INFO, "monitor: %s", closed->error->message);
 	catching_up = domain->catching_up;
 	domain_drop_monitor(domain);
 	domain->monitor_gone = true;
@@ -393,9 +394,8 @@ void domain_watch_process(Domain *domain, QemuProcess *process)
 	domain->process = process;
 	domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
 	if (!qemu_process_watch(process, domain_loop(domain), on_exit_of_process, domain))
-		g_warning("Domain '%s': process %d cannot be watched; its end will be noticed by "
-			  "its monitor alone", domain_get_name(domain),
-			  (int)qemu_process_get_pid(process));
+		domain_log(domain, LOG_WARNING, "process %d cannot be watched; its end will be "
+			   "noticed by its monitor alone", (int)qemu_process_get_pid(process));
 }
 
 void domain_kill(Domain *domain, int signal)
@@ -403,7 +403,7 @@ void domain_kill(Domain *domain, int signal)
 	g_autoptr(GError) error = NULL;
 
 	if (domain->process && !qemu_process_signal(domain->process, signal, &error))
-		g_warning("Domain '%s': %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_WARNING, "%s", error->message);
 }
 
 /* ---- connecting again ---- */
@@ -533,7 +533,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	process = run->start_time > 0 ? qemu_process_adopt(run->pid, run->start_time, &error)
 				      : launch_find_orphan(domain->directory);
 	if (error)
-		g_warning("Domain '%s': %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_WARNING, "%s", error->message);
 	kept = handover_begin(domain, g_steal_pointer(&run->picture), run->started);
 	if (!process) {
 		/* What it said last may be in the socket, and the end of file behind it. */
@@ -548,8 +548,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	domain_watch_process(domain, process);
 	if (!run->started) {
 		/* Killed in the middle of a start: what it would have become, nobody asked to the end. */
-		g_message("Domain '%s': cleaning up after a start that was cut off",
-			  domain_get_name(domain));
+		domain_log(domain, LOG_NOTICE, "cleaning up after a start that was cut off");
 		domain->hints.start_cut_off = true;
 		domain_kill(domain, SIGKILL);
 		return;

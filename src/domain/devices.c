@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * Devices that come and go.
@@ -116,8 +117,8 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 	DomainDevice *device;
 
 	if (g_hash_table_size(domain->devices) >= DEVICES_MAX) {
-		g_message("Domain '%s': more than %u devices; '%s' is left out of the list",
-			  domain_get_name(domain), DEVICES_MAX, id);
+		domain_log(domain, LOG_NOTICE, "more than %u devices; '%s' is left out of the list",
+			   DEVICES_MAX, id);
 		return;
 	}
 	/* What was told of an earlier one of that id has nothing to do with this one. */
@@ -139,7 +140,7 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 static void on_removal_written(Domain *domain, const GError *error, void *userdata)
 {
 	if (error)
-		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "%s", error->message);
 }
 
 static void tell_removed(Domain *domain, Event *event);
@@ -188,8 +189,8 @@ static void on_orphan_removed(JsonNode *result, const GError *error, void *userd
 	Orphan *orphan = userdata;
 
 	if (error)
-		g_info("Domain '%s': a backend of device '%s', which is gone: %s",
-		       domain_get_name(orphan->domain), orphan->id, error->message);
+		domain_log(orphan->domain, LOG_INFO, "a backend of device '%s', which is gone: %s",
+			   orphan->id, error->message);
 	orphan->in_use |= error != NULL;
 	orphan_step(orphan);
 }
@@ -325,8 +326,8 @@ static void on_backend_removed(Domain *domain, Prepare *prepare, const char *id,
 			       const GError *error)
 {
 	if (error)
-		g_message("Domain '%s': a backend of device '%s', which is removed, stays: %s",
-			  domain_get_name(domain), id, error->message);
+		domain_log(domain, LOG_NOTICE, "a backend of device '%s', which is removed, stays: "
+			   "%s", id, error->message);
 }
 
 static void take_backends_out(Domain *domain, Prepare *prepare, const char *id)

@@ -3,6 +3,7 @@
 
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * Who looks at the display: of VNC its connections, of SPICE the channels of each client.
@@ -157,9 +158,9 @@ static bool has_room(Domain *domain, const DisplayClient *client)
 	if (domain->clients->len < CLIENTS_MAX && !is_too_long(client))
 		return true;
 	if (!domain->clients_left_out)
-		g_message("Domain '%s': more than %u clients of its display, or one with an address "
-			  "of more than %u bytes; they are left out of the list",
-			  domain_get_name(domain), CLIENTS_MAX, CLIENT_TEXT_MAX);
+		domain_log(domain, LOG_NOTICE, "more than %u clients of its display, or one with "
+			   "an address of more than %u bytes; they are left out of the list",
+			   CLIENTS_MAX, CLIENT_TEXT_MAX);
 	domain->clients_left_out = true;
 	return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 Domain *domain_new(const DomainHost *host, Definition *definition, bool persistent)
 {
@@ -346,8 +347,8 @@ bool domain_has_room(Domain *domain, GHashTable *table, unsigned max, const char
 	if (g_hash_table_size(table) < max)
 		return true;
 	if (!*told)
-		g_message("Domain '%s': more than %u %s; the others are left out",
-			  domain_get_name(domain), max, what);
+		domain_log(domain, LOG_NOTICE, "more than %u %s; the others are left out", max,
+			   what);
 	*told = true;
 	return false;
 }
@@ -372,9 +373,10 @@ void domain_event_sent(Domain *domain)
 bool domain_enter_state(Domain *domain, DomainState state, LifecycleReason reason)
 {
 	if (!domain_state_may_follow(domain->state, state)) {
-		g_message("Domain '%s': QEMU's events would lead from %s to %s, which cannot be; "
-			  "ignoring", domain_get_name(domain),
-			  domain_state_to_string(domain->state), domain_state_to_string(state));
+		domain_log_event(domain, LOG_ID_STATE_REFUSED, NULL,
+				 "QEMU's events would lead from %s to %s, which cannot be; ignoring",
+				 domain_state_to_string(domain->state),
+				 domain_state_to_string(state));
 		return false;
 	}
 	if (domain->state == state && domain->state_reason == reason)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/filter-watch.h"
 
+#include "base/log.h"
+
 #define INTERVAL_US (G_TIME_SPAN_SECOND / FILTER_WATCH_QUERIES_PER_SECOND)
 
 /* The NICs that have asked, and one more, under the name "", for "all of them". */
@@ -216,7 +218,7 @@ static void take_filter(FilterWatch *watch, JsonNode *node, bool requested)
 	const Nic *nic;
 
 	if (!now) {
-		g_message("%s", error->message);
+		log_text(LOG_NOTICE, "%s", error->message);
 		return;
 	}
 	nic = g_hash_table_lookup(watch->nics, now->nic);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * From one service to the next: the connection to QEMU is kept outside of the process (monitor-store.h), and what
@@ -93,8 +94,7 @@ void handover_note_event(Domain *domain)
 
 void handover_cut(Domain *domain)
 {
-	g_info("Domain '%s': the kept connection begins in the middle of a message",
-	       domain_get_name(domain));
+	domain_log(domain, LOG_INFO, "the kept connection begins in the middle of a message");
 	give_up(domain);
 }
 
@@ -107,8 +107,8 @@ static void on_version(JsonNode *result, const GError *error, void *userdata)
 	    !g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_LOST)) {
 		domain->catching_up = false;
 		if (error) {
-			g_message("Domain '%s': the kept connection is of no use: %s; connecting again",
-				  domain_get_name(domain), error->message);
+			domain_log(domain, LOG_NOTICE, "the kept connection is of no use: %s; "
+				   "connecting again", error->message);
 			give_up(domain);
 			connection_replace(domain);
 		} else {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * Jobs of QEMU: what goes on in the background, mostly with drives.
@@ -185,8 +186,7 @@ static void on_jobs(Domain *domain, Prepare *prepare, const char *id, JsonNode *
 	const char *status = "";
 
 	if (error)
-		g_message("Domain '%s': job '%s': query-jobs: %s", domain_get_name(domain), id,
-			  error->message);
+		domain_log(domain, LOG_NOTICE, "job '%s': query-jobs: %s", id, error->message);
 	if (!job && entry)
 		job = add_job(domain, id);
 	(void)json_read_string(entry, "status", &status);

@@ -12,6 +12,7 @@
 
 #include "base/directories.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "qemu/command-line.h"
 
 /* The descriptor QEMU finds the listening socket at. */
@@ -180,7 +181,7 @@ static bool launch_in(RunFile *run, const char *directory, bool incoming, Launch
 		return false;
 	launched->picture = run_picture_open(directory, &picture_error);
 	if (!launched->picture)
-		g_warning("%s", picture_error->message);
+		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
 	launched->monitor_fd = launch_connect(directory, error);
 	ok = launched->monitor_fd >= 0 &&
 	     spawn(run, directory, listening_fd, incoming, launched, error);

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * Changing a medium: one transaction of up to seven commands, in the order of steps. If one fails, what was
@@ -159,8 +160,8 @@ static void on_undone(JsonNode *result, const GError *error, void *userdata)
 	Change *change = userdata;
 
 	if (error)
-		g_message("Domain '%s': undoing a change of the medium of '%s': %s",
-			  domain_get_name(change->domain), change->id, error->message);
+		domain_log(change->domain, LOG_NOTICE, "undoing a change of the medium of '%s': %s",
+			   change->id, error->message);
 	change_undo(change);
 }
 
@@ -201,8 +202,7 @@ static void on_ledger_written(Domain *domain, const GError *error, void *userdat
 
 	/* The medium is in; what is at stake is only whether its node goes with it after a restart. */
 	if (error)
-		g_message("Domain '%s': medium of '%s': %s", domain_get_name(domain), change->id,
-			  error->message);
+		domain_log(domain, LOG_NOTICE, "medium of '%s': %s", change->id, error->message);
 	change_finish(change);
 }
 
@@ -268,8 +268,8 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 	}
 	/* The change is made by then; a node that is still in use stays. */
 	if (error && step == STEP_DELETE_OLD) {
-		g_message("Domain '%s': the old medium of '%s': %s", domain_get_name(change->domain),
-			  change->id, error->message);
+		domain_log(change->domain, LOG_NOTICE, "the old medium of '%s': %s", change->id,
+			   error->message);
 	} else if (error) {
 		change_fail(change, g_error_copy(error));
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * The status of a migration, of whoever asked for it: saving and restoring are one too. QEMU tells of it
@@ -22,7 +23,7 @@ static void on_events_on(JsonNode *result, const GError *error, void *userdata)
 	Domain *domain = userdata;
 
 	if (error)
-		g_info("Domain '%s': migration events: %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "migration events: %s", error->message);
 	domain_unref(domain);
 }
 

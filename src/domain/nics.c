@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * What guests do with their NICs. NIC_RX_FILTER_CHANGED only says that something has changed, and QEMU says no
@@ -22,7 +23,7 @@ static void on_filter_reply(JsonNode *result, const GError *error, void *userdat
 	Domain *domain = query->domain;
 
 	if (error)
-		g_info("Domain '%s': query-rx-filter: %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "query-rx-filter: %s", error->message);
 	if (domain->host && domain->run == query->run) {
 		filter_watch_answer(domain->filter_watch, query->nic, result);
 		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED))

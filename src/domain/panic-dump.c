@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * From the panic of a guest to a file with its memory, where the definition names one:
@@ -132,8 +133,8 @@ static void finish(Domain *domain)
 
 	dump->over = true;
 	if (dump->error)
-		g_message("Domain '%s': its memory could not be written to %s: %s",
-			  domain_get_name(domain), dump->path, dump->error);
+		domain_log(domain, LOG_NOTICE, "its memory could not be written to %s: %s",
+			   dump->path, dump->error);
 	if (domain->ending)
 		return;
 	/* Resumed or reset meanwhile: then there is nothing left to be decided. */

@@ -3,6 +3,7 @@
 
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * What the definition wants to happen when the guest shuts down, reboots or panics, or QEMU dies.
@@ -147,8 +148,9 @@ static bool take_restart(Domain *domain)
 	int64_t now = g_get_monotonic_time();
 
 	if (domain->restarts[0] != 0 && now - domain->restarts[0] < RESTART_WINDOW_US) {
-		g_warning("Domain '%s' ended %zu times within a minute; it is not started again",
-			  domain_get_name(domain), G_N_ELEMENTS(domain->restarts) + 1);
+		domain_log_event(domain, LOG_ID_RESTARTS_EXCEEDED, NULL,
+				 "ended %zu times within a minute; it is not started again",
+				 G_N_ELEMENTS(domain->restarts) + 1);
 		return false;
 	}
 	memmove(&domain->restarts[0], &domain->restarts[1],

@@ -2,6 +2,7 @@
 #include "base/directories.h"
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 #include "domain/saved-state.h"
 
 /*
@@ -35,7 +36,7 @@ static void settle_saved_state(const EndJob *job)
 	else if (job->remove)
 		ok = saved_state_remove(job->saved, job->uuid, &error);
 	if (!ok)
-		g_warning("%s", error->message);
+		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
 }
 
 static StrandStep end_work(void *data)
@@ -52,7 +53,7 @@ static StrandStep end_work(void *data)
 	log_file = g_build_filename(job->directory, RUN_LOG_FILE_NAME, NULL);
 	job->log_tail = qemu_log_tail(log_file);
 	if (!directories_remove(job->directory, &error))
-		g_warning("%s", error->message);
+		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
 	return STRAND_DONE;
 }
 
@@ -89,6 +90,21 @@ static GError *make_start_error(Domain *domain, const GError *cause, const char 
 			   "Domain '%s' could not be started: %s", name, cause->message);
 }
 
+/* The caller is told too; but a start by a policy has none, and the administrator is another one. */
+static void log_start_error(Domain *domain, const GError *error, const char *log_tail)
+{
+	const LogField fields[] = {
+		{ LOG_FIELD_ERROR, error->message },
+		{ LOG_FIELD_DETAIL "STDERR", *log_tail ? log_tail : NULL },
+		{ NULL },
+	};
+
+	/* Destroyed before it was up: that is what somebody wanted. */
+	if (!domain->hints.stop_requested)
+		domain_log_event(domain, LOG_ID_START_FAILED, fields, "could not be started: %s%s%s",
+				 domain->start->error->message, *log_tail ? "\n" : "", log_tail);
+}
+
 static void end_done(void *data)
 {
 	EndJob *job = data;
@@ -110,6 +126,7 @@ static void end_done(void *data)
 	if (domain->start) {
 		start_operation = domain->start->operation;
 		start_error = make_start_error(domain, domain->start->error, job->log_tail);
+		log_start_error(domain, start_error, job->log_tail);
 		domain->start = start_free(domain->start, domain);
 	}
 	if (reason == LIFECYCLE_REASON_SAVED)

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "base/json-text.h"
+#include "base/log.h"
 
 /* Bumped when a reader of the old form would misunderstand the new one. */
 #define RUN_FILE_VERSION 1
@@ -161,7 +162,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->backends = read_backends(json_read_object(object, "backends"));
 	run->picture = run_picture_open(directory, &picture_error);
 	if (!run->picture)
-		g_warning("%s", picture_error->message);
+		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
 	return g_steal_pointer(&run);
 }
 

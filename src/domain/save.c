@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 #include "domain/saved-state.h"
 
 /*
@@ -134,8 +135,8 @@ static void on_going_on(JsonNode *result, const GError *error, void *userdata)
 	SaveStep *step = userdata;
 
 	if (error)
-		g_info("Domain '%s': cont after a save that failed: %s",
-		       domain_get_name(step->domain), error->message);
+		domain_log(step->domain, LOG_INFO, "cont after a save that failed: %s",
+			   error->message);
 	if (step_get_save(step)) {
 		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
 			lifecycle_tell_api_error(step->domain);
@@ -158,7 +159,7 @@ static void discard_done(void *data)
 	Domain *domain = step->domain;
 
 	if (step->error)
-		g_warning("Domain '%s': %s", domain_get_name(domain), step->error->message);
+		domain_log(domain, LOG_WARNING, "%s", step->error->message);
 	if (!step_get_save(step))
 		return;
 	/* It may have panicked before it was stopped: then on-panic says what becomes of it. */
@@ -447,7 +448,7 @@ static void drop_done(void *data)
 	if (done)
 		done(drop->domain, NULL, drop->error, drop->userdata);
 	else if (drop->error)
-		g_warning("Domain '%s': %s", domain_get_name(drop->domain), drop->error->message);
+		domain_log(drop->domain, LOG_WARNING, "%s", drop->error->message);
 }
 
 static void drop_free(void *data)
@@ -528,7 +529,7 @@ static void on_cancelled(JsonNode *result, const GError *error, void *userdata)
 	Domain *domain = userdata;
 
 	if (error)
-		g_info("Domain '%s': migrate_cancel: %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "migrate_cancel: %s", error->message);
 	domain_unref(domain);
 }
 

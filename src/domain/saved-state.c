@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "model/definition.h"
 
 #define WHOLE   ".state"
@@ -242,7 +243,7 @@ GHashTable *saved_state_clean(const char *directory)
 		g_autoptr(GError) error = NULL;
 
 		if ((partial || used) && !remove_entry(entry, &error))
-			g_warning("%s", error->message);
+			log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
 		if (partial)
 			(void)g_hash_table_add(uuids, g_steal_pointer(&partial));
 	}

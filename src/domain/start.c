@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 #include "domain/launch.h"
 
 /*
@@ -204,7 +205,7 @@ static void on_released(Domain *domain, const GError *error, void *userdata)
 
 	/* What is lost without that file is a needless `cont` after a kill of the service. */
 	if (error)
-		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "%s", error->message);
 	if (operation)
 		operation_end(operation, NULL, NULL);
 	g_free(id);

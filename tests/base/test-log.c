@@ -89,6 +89,15 @@ static void test_text(Captured *captured, const void *data)
 	}
 }
 
+static void test_problem(Captured *captured, const void *data)
+{
+	log_problem(LOG_ID_DEFINITION_PROBLEM, "/a/b.json", "/a/b.json: line 3: 100% wrong");
+	assert_field(captured, "MESSAGE", "/a/b.json: line 3: 100% wrong");
+	assert_field(captured, "MESSAGE_ID", log_id_to_string(LOG_ID_DEFINITION_PROBLEM));
+	assert_field(captured, "VMHERALD_ERROR", "/a/b.json: line 3: 100% wrong");
+	assert_field(captured, "VMHERALD_FILE", "/a/b.json");
+}
+
 /* However many fields there are, those that say what it is come first. */
 static void test_too_many_fields(Captured *captured, const void *data)
 {
@@ -111,8 +120,14 @@ static void test_without_writer(void)
 {
 	const LogSubject subject = { "web", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", 7 };
 
-	g_test_expect_message("vmherald", G_LOG_LEVEL_WARNING, "Domain 'web': 100%");
+	g_assert_false(log_has_writer());
+	/* What has befallen a domain is no fault of the program. */
+	g_test_expect_message("vmherald", G_LOG_LEVEL_MESSAGE, "Domain 'web': 100%");
 	log_write(LOG_PLACE, LOG_ID_FAILED, LOG_INFO, &subject, NULL, "%s", "100%");
+	g_test_expect_message("vmherald", G_LOG_LEVEL_WARNING, "Domain 'web': 100%");
+	log_write(LOG_PLACE, LOG_ID_NONE, LOG_WARNING, &subject, NULL, "%s", "100%");
+	g_test_expect_message("vmherald", G_LOG_LEVEL_WARNING, "a file");
+	log_problem(LOG_ID_STORE_FAILED, NULL, "a file");
 	g_test_assert_expected_messages();
 }
 
@@ -168,6 +183,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("/base/log/fields", test_fields);
 	ADD("/base/log/text", test_text);
+	ADD("/base/log/problem", test_problem);
 	ADD("/base/log/too-many-fields", test_too_many_fields);
 	g_test_add_func("/base/log/without-writer", test_without_writer);
 	g_test_add_func("/base/log/ids", test_ids);

@@ -40,6 +40,14 @@ def fields():
                           re.MULTILINE))
 
 
+def sources():
+    for folder in ("src", "service"):
+        for place, _, names in os.walk(os.path.join(SOURCE, folder)):
+            for name in names:
+                if name.endswith(".c") and name != "log.c":
+                    yield read(place, name)
+
+
 class Catalogue(unittest.TestCase):
     def test_every_id_is_explained(self):
         self.assertGreater(len(ids()), 20)
@@ -50,6 +58,11 @@ class Catalogue(unittest.TestCase):
                 self.assertEqual("vmherald", headers["Defined-By"])
                 self.assertRegex(headers["Subject"], r"^[A-Z].{5,75}$")
                 self.assertGreater(len(text.split()), 10)
+
+    def test_every_id_is_used(self):
+        text = "\n".join(sources())
+        for name in ids():
+            self.assertRegex(text, rf"\b{name}\b")
 
     def test_fields_are_there(self):
         known = fields()

@@ -372,7 +372,7 @@ class Policies(life.LifeCase):
                           ("started", "recreated", "running")] * 5 +
                          [("stopped", "failed", "shut-off")],
                          self.lifecycle(self.domain, self.since))
-        self.assertIn("'governed' ended 6 times within a minute", life.service_log())
+        self.assertIn("'governed': ended 6 times within a minute", life.service_log())
         # Who asks for it gets it.
         self.domain.start()
         self.assertEqual("running", self.domain.state)
