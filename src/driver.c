@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/atomic-file.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "driver-internal.h"
@@ -292,6 +293,8 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 
 	driver->started = started;
 	driver->started_userdata = userdata;
+	/* Of a service that was killed while it wrote. */
+	atomic_file_clean(driver->directories->definitions);
 	driver_load_definitions(driver);
 	driver->readopting = 1;
 	runs = run_file_list(driver->directories->domains);

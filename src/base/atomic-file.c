@@ -17,6 +17,9 @@
  * there, and two writers never share one.
  */
 
+#define TEMPORARY_FORMAT ".%08x%08x.tmp"
+#define TEMPORARY_DIGITS 16
+
 /* First buffer for a file that does not tell its size. */
 #define READ_BUFFER_MIN 4096
 
@@ -104,7 +107,7 @@ bool atomic_file_write(const char *directory, const char *name, const char *cont
 	if (directory_fd < 0)
 		return false;
 
-	temporary = g_strdup_printf(".%08x%08x.tmp", g_random_int(), g_random_int());
+	temporary = g_strdup_printf(TEMPORARY_FORMAT, g_random_int(), g_random_int());
 	errno_value = write_temporary(directory_fd, temporary, contents, length, mode);
 	if (errno_value == 0 && renameat(directory_fd, temporary, directory_fd, name) < 0) {
 		errno_value = errno;
@@ -139,6 +142,24 @@ bool atomic_file_remove(const char *directory, const char *name, GError **error)
 
 	/* Also if it was gone: an earlier removal may not have got as far as the disk. */
 	return sync_directory(directory_fd, directory, error);
+}
+
+static bool is_temporary(const char *name)
+{
+	size_t digits = *name == '.' ? strspn(name + 1, "0123456789abcdef") : 0;
+
+	return digits == TEMPORARY_DIGITS && g_str_equal(name + 1 + digits, ".tmp");
+}
+
+void atomic_file_clean(const char *directory)
+{
+	auto_close directory_fd = open_directory(directory, NULL);
+	g_autoptr(GDir) dir = directory_fd >= 0 ? g_dir_open(directory, 0, NULL) : NULL;
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir)))
+		if (is_temporary(name))
+			(void)unlinkat(directory_fd, name, 0);
 }
 
 static void set_too_long(const char *directory, const char *name, size_t length_max,

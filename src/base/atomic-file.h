@@ -14,6 +14,10 @@ bool atomic_file_write(const char *directory, const char *name, const char *cont
 /* Removes DIRECTORY/NAME durably; a file that is not there is no error. Blocks as above. */
 bool atomic_file_remove(const char *directory, const char *name, GError **error);
 
+/* Removes what writes that were cut off by a kill have left in directory. Nobody else may be writing there. What cannot
+ * be removed stays: it is in nobody's way. Blocks as above. */
+void atomic_file_clean(const char *directory);
+
 /* Reads DIRECTORY/NAME whole, at most length_max bytes (CORE_ERROR_LIMIT_EXCEEDED above it).
  * Regular files only, symbolic links are not followed. The result ends in a NUL that is not
  * counted in *ret_length. Blocks as above. */

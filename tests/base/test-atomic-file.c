@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/atomic-file.h"
@@ -15,6 +16,7 @@
  */
 static GString *calls;
 static const char *failing; /* the call that fails with EIO */
+static const char *deadly;  /* the call at which the process ends */
 static size_t write_max;    /* so many bytes a write(2) takes; 0: all */
 
 static bool note(const char *call)
@@ -22,6 +24,8 @@ static bool note(const char *call)
 	if (!calls)
 		return true;
 
+	if (g_strcmp0(call, deadly) == 0)
+		_exit(0);
 	g_string_append_printf(calls, "%s ", call);
 	if (g_strcmp0(call, failing) != 0)
 		return true;
@@ -350,6 +354,45 @@ static void test_remove(Fixture *fixture, gconstpointer unused)
 	g_assert_cmpstr(calls->str, ==, "unlink fsync-folder ");
 }
 
+/* Killed while it writes, at any moment. */
+static void write_and_die(Fixture *fixture, const char *call)
+{
+	pid_t pid = fork();
+	int status;
+
+	g_assert_cmpint(pid, >=, 0);
+	if (pid == 0) {
+		/* Else all of them would make up the same name. */
+		g_random_set_seed((guint32)getpid());
+		deadly = call;
+		(void)write_text(fixture, "a", "new", NULL);
+		_exit(1);
+	}
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	g_assert_cmpint(status, ==, 0);
+}
+
+static void test_clean(Fixture *fixture, gconstpointer unused)
+{
+	const char *const moments[] = { "chmod", "write", "fsync-file", "rename" };
+	/* Not ours, however like it they look. */
+	const char *const others[] = { ".hidden", ".0123456789abcdef.tmp.json", "0123456789abcdef.tmp",
+				       ".0123456789abcdef0.tmp", ".0123456789ABCDEF.tmp", ".tmp" };
+
+	g_assert_true(write_text(fixture, "a", "old", NULL));
+	for (unsigned i = 0; i < G_N_ELEMENTS(others); i++)
+		g_assert_true(write_text(fixture, others[i], "x", NULL));
+	for (unsigned i = 0; i < G_N_ELEMENTS(moments); i++)
+		write_and_die(fixture, moments[i]);
+	g_assert_cmpuint(count_files(fixture), ==,
+			 1 + G_N_ELEMENTS(others) + G_N_ELEMENTS(moments));
+
+	atomic_file_clean(fixture->directory);
+	g_assert_cmpuint(count_files(fixture), ==, 1 + G_N_ELEMENTS(others));
+	assert_content(fixture, "a", "old");
+	atomic_file_clean("/no-such-folder");
+}
+
 static void add(const char *path, void (*test)(Fixture *, gconstpointer))
 {
 	g_test_add(path, Fixture, NULL, set_up, test, tear_down);
@@ -371,5 +414,6 @@ int main(int argc, char **argv)
 	add("/atomic-file/read-without-size", test_read_without_size);
 	add("/atomic-file/read-refuses", test_read_refuses);
 	add("/atomic-file/remove", test_remove);
+	add("/atomic-file/clean", test_clean);
 	return g_test_run();
 }
