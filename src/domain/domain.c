@@ -146,8 +146,9 @@ void domain_close(Domain *domain)
 	g_set_error_literal(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "The service is leaving");
 	/* The next service shall have it. */
 	domain->kept = false;
-	domain_drop_monitor(domain);
+	/* Before the monitor is dropped, which would end them with an error of its own. */
 	operations_end_all(domain, error);
+	domain_drop_monitor(domain);
 	if (domain->start)
 		domain->start = start_free(domain->start, domain);
 	clear_run(domain);

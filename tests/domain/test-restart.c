@@ -284,6 +284,9 @@ static void test_leave_with_pending(DomainFixture *fixture, const void *data)
 	fixture_close_driver(fixture);
 	for (unsigned i = 0; i < G_N_ELEMENTS(answers); i++) {
 		g_assert_true(answers[i].done);
+		/* Who is told that the monitor was closed would think that QEMU is to blame. */
+		if (answers[i].error)
+			g_assert_cmpstr(answers[i].error->message, ==, "The service is leaving");
 		answer_clear(&answers[i]);
 	}
 	for (unsigned i = 0; i < G_N_ELEMENTS(pids); i++)
