@@ -300,9 +300,24 @@ static void push(Emitter *emitter, EntryKind kind, Domain *domain, Event *event,
 	drain(emitter);
 }
 
+static void send_all_entries(Emitter *emitter)
+{
+	Entry *entry;
+
+	emitter->draining = true;
+	while ((entry = g_queue_pop_head(&emitter->entries))) {
+		send_entry(emitter, entry);
+		entry_free(entry);
+	}
+	emitter->draining = false;
+}
+
+/* WARNING: at once, and not in turns: a call that is dispatched in between changes the state, and what was found
+ * would be told with the state that the call has made of it. */
 void emitter_open(Emitter *emitter)
 {
 	emitter->open = true;
+	send_all_entries(emitter);
 	want_next_turn(emitter);
 }
 
@@ -313,12 +328,7 @@ void emitter_close(Emitter *emitter)
 
 void emitter_flush(Emitter *emitter)
 {
-	Entry *entry;
-
-	while ((entry = g_queue_pop_head(&emitter->entries))) {
-		send_entry(emitter, entry);
-		entry_free(entry);
-	}
+	send_all_entries(emitter);
 	emitter->flushed = true;
 	(void)sd_bus_flush(emitter->bus);
 	tell_sent(emitter);

@@ -35,7 +35,8 @@ typedef bool (*EmitterIsKnown)(Domain *domain, void *userdata);
 Emitter *emitter_new(sd_bus *bus, sd_event *event, EmitterIsKnown is_known, void *userdata);
 Emitter *emitter_free(Emitter *emitter);
 
-/* Nothing is sent before: who listens by the service's name would not get it. */
+/* Nothing is sent before: who listens by the service's name would not get it. What has waited until now is sent at
+ * once, bounds or not. */
 void emitter_open(Emitter *emitter);
 /* The name is being given back: what comes now waits for the next emitter_open(). */
 void emitter_close(Emitter *emitter);
