@@ -73,10 +73,18 @@ static int run(ServiceOptions *options, const char *level, const char *target, c
 	return status;
 }
 
+static bool exit_action_is_known(const char *action)
+{
+	return !action || g_str_equal(action, "leave") || g_str_equal(action, "shutdown");
+}
+
 int main(int argc, char *argv[])
 {
 	gboolean session = FALSE, system = FALSE, version = FALSE;
 	int idle_timeout = SERVICE_IDLE_TIMEOUT_DEFAULT;
+	int shutdown_timeout = SERVICE_SHUTDOWN_TIMEOUT_DEFAULT;
+	g_autofree char *on_exit_action = NULL;
+	const char *bad;
 	g_autofree char *log_level = NULL, *log_target = NULL, *journal_socket = NULL;
 	ServiceOptions options;
 	const GOptionEntry entries[] = {
@@ -86,6 +94,11 @@ int main(int argc, char *argv[])
 		{ "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_timeout,
 		  "Leave when nothing has run and nobody has called for so long; 0: never",
 		  "SECONDS" },
+		{ "on-exit", 0, 0, G_OPTION_ARG_STRING, &on_exit_action,
+		  "What becomes of the guests when the service is told to end: leave them running (the "
+		  "default), or shutdown", "ACTION" },
+		{ "shutdown-timeout", 0, 0, G_OPTION_ARG_INT, &shutdown_timeout,
+		  "How long they may take for it; what runs then is destroyed", "SECONDS" },
 		{ "log-level", 0, 0, G_OPTION_ARG_STRING, &log_level,
 		  "What is logged: err, warning, notice, info (the default), debug", "LEVEL" },
 		{ "log-target", 0, 0, G_OPTION_ARG_STRING, &log_target,
@@ -105,11 +118,14 @@ int main(int argc, char *argv[])
 		(void)fprintf(stderr, "vmherald: %s\n", error->message);
 		return 2;
 	}
-	if (argc > 1 || (session && system) || idle_timeout < 0) {
-		(void)fprintf(stderr, "vmherald: %s\n",
-			      argc > 1 ? "there are no arguments, only options; see --help"
-			      : idle_timeout < 0 ? "--idle-timeout: must not be negative"
-						 : "--session and --system exclude each other");
+	bad = argc > 1 ? "there are no arguments, only options; see --help"
+	      : session && system ? "--session and --system exclude each other"
+	      : idle_timeout < 0 ? "--idle-timeout: must not be negative"
+	      : !exit_action_is_known(on_exit_action) ? "--on-exit: is leave or shutdown"
+	      : shutdown_timeout < 0 || shutdown_timeout > SERVICE_SHUTDOWN_TIMEOUT_MAX
+		      ? "--shutdown-timeout: must be from 0 seconds to a day" : NULL;
+	if (bad) {
+		(void)fprintf(stderr, "vmherald: %s\n", bad);
 		return 2;
 	}
 	if (version) {
@@ -117,6 +133,11 @@ int main(int argc, char *argv[])
 		return EXIT_SUCCESS;
 	}
 	block_signals();
-	options = (ServiceOptions){ .system = system, .idle_timeout = (unsigned)idle_timeout };
+	options = (ServiceOptions){
+		.system = system,
+		.idle_timeout = (unsigned)idle_timeout,
+		.shut_down_guests = g_strcmp0(on_exit_action, "shutdown") == 0,
+		.shutdown_timeout = (unsigned)shutdown_timeout,
+	};
 	return run(&options, log_level, log_target, journal_socket);
 }

@@ -2,8 +2,10 @@
 #include "service.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
@@ -131,7 +133,7 @@ static void on_driver_started(void *userdata)
 static bool is_idle(const Service *service)
 {
 	return service->calls == 0 && emitter_is_empty(service->emitter) &&
-	       driver_is_idle(service->driver);
+	       driver_is_idle(service->driver) && !driver_is_shutting_down(service->driver);
 }
 
 static int on_released(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -189,13 +191,40 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 
 /* ---- signals of the process ---- */
 
+static int leave(Service *service)
+{
+	/* An attached bus is closed on the way out of the loop, before the callers that wait are answered. */
+	(void)sd_bus_detach_event(service->bus);
+	return sd_event_exit(service->event, EXIT_SUCCESS);
+}
+
+static void on_shut_down(void *userdata)
+{
+	g_message("No guest runs any more; leaving");
+	(void)leave(userdata);
+}
+
+/* Calls are still served meanwhile, and the signals of the ends go out. */
+static void shut_down_guests(Service *service)
+{
+	/* Beyond the usual time of the service manager: QEMU's own end after TERM takes some time, too. */
+	uint64_t end_us = service->shutdown_timeout_us + 2 * DOMAIN_DESTROY_GRACE_MS * UINT64_C(1000);
+
+	g_message("Told to end; the guests have %" PRIu64 " s to shut down",
+		  service->shutdown_timeout_us / G_USEC_PER_SEC);
+	(void)sd_notifyf(false, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, end_us);
+	driver_shut_down(service->driver, (int)(service->shutdown_timeout_us / 1000), on_shut_down,
+			 service);
+}
+
 static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
 	Service *service = userdata;
 
-	/* An attached bus is closed on the way out of the loop, before the callers that wait are answered. */
-	(void)sd_bus_detach_event(service->bus);
-	return sd_event_exit(service->event, EXIT_SUCCESS);
+	if (!service->shut_down_guests || driver_is_shutting_down(service->driver))
+		return leave(service);
+	shut_down_guests(service);
+	return 0;
 }
 
 static void on_reloaded(Domain *domain, const GError *error, void *userdata)
@@ -324,6 +353,8 @@ int service_run(const ServiceOptions *options)
 {
 	Service service = {
 		.idle_timeout_us = (uint64_t)options->idle_timeout * G_USEC_PER_SEC,
+		.shut_down_guests = options->shut_down_guests,
+		.shutdown_timeout_us = (uint64_t)options->shutdown_timeout * G_USEC_PER_SEC,
 		.fd_store = fd_store_new(),
 	};
 	int status = EXIT_FAILURE, r = setup(&service, options);

@@ -31,6 +31,8 @@
  */
 
 #define SERVICE_IDLE_TIMEOUT_DEFAULT 60
+#define SERVICE_SHUTDOWN_TIMEOUT_DEFAULT 120
+#define SERVICE_SHUTDOWN_TIMEOUT_MAX (24 * 60 * 60)
 
 typedef struct Service {
 	sd_event *event;
@@ -46,6 +48,8 @@ typedef struct Service {
 	uint64_t idle_timeout_us;   /* 0: never leave */
 	sd_event_source *idle_timer;
 	sd_bus_slot *name_slot;
+	bool shut_down_guests;
+	uint64_t shutdown_timeout_us;
 	bool leaving;               /* the name has been given back, or is being */
 	bool disturbed;             /* a call came while leaving */
 } Service;
@@ -53,6 +57,8 @@ typedef struct Service {
 typedef struct ServiceOptions {
 	bool system;
 	unsigned idle_timeout;      /* seconds; 0: never leave */
+	bool shut_down_guests;      /* when it is told to end; else they are left running */
+	unsigned shutdown_timeout;  /* seconds; what runs then is destroyed */
 	LogWriter *log;             /* outlives the service */
 } ServiceOptions;
 

@@ -8,9 +8,6 @@
  * that was shut down on purpose would come back with the next call.
  */
 
-/* Starting is mostly waiting for QEMU; more at once would only make all of them slow. */
-#define AUTOSTART_AT_ONCE_MAX 4u
-
 static void start_some(Driver *driver);
 
 static void on_started(Domain *domain, const char *result, const GError *error, void *userdata)
@@ -18,6 +15,7 @@ static void on_started(Domain *domain, const char *result, const GError *error, 
 	Driver *driver = userdata;
 
 	driver->autostarting--;
+	/* The others are started nevertheless. */
 	if (error)
 		g_warning("Autostart: %s", error->message);
 	start_some(driver);
@@ -25,14 +23,14 @@ static void on_started(Domain *domain, const char *result, const GError *error, 
 
 static void start_some(Driver *driver)
 {
-	while (driver->autostarting < AUTOSTART_AT_ONCE_MAX &&
+	while (driver->autostarting < DRIVER_AUTOSTART_AT_ONCE_MAX &&
 	       !g_queue_is_empty(&driver->autostart)) {
 		Domain *domain = g_queue_pop_head(&driver->autostart);
 
 		/* Somebody may have started or undefined it meanwhile. */
 		if (domain_get_state(domain) == DOMAIN_STATE_SHUT_OFF && domain_is_persistent(domain)) {
 			driver->autostarting++;
-			domain_start(domain, false, on_started, driver);
+			domain_autostart(domain, on_started, driver);
 		}
 		domain_unref(domain);
 	}

@@ -111,6 +111,12 @@ void driver_define(Driver *driver, const char *text, DriverDone done, void *user
 
 static bool check_create(Job *job, GError **error)
 {
+	if (driver_is_shutting_down(job->driver)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "The service is leaving and shuts down its guests; create domain '%s' when "
+			    "it is back", job->definition->name);
+		return false;
+	}
 	if (!registry_hold(job->driver->registry, job->definition, NULL, error))
 		return false;
 	job->holding = true;

@@ -29,6 +29,12 @@ struct Driver {
 	GQueue autostart;           /* Domain, with references */
 	unsigned autostarting;
 
+	int shutdown_timer, look_timer;  /* driver-shutdown.c; 0: none */
+	bool shutdown_over;         /* the time is up */
+	GHashTable *asked;          /* Domain, with a reference -> Asked (driver-shutdown.c) */
+	void (*shut_down)(void *userdata);
+	void *shut_down_userdata;
+
 	unsigned readopting;
 	void (*started)(void *userdata);
 	void *started_userdata;
@@ -36,6 +42,11 @@ struct Driver {
 
 /* driver-reload.c; blocks: start-up */
 void driver_load_definitions(Driver *driver);
+
+/* driver-shutdown.c */
+/* A state may have changed. */
+void driver_look_at_shutdown(Driver *driver);
+void driver_end_shutdown(Driver *driver);
 
 void driver_add_domain(Driver *driver, Domain *domain);
 void driver_remove_domain(Driver *driver, Domain *domain);

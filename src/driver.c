@@ -73,6 +73,9 @@ static void on_event(Domain *domain, Event *event, void *userdata)
 	numbers->last_of_kind[event->kind] = stamp.sequence;
 	event_seal(event, stamp);
 	driver_record_event(domain, event);
+	/* Also what is told twice with the same state: that the memory has been written. */
+	if (event->kind == EVENT_LIFECYCLE)
+		driver_look_at_shutdown(driver);
 	if (sequence_wants_reserve(driver->sequence) && !driver->reserving) {
 		driver->reserving = true;
 		strand_push(driver->background, &reserve_class, driver);
@@ -86,6 +89,8 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 
 	if ((properties & DOMAIN_PROPERTY_CONNECTED) && !domain_is_connected(domain))
 		get_numbers(driver, domain)->connected_until = sequence_last(driver->sequence);
+	if (properties & DOMAIN_PROPERTY_STATE)
+		driver_look_at_shutdown(driver);
 	driver->observer.changed(domain, properties, driver->observer.userdata);
 }
 
@@ -206,6 +211,7 @@ Driver *driver_free(Driver *driver)
 		return NULL;
 	driver->leaving = true;
 	domains = registry_list(driver->registry);
+	driver_end_shutdown(driver);
 	g_queue_clear_full(&driver->autostart, (GDestroyNotify)domain_unref);
 	if (driver->store)
 		strand_close(driver->store);
@@ -234,6 +240,7 @@ Driver *driver_free(Driver *driver)
 
 static void readopt_ended(Driver *driver)
 {
+	driver_look_at_shutdown(driver);
 	if (--driver->readopting == 0)
 		driver->started(driver->started_userdata);
 }

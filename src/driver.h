@@ -16,6 +16,7 @@
  *   driver-job.c          a change of definitions in its steps
  *   driver-records.c      what of it the administrator is told
  *   driver-autostart.c    starting what is to be started, a few at a time
+ *   driver-shutdown.c     ending all of them before the service ends
  *
  * Event thread only.
  */
@@ -51,8 +52,16 @@ void driver_use_store(Driver *driver, const DescriptorStore *store);
  * known, or it is known that it cannot be read now. Before that, call nothing else. */
 void driver_start(Driver *driver, void (*started)(void *userdata), void *userdata);
 
-/* Starts what is to be autostarted; once for each boot, unless again. */
+/* Starting is mostly waiting for QEMU; more at once would only make all of them slow. */
+#define DRIVER_AUTOSTART_AT_ONCE_MAX 4u
+
+/* Starts what is to be autostarted, in the order of the names, a few at a time; once for each boot, unless again. */
 void driver_autostart(Driver *driver, bool again);
+
+/* Asks all guests to shut down, and destroys what is left after timeout_ms; those that cannot hear it, as they stand
+ * still, at once. Adopted ones are left alone. Nothing is started any more. done is called when none runs. Once. */
+void driver_shut_down(Driver *driver, int timeout_ms, void (*done)(void *userdata), void *userdata);
+bool driver_is_shutting_down(const Driver *driver);
 
 Domain *driver_find_domain(Driver *driver, const char *name_or_uuid);
 Domain *driver_find_domain_by_uuid(Driver *driver, const char *uuid);

@@ -73,6 +73,7 @@ typedef struct RunHints {
 	bool watchdog_shutdown;       /* until POWERDOWN has come */
 	bool saved;                   /* it ended because it was saved */
 	bool migrated;                /* it goes on elsewhere */
+	const char *service_exit;     /* what it was to be done by because the service ends; static, or NULL */
 	bool reboot_overruled;        /* a client wants QEMU to end at a reset */
 	LifecycleReason pause_reason; /* of the STOP that follows; PAUSED if nothing explains it */
 	char *pause_run_state;        /* what QEMU said of it when it was asked */
@@ -83,6 +84,7 @@ typedef struct RunHints {
 typedef struct Start {
 	Operation *operation;         /* NULL: started by a policy */
 	const char *policy;           /* which; static, or NULL */
+	bool again;                   /* a policy wants another run */
 	bool paused;
 	bool spawning;                /* a worker is on it */
 	bool restoring;               /* from the saved state */
@@ -407,6 +409,8 @@ void panic_dump_commit_completed(Domain *domain, Event *event);
 void panic_dump_resynced(Domain *domain);
 /* A worker is at the file; run_end_check() is called when it is not any more. */
 bool panic_dump_is_working(const Domain *domain);
+/* The memory is being written, or is about to be. */
+bool panic_dump_is_under_way(const Domain *domain);
 /* The run is over: what is not whole is removed. */
 void panic_dump_cut_off(Domain *domain);
 /* What has become of it, once that is known. */

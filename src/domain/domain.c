@@ -270,6 +270,11 @@ bool domain_is_connected(const Domain *domain)
 	return domain->connected;
 }
 
+bool domain_is_being_written(const Domain *domain)
+{
+	return domain->save || panic_dump_is_under_way(domain);
+}
+
 unsigned domain_get_pending(const Domain *domain)
 {
 	return domain->operations->len;

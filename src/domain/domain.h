@@ -65,6 +65,7 @@ typedef struct DomainDeadlines {
 
 /* What a domain needs from the one who holds it. */
 typedef struct DomainHost {
+	bool closing;               /* all are being shut down: none is started, by whomever */
 	Loop *loop;
 	WorkerPool *pool;
 	const Directories *directories;
@@ -119,6 +120,8 @@ const char *domain_get_machine_type(const Domain *domain);
 /* "" if never connected in this incarnation. */
 const char *domain_get_qemu_version(const Domain *domain);
 bool domain_is_connected(const Domain *domain);
+/* Its guest is being saved, or the memory of it written after a panic: what it was worth would be lost by an end now. */
+bool domain_is_being_written(const Domain *domain);
 /* Operations not yet ended. */
 unsigned domain_get_pending(const Domain *domain);
 
@@ -223,11 +226,15 @@ void domain_emit_undefined(Domain *domain);
 void domain_abandon(Domain *domain, DomainDone done, bool (*is_gone)(void *userdata));
 
 void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata);
+/* The same, since its definition wants it when the host has booted; told so. */
+void domain_autostart(Domain *domain, DomainDone done, void *userdata);
 /* TERM, then KILL after grace_ms. */
 void domain_destroy(Domain *domain, int grace_ms, DomainDone done, void *userdata);
 /* Asks the guest. force_after_ms: then domain_destroy(); -1: never, and CORE_ERROR_TIMEOUT after
  * DOMAIN_SHUTDOWN_TIMEOUT_MS. */
 void domain_shutdown(Domain *domain, int force_after_ms, DomainDone done, void *userdata);
+/* domain_shutdown() or, with force, domain_destroy(), since the service ends and its guests with it; told so. */
+void domain_end_with_service(Domain *domain, bool force, DomainDone done, void *userdata);
 /* Asks the guest to shut down and starts it again in the same QEMU. force_after_ms: then a reset;
  * -1: never, and CORE_ERROR_TIMEOUT after DOMAIN_SHUTDOWN_TIMEOUT_MS. */
 void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *userdata);

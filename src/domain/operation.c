@@ -27,6 +27,10 @@ Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
 			    "Domain '%s' has %u calls pending; wait until some have ended",
 			    domain_get_name(domain), domain->operations->len);
+	else if (domain->host->closing && kind == DOMAIN_OPERATION_START)
+		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
+			    "The service is leaving and shuts down its guests; start domain '%s' when it "
+			    "is back", domain_get_name(domain));
 	else if (domain->renaming && kind == DOMAIN_OPERATION_START)
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
 			    "Domain '%s' is being renamed or removed; start it when that is done",

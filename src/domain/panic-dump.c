@@ -378,6 +378,11 @@ bool panic_dump_is_working(const Domain *domain)
 	return domain->dump && domain->dump->working;
 }
 
+bool panic_dump_is_under_way(const Domain *domain)
+{
+	return domain->dump && !domain->dump->over;
+}
+
 void panic_dump_cut_off(Domain *domain)
 {
 	if (domain->dump && !domain->dump->over)

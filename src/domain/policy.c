@@ -165,11 +165,17 @@ const char *policy_decide_end(Domain *domain, Event *stopped)
 	bool restart = decision.action == DEFINITION_POLICY_RESTART;
 	bool refused;
 
+	if (domain->hints.service_exit) {
+		event_add_detail(stopped, "policy", g_variant_new_string("on-exit"));
+		event_add_detail(stopped, "action", g_variant_new_string(domain->hints.service_exit));
+		return NULL;
+	}
 	/* A run that nobody saw the end of, one that has not begun, and one that somebody wanted to end.
 	 * QEMU stays with preserve and pause, so if it did not, they were overruled. */
 	if (!decision.policy || domain->while_away || domain->start || keeps(decision.action) ||
 	    domain_has_operation(domain, DOMAIN_OPERATION_SHUTDOWN))
 		return NULL;
+	restart = restart && !domain->host->closing;
 	refused = restart && !take_restart(domain);
 	if (refused)
 		event_add_detail(stopped, "restart-refused", g_variant_new_boolean(TRUE));
@@ -180,4 +186,13 @@ const char *policy_decide_end(Domain *domain, Event *stopped)
 	if (restart && stopped->lifecycle.reason == LIFECYCLE_REASON_SHUTDOWN && was_reset(domain))
 		stopped->lifecycle.reason = LIFECYCLE_REASON_RECREATED;
 	return restart ? decision.policy : NULL;
+}
+
+void domain_end_with_service(Domain *domain, bool force, DomainDone done, void *userdata)
+{
+	domain->hints.service_exit = force ? "destroy" : "shutdown";
+	if (force)
+		domain_destroy(domain, DOMAIN_DESTROY_GRACE_MS, done, userdata);
+	else
+		domain_shutdown(domain, -1, done, userdata);
 }

@@ -118,7 +118,7 @@ static LifecycleReason get_reason(const Start *start)
 {
 	if (start->restoring)
 		return LIFECYCLE_REASON_RESTORED;
-	return start->policy ? LIFECYCLE_REASON_RECREATED : LIFECYCLE_REASON_BOOTED;
+	return start->again ? LIFECYCLE_REASON_RECREATED : LIFECYCLE_REASON_BOOTED;
 }
 
 static void publish(Domain *domain, int64_t time, LifecycleEvent lifecycle, LifecycleReason reason,
@@ -131,7 +131,7 @@ static void publish(Domain *domain, int64_t time, LifecycleEvent lifecycle, Life
 	domain_publish_lifecycle(domain, event, state);
 }
 
-/* Either operation or policy is NULL. */
+/* operation: NULL if nobody waits for it. policy: NULL if somebody wants it. */
 static void begin(Domain *domain, Operation *operation, const char *policy, bool paused)
 {
 	LaunchJob *job = g_new0(LaunchJob, 1);
@@ -142,6 +142,7 @@ static void begin(Domain *domain, Operation *operation, const char *policy, bool
 	domain->start = g_new0(Start, 1);
 	domain->start->operation = operation;
 	domain->start->policy = policy;
+	domain->start->again = !operation;
 	domain->start->paused = paused;
 	domain->start->spawning = true;
 	domain->start->restoring = domain->has_saved_state;
@@ -165,6 +166,14 @@ void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata)
 
 	if (operation)
 		begin(domain, operation, NULL, paused);
+}
+
+void domain_autostart(Domain *domain, DomainDone done, void *userdata)
+{
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_START, done, userdata);
+
+	if (operation)
+		begin(domain, operation, "autostart", false);
 }
 
 void start_by_policy(Domain *domain, const char *policy)
