@@ -172,12 +172,17 @@ static int method_save(sd_bus_message *message, void *userdata, sd_bus_error *re
 {
 	const DomainObject object = *(DomainObject *)userdata;
 	const char *path = NULL;
-	const BusOption options[] = { { "path", BUS_OPTION_STRING, &path } };
+	int timeout_ms = -1;
+	const BusOption options[] = {
+		{ "path", BUS_OPTION_STRING, &path },
+		{ "timeout", BUS_OPTION_DURATION, &timeout_ms },
+	};
 	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 
 	if (r < 0)
 		return r;
-	domain_save(object.domain, path, method_call_done, method_call_new(object.service, message));
+	domain_save(object.domain, path, timeout_ms, method_call_done,
+		    method_call_new(object.service, message));
 	return 1;
 }
 

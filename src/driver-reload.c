@@ -44,20 +44,19 @@ GPtrArray *driver_get_definition_problems(const Driver *driver)
 /* ---- at the start ---- */
 
 static void add_at_start(Driver *driver, const Definition *definition, GHashTable *saved,
-			 GHashTable *cut_off)
+			 GHashTable *left)
 {
 	g_autoptr(Domain) domain = domain_new(&driver->host, definition_ref(definition), true);
 
 	domain_set_has_saved_state(domain, g_hash_table_contains(saved, definition->uuid));
-	if (g_hash_table_contains(cut_off, definition->uuid))
-		domain_set_save_cut_off(domain);
+	domain_set_saved_left(domain, GPOINTER_TO_UINT(g_hash_table_lookup(left, definition->uuid)));
 	driver_add_domain(driver, domain);
 }
 
 void driver_load_definitions(Driver *driver)
 {
 	g_autoptr(StoredDefinitions) stored = NULL;
-	g_autoptr(GHashTable) cut_off = saved_state_clean(driver->directories->saved);
+	g_autoptr(GHashTable) left = saved_state_clean(driver->directories->saved);
 	g_autoptr(GHashTable) saved = saved_state_list(driver->directories->saved);
 	g_autoptr(ReloadPlan) plan = NULL;
 
@@ -68,7 +67,7 @@ void driver_load_definitions(Driver *driver)
 	for (unsigned i = 0; i < plan->entries->len; i++) {
 		const ReloadEntry *entry = g_ptr_array_index(plan->entries, i);
 
-		add_at_start(driver, entry->stored->definition, saved, cut_off);
+		add_at_start(driver, entry->stored->definition, saved, left);
 	}
 	set_problems(driver, stored);
 }

@@ -7,6 +7,7 @@
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
 #include "domain/launch.h"
+#include "domain/saved-state.h"
 
 /*
  * The monitor of a domain: handed over by a start, and connected again after it was lost. Every connect is
@@ -71,7 +72,9 @@ static void enter_found_state(Domain *domain, DomainState state, LifecycleReason
 	/* A start whose last word nobody has heard. */
 	if (before == DOMAIN_STATE_STARTING)
 		event = event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED,
-					    LIFECYCLE_REASON_BOOTED);
+					    domain->saved_left & SAVED_LEFT_USED
+						    ? LIFECYCLE_REASON_RESTORED
+						    : LIFECYCLE_REASON_BOOTED);
 	else
 		event = event_new_lifecycle(0, found_events[state], reason);
 	event_add_resync(event);
@@ -118,12 +121,13 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 		drives_guest_resumed(domain);
 	tell_resynchronized(domain);
 	/* The service was killed between the run file and `cont`: that start is brought to its end. */
-	if (!domain->released && g_str_equal(run_state, "prelaunch"))
+	if (!domain->released &&
+	    (g_str_equal(run_state, "prelaunch") || (domain->saved_left & SAVED_LEFT_USED)))
 		domain_order(domain, "cont", NULL);
 	domain->released = true;
 	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
 	command_restore_action(domain);
-	save_resynced(domain);
+	saved_resynced(domain, run_state);
 	if (state == DOMAIN_STATE_SHUTTING_DOWN)
 		domain_order(domain, "quit", NULL);
 	if (reason == LIFECYCLE_REASON_GUEST_SHUTDOWN)

@@ -14,7 +14,8 @@
  *   launch.c      host work of a start: folder, socket, process (worker thread)
  *   start.c       from Start() to `started`
  *   restore.c     the part of it that only a domain with a saved state has
- *   save.c        from Save() to `quit`; dropping what was saved
+ *   save.c        from Save() to `quit`
+ *   saved.c       what is saved of it; dropping that; what a cut-off save has left
  *   connection.c  the monitor: connect, reconnect, losing it
  *   handover.c    the connection of the service before this one, and what it told last
  *   call.c        a command whose reply takes its place among the events
@@ -88,6 +89,8 @@ typedef struct Start {
 	bool paused;
 	bool spawning;                /* a worker is on it */
 	bool restoring;               /* from the saved state */
+	char *saved_version;          /* of the QEMU that saved it */
+	bool definition_changed;      /* since it was saved */
 	bool loading;                 /* QEMU reads it */
 	bool let_go;                  /* the guest may have gone on: it must not be loaded again */
 	GError *error;                /* set once it has failed; then only the clean-up is left */
@@ -98,6 +101,7 @@ typedef struct Start {
 typedef struct Save {
 	uint64_t operation;
 	char *path;                   /* NULL: the service's own place */
+	char *header;                 /* of the file; NULL once it is written */
 	int fd;                       /* of the partial file, -1 before */
 	bool stopped;                 /* by us; it goes on if the save fails */
 	bool writing;                 /* QEMU writes: its events count */
@@ -180,6 +184,10 @@ struct Domain {
 	GPtrArray *clients;           /* DomainClient */
 	bool channels_left_out, clients_left_out;   /* logged once a run */
 	char *migration_status;       /* NULL: none */
+	MigrationProgress progress;
+	bool has_progress;
+	bool asking_progress, ask_progress_again;   /* one question at a time */
+	int progress_timer;
 	uint64_t irregular_events;
 
 	/* ---- */
@@ -188,7 +196,7 @@ struct Domain {
 	uint64_t last_operation_id;
 	Operation *readopt;
 	bool has_saved_state;
-	bool save_cut_off;            /* QEMU may still be writing to a file that is gone */
+	unsigned saved_left;          /* SavedLeft: what is to be made up for when QEMU answers again */
 	int64_t restarts[5];          /* times of the last restarts by a policy */
 };
 
@@ -331,15 +339,30 @@ void save_fail(Domain *domain, GError *error);
 /* Of a migration, which may be that of a save or of a restore. */
 void save_note_status(Domain *domain, const char *status);
 void save_monitor_lost(Domain *domain);
-/* QEMU was found again, and answers. */
-void save_resynced(Domain *domain);
-void save_drop_used(Domain *domain);
+/* There is a whole file: all that is left to do is to end QEMU, (once more) if nobody knows whether it was told. */
+void save_quit(Domain *domain);
 /* fd stays the caller's, open until the callback. */
 void save_call_getfd(Domain *domain, int fd, QmpReplyCallback callback, void *userdata);
 /* The arguments of migrate and migrate-incoming for that descriptor. */
 JsonNode *save_make_uri(void);
 
+/* saved.c */
+/* QEMU was found again, and answers. */
+void saved_resynced(Domain *domain, const char *run_state);
+/* The guest has gone on from it. */
+void saved_drop_used(Domain *domain);
+
 /* restore.c */
+/* Worker: looks at the state before there is a QEMU. definition: what the next start would use, which becomes what was
+ * saved, under the name that the domain has now; changed: whether that is another one. NULL and the error if the
+ * state cannot be used. */
+struct StateHeader *restore_read_header(const char *directory, Definition **definition,
+					bool *ret_changed, GError **error);
+/* For the error of a start: "" unless QEMU is of another version than the one that saved the state. */
+char *restore_describe_versions(const Domain *domain);
+/* QEMU was started with that definition. */
+void restore_take_header(Domain *domain, const struct StateHeader *header, Definition *definition,
+			 bool changed);
 void restore_begin(Domain *domain);
 void restore_note_status(Domain *domain, const char *status);
 void restore_use(Domain *domain);
@@ -515,6 +538,7 @@ void display_resync_spice(Domain *domain, JsonNode *info);
 void migration_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata);
 /* The same, where nobody waits for it. */
 void migration_enable_events(Domain *domain);
+void migration_clear(Domain *domain);
 void migration_commit_changed(Domain *domain, Event *event);
 void migration_resync(Domain *domain, JsonNode *info);
 

@@ -50,7 +50,7 @@ static void clear_run(Domain *domain)
 	drives_clear(domain);
 	channels_clear(domain);
 	display_clear(domain);
-	g_clear_pointer(&domain->migration_status, g_free);
+	migration_clear(domain);
 	g_clear_pointer(&domain->emulator, g_free);
 	g_clear_pointer(&domain->directory, g_free);
 	g_clear_pointer(&domain->qemu_version, g_free);
@@ -92,6 +92,7 @@ void domain_reset_run(Domain *domain)
 	domain->balloon = 0;
 	domain->balloon_gone = false;
 	domain->irregular_events = 0;
+	domain->saved_left = 0;
 	domain->events = strand_new(domain->host->pool);
 	nics_init(domain);
 	domain->devices = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
@@ -127,6 +128,7 @@ DomainProperty domain_get_run_properties(const Domain *domain)
 		{ DOMAIN_PROPERTY_BALLOON, domain->balloon != 0 },
 		{ DOMAIN_PROPERTY_CLIENTS, domain->clients->len > 0 },
 		{ DOMAIN_PROPERTY_MIGRATION, domain->migration_status != NULL },
+		{ DOMAIN_PROPERTY_PROGRESS, domain->has_progress },
 		{ DOMAIN_PROPERTY_IRREGULAR, domain->irregular_events != 0 },
 	};
 	unsigned properties = 0;
@@ -146,11 +148,12 @@ void domain_close(Domain *domain)
 	g_set_error_literal(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "The service is leaving");
 	/* The next service shall have it. */
 	domain->kept = false;
-	/* Before the monitor is dropped, which would end them with an error of its own. */
-	operations_end_all(domain, error);
-	domain_drop_monitor(domain);
+	/* Before the monitor is dropped, which would end them with an error of its own; a start whose calls end then has
+	 * not failed, its QEMU stays. */
 	if (domain->start)
 		domain->start = start_free(domain->start, domain);
+	operations_end_all(domain, error);
+	domain_drop_monitor(domain);
 	clear_run(domain);
 	strand_close(domain->work);
 	domain->host = NULL;
@@ -328,6 +331,11 @@ GPtrArray *domain_get_clients(const Domain *domain)
 const char *domain_get_migration_status(const Domain *domain)
 {
 	return domain->migration_status ? domain->migration_status : "none";
+}
+
+const MigrationProgress *domain_get_migration_progress(const Domain *domain)
+{
+	return domain->has_progress ? &domain->progress : NULL;
 }
 
 uint64_t domain_get_irregular_events(const Domain *domain)

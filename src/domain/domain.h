@@ -55,6 +55,7 @@ typedef enum DomainProperty {
 	DOMAIN_PROPERTY_CLIENTS      = 1 << 19,
 	DOMAIN_PROPERTY_MIGRATION    = 1 << 20,
 	DOMAIN_PROPERTY_IRREGULAR    = 1 << 21,
+	DOMAIN_PROPERTY_PROGRESS     = 1 << 22,
 } DomainProperty;
 
 /* How long others may take. */
@@ -183,6 +184,18 @@ uint64_t domain_get_balloon(const Domain *domain);
 GPtrArray *domain_get_clients(const Domain *domain);
 /* QEMU's MigrationStatus. */
 const char *domain_get_migration_status(const Domain *domain);
+
+/* Bytes of the guest's memory. */
+typedef struct MigrationProgress {
+	uint64_t transferred;   /* written so far, with what was written again */
+	uint64_t remaining;     /* to be written yet */
+	uint64_t total;         /* that there is */
+} MigrationProgress;
+
+/* Of the last migration of this run that went out, saving included; NULL if there was none. */
+const MigrationProgress *domain_get_migration_progress(const Domain *domain);
+/* While one is under way, QEMU is asked this often. */
+#define MIGRATION_POLL_MS 1000
 /* Events of this run whose data was not what QEMU promises. */
 uint64_t domain_get_irregular_events(const Domain *domain);
 
@@ -202,9 +215,9 @@ void domain_set_autostart(Domain *domain, bool autostart);
 void domain_set_renaming(Domain *domain, bool renaming);
 /* Its definition is gone while it runs. */
 void domain_set_transient(Domain *domain);
-/* What was found on the disk (domain/saved-state.h): a saved state; a save that was cut off. */
+/* What was found on the disk (domain/saved-state.h): a saved state; SavedLeft of a service that was killed. */
 void domain_set_has_saved_state(Domain *domain, bool has_saved_state);
-void domain_set_save_cut_off(Domain *domain);
+void domain_set_saved_left(Domain *domain, unsigned left);
 void domain_emit_defined(Domain *domain, LifecycleReason reason);
 void domain_emit_undefined(Domain *domain);
 
@@ -240,8 +253,9 @@ void domain_end_with_service(Domain *domain, bool force, DomainDone done, void *
 void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *userdata);
 /* Writes the state of the guest to a file and ends QEMU; the next start goes on there. path: absolute, of a file
  * that does not exist; NULL: a file of the service's own. Persistent domains only. While it goes on, all
- * operations but domain_destroy() and domain_execute() are CORE_ERROR_WRONG_STATE. */
-void domain_save(Domain *domain, const char *path, DomainDone done, void *userdata);
+ * operations but domain_destroy() and domain_execute() are CORE_ERROR_WRONG_STATE. timeout_ms: then it is given up,
+ * CORE_ERROR_TIMEOUT; -1: it takes as long as the disk does. */
+void domain_save(Domain *domain, const char *path, int timeout_ms, DomainDone done, void *userdata);
 /* CORE_ERROR_WRONG_STATE if there is none. */
 void domain_drop_saved_state(Domain *domain, DomainDone done, void *userdata);
 /* Operations that are one QMP command: reset, suspend, resume, wakeup, inject-nmi. */

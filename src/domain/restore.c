@@ -3,11 +3,17 @@
 
 #include "base/error.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 #include "domain/saved-state.h"
 
 /*
- * The part of a start that only a domain with a saved state has. QEMU was started with "-incoming
- * defer"; start.c comes here when its monitor is connected, and goes on when the state is in:
+ * The part of a start that only a domain with a saved state has. First the header of the state is looked at:
+ * a file that is another's, or not whole, is refused before there is a QEMU. The machine is the one that was
+ * saved, for no other could take its state; a definition that was changed meanwhile holds from the start after
+ * this one.
+ *
+ * QEMU is started with "-incoming defer"; start.c comes here when its monitor is connected, and goes on when
+ * the state is in:
  *
  *   open (worker)          a descriptor of the saved state
  *   events on, getfd, migrate-incoming
@@ -53,6 +59,66 @@ static void step_free(void *data)
 	domain_unref(step->domain);
 	g_free(step);
 }
+
+/* ---- what was saved ---- */
+
+/* It may have been renamed since; and whether it starts with the service is not a part of the machine. */
+static Definition *as_it_is_now(const Definition *saved, const Definition *now)
+{
+	Definition *copy = definition_with_autostart(saved, now->autostart);
+
+	g_free(copy->name);
+	copy->name = g_strdup(now->name);
+	return copy;
+}
+
+StateHeader *restore_read_header(const char *directory, Definition **definition, bool *ret_changed,
+				 GError **error)
+{
+	g_autoptr(StateHeader) header = NULL;
+	g_autofree char *now = definition_to_json(*definition);
+	g_autofree char *then = NULL;
+	int fd = saved_state_open(directory, (*definition)->uuid, &header, error);
+	Definition *saved;
+
+	if (fd < 0)
+		return NULL;
+	(void)close(fd);
+	saved = as_it_is_now(header->definition, *definition);
+	then = definition_to_json(saved);
+	definition_unref(*definition);
+	*definition = saved;
+	*ret_changed = !g_str_equal(now, then);
+	return g_steal_pointer(&header);
+}
+
+void restore_take_header(Domain *domain, const StateHeader *header, Definition *definition, bool changed)
+{
+	domain->start->saved_version = g_strdup(header->qemu_version);
+	domain->start->definition_changed = changed;
+	if (!changed)
+		return;
+	domain_log(domain, LOG_NOTICE, "restored with the definition that it was saved with; the one that it "
+		   "has now holds from the next start on");
+	if (domain->next_definition)
+		definition_unref(domain->definition);
+	else
+		domain->next_definition = domain->definition;
+	domain->definition = definition_ref(definition);
+	domain_changed(domain, DOMAIN_PROPERTY_TITLE | DOMAIN_PROPERTY_HARDWARE);
+}
+
+char *restore_describe_versions(const Domain *domain)
+{
+	const char *saved = domain->start->saved_version;
+
+	if (!saved || !domain->qemu_version || g_str_equal(saved, domain->qemu_version))
+		return g_strdup("");
+	return g_strdup_printf(". It was saved by QEMU %s, and this is QEMU %s", saved,
+			       domain->qemu_version);
+}
+
+/* ---- steps ---- */
 
 static bool step_is_starting(const RestoreStep *step)
 {
@@ -124,7 +190,9 @@ static StrandStep open_work(void *data)
 {
 	RestoreStep *step = data;
 
-	step->fd = saved_state_open(step->directory, step->uuid, &step->error);
+	g_autoptr(StateHeader) header = NULL;
+
+	step->fd = saved_state_open(step->directory, step->uuid, &header, &step->error);
 	return STRAND_DONE;
 }
 

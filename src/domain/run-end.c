@@ -76,11 +76,13 @@ static void answer_operations(Domain *domain, LifecycleReason reason)
 static GError *make_start_error(Domain *domain, const GError *cause, const char *log_tail)
 {
 	const char *name = domain_get_name(domain);
+	g_autofree char *versions = restore_describe_versions(domain);
 
 	if (domain->start->restoring && !domain->start->let_go)
 		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
 				   "Domain '%s' could not be restored from its saved state, which is "
-				   "kept (DropSavedState() removes it): %s%s%s", name, cause->message,
+				   "kept: put right what is wrong, or start afresh after DropSavedState(): "
+				   "%s%s%s%s", name, cause->message, versions,
 				   *log_tail ? ". QEMU said: " : "", log_tail);
 	if (*log_tail)
 		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,

@@ -11,11 +11,11 @@
 /*
  * From Save() to `stopped` with reason saved:
  *
- *   create (worker)        the file, under a name that says that it is not whole
+ *   create (worker)        the file with its header, under a name that says that it is not whole
  *   events on, stop        a guest that stands still is written once
  *   getfd, migrate         QEMU writes to our descriptor, in its own time
  *   MIGRATION completed    save_note_status()
- *   commit (worker)        fsync, rename: from here on there is a saved state
+ *   commit (worker)        header, fsync, rename: from here on there is a saved state
  *   quit                   run-end.c tells `stopped` and answers
  *
  * By descriptor and not by "exec:": when QEMU says completed, all is written; a command behind a pipe
@@ -50,6 +50,7 @@ Save *save_free(Save *save)
 		(void)close(save->fd);
 	g_clear_error(&save->error);
 	g_free(save->path);
+	g_free(save->header);
 	g_free(save);
 	return NULL;
 }
@@ -58,7 +59,7 @@ Save *save_free(Save *save)
 typedef struct SaveStep {
 	Domain *domain;
 	uint64_t operation;
-	char *directory, *uuid, *path;
+	char *directory, *uuid, *path, *header;
 	int fd;
 	bool committed;
 	GError *error;
@@ -84,6 +85,7 @@ static void step_free(void *data)
 	g_free(step->directory);
 	g_free(step->uuid);
 	g_free(step->path);
+	g_free(step->header);
 	domain_unref(step->domain);
 	g_free(step);
 }
@@ -111,6 +113,7 @@ static void push_work(Domain *domain, const StrandItemClass *item_class)
 	step->directory = g_strdup(domain->host->directories->saved);
 	step->uuid = g_strdup(domain->uuid);
 	step->path = g_strdup(domain->save->path);
+	step->header = g_steal_pointer(&domain->save->header);
 	step->committed = domain->save->committed;
 	/* A copy: the worker may be on it when the save is over. */
 	step->fd = domain->save->fd >= 0 ? fcntl(domain->save->fd, F_DUPFD_CLOEXEC, 0)
@@ -179,15 +182,19 @@ void save_fail(Domain *domain, GError *error)
 		return;
 	}
 	domain->save->error = error;
+	/* Before the file is gone, and before the guest goes on; where it is over already, it does nothing. */
+	if (domain->save->writing)
+		domain_order(domain, "migrate_cancel", NULL);
 	push_work(domain, &discard_class);
 }
 
 void save_monitor_lost(Domain *domain)
 {
-	if (!domain->save)
+	if (!domain->save || domain->save->quitting)
 		return;
-	/* QEMU may go on writing to the file that is removed now. */
-	domain->save_cut_off = true;
+	/* QEMU may go on writing to the file that is removed now, and its guest stands still. */
+	domain->saved_left = SAVED_LEFT_PARTIAL |
+			     (domain->save->stopped ? SAVED_LEFT_RUNNING : 0);
 	save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
 				      "The monitor of domain '%s' was lost while it was saved",
 				      domain_get_name(domain)));
@@ -206,6 +213,17 @@ static void on_quit(JsonNode *result, const GError *error, void *userdata)
 		save_fail(step->domain, g_error_copy(error));
 	}
 	step_free(step);
+}
+
+void save_quit(Domain *domain)
+{
+	if (!domain->save) {
+		domain->save = g_new0(Save, 1);
+		domain->save->fd = -1;
+		domain->save->committed = true;
+	}
+	domain->save->quitting = true;
+	domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_quit, step_new(domain));
 }
 
 static StrandStep commit_work(void *data)
@@ -235,10 +253,8 @@ static void commit_done(void *data)
 		save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_WRONG_STATE,
 					      "Domain '%s' did not stay paused while it was saved",
 					      domain_get_name(domain)));
-	else {
-		save->quitting = true;
-		domain_call(domain, "quit", NULL, DOMAIN_CALL_TIMEOUT_MS, on_quit, step_new(domain));
-	}
+	else
+		save_quit(domain);
 }
 
 static const StrandItemClass commit_class = { commit_work, NULL, commit_done, step_free };
@@ -272,6 +288,7 @@ static void note_saving(Domain *domain, const char *status)
 		domain_call(domain, "query-migrate", NULL, DOMAIN_CALL_TIMEOUT_MS, on_migrate_status,
 			    step_new(domain));
 	} else if (g_str_equal(status, "cancelled")) {
+		save->writing = false;
 		save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_QEMU_ERROR,
 					      "Domain '%s' could not be saved: the migration was "
 					      "cancelled", domain_get_name(domain)));
@@ -298,8 +315,13 @@ static bool check_step(const SaveStep *step, const GError *error)
 
 static void on_migrating(JsonNode *result, const GError *error, void *userdata)
 {
-	(void)check_step(userdata, error);
-	step_free(userdata);
+	SaveStep *step = userdata;
+
+	/* Refused: it has not begun. */
+	if (step_get_going(step) && g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
+		step->domain->save->writing = false;
+	(void)check_step(step, error);
+	step_free(step);
 }
 
 static void on_descriptor(JsonNode *result, const GError *error, void *userdata)
@@ -347,7 +369,8 @@ static StrandStep create_work(void *data)
 {
 	SaveStep *step = data;
 
-	step->fd = saved_state_create(step->directory, step->uuid, step->path, &step->error);
+	step->fd = saved_state_create(step->directory, step->uuid, step->path, step->header,
+				      &step->error);
 	return STRAND_DONE;
 }
 
@@ -402,7 +425,31 @@ static bool check_save(const Domain *domain, const char *path, GError **error)
 	return check_alone(domain, error);
 }
 
-void domain_save(Domain *domain, const char *path, DomainDone done, void *userdata)
+static char *make_header(const Domain *domain)
+{
+	const StateHeader header = {
+		.definition = domain->definition,
+		.incarnation = domain->incarnation,
+		.qemu_version = domain->qemu_version,
+		.was_running = domain->state == DOMAIN_STATE_RUNNING,
+		.saved_at = event_now(),
+	};
+
+	return state_header_to_text(&header);
+}
+
+static void on_save_timeout(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+	Domain *domain = operation->domain;
+
+	domain_clear_timer(domain, &operation->timer);
+	save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_TIMEOUT,
+				      "Domain '%s' was not saved in the time given; it is as it was before",
+				      domain_get_name(domain)));
+}
+
+void domain_save(Domain *domain, const char *path, int timeout_ms, DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_SAVE, done, userdata);
@@ -416,131 +463,8 @@ void domain_save(Domain *domain, const char *path, DomainDone done, void *userda
 	domain->save = g_new0(Save, 1);
 	domain->save->operation = operation->id;
 	domain->save->path = g_strdup(path);
+	domain->save->header = make_header(domain);
 	domain->save->fd = -1;
+	operation_set_timer(operation, timeout_ms, on_save_timeout);
 	push_work(domain, &create_class);
-}
-
-/* ---- dropping ---- */
-
-typedef struct Drop {
-	Domain *domain;
-	char *directory, *uuid;
-	DomainDone done;             /* NULL: nobody waits for it */
-	void *userdata;
-	GError *error;
-} Drop;
-
-static StrandStep drop_work(void *data)
-{
-	Drop *drop = data;
-
-	(void)saved_state_remove(drop->directory, drop->uuid, &drop->error);
-	return STRAND_DONE;
-}
-
-static void drop_done(void *data)
-{
-	Drop *drop = data;
-	DomainDone done = g_steal_pointer(&drop->done);
-
-	if (drop->error && drop->domain->host)
-		domain_set_has_saved_state(drop->domain, true);
-	if (done)
-		done(drop->domain, NULL, drop->error, drop->userdata);
-	else if (drop->error)
-		domain_log(drop->domain, LOG_WARNING, "%s", drop->error->message);
-}
-
-static void drop_free(void *data)
-{
-	Drop *drop = data;
-
-	if (drop->done) {
-		g_autoptr(GError) error = g_error_new(CORE_ERROR, CORE_ERROR_IO,
-						      "The service is leaving");
-
-		drop->done(drop->domain, NULL, error, drop->userdata);
-	}
-	g_clear_error(&drop->error);
-	g_free(drop->directory);
-	g_free(drop->uuid);
-	domain_unref(drop->domain);
-	g_free(drop);
-}
-
-static const StrandItemClass drop_class = { drop_work, NULL, drop_done, drop_free };
-
-static void drop(Domain *domain, DomainDone done, void *userdata)
-{
-	Drop *job = g_new0(Drop, 1);
-
-	job->domain = domain_ref(domain);
-	job->directory = g_strdup(domain->host->directories->saved);
-	job->uuid = g_strdup(domain->uuid);
-	job->done = done;
-	job->userdata = userdata;
-	/* A start from here on is an ordinary one; it is behind this on the strand. */
-	domain_set_has_saved_state(domain, false);
-	strand_push(domain->work, &drop_class, job);
-}
-
-void save_drop_used(Domain *domain)
-{
-	drop(domain, NULL, NULL);
-}
-
-void domain_drop_saved_state(Domain *domain, DomainDone done, void *userdata)
-{
-	g_autoptr(GError) error = NULL;
-
-	if (!domain->has_saved_state)
-		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
-			    "Domain '%s' has no saved state", domain_get_name(domain));
-	else if (domain->start)
-		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
-			    "Domain '%s' is being restored from its saved state",
-			    domain_get_name(domain));
-	if (error)
-		done(domain, NULL, error, userdata);
-	else
-		drop(domain, done, userdata);
-}
-
-bool domain_get_has_saved_state(const Domain *domain)
-{
-	return domain->has_saved_state;
-}
-
-void domain_set_has_saved_state(Domain *domain, bool has_saved_state)
-{
-	if (domain->has_saved_state == has_saved_state)
-		return;
-	domain->has_saved_state = has_saved_state;
-	domain_changed(domain, DOMAIN_PROPERTY_SAVED_STATE);
-}
-
-void domain_set_save_cut_off(Domain *domain)
-{
-	domain->save_cut_off = true;
-}
-
-static void on_cancelled(JsonNode *result, const GError *error, void *userdata)
-{
-	Domain *domain = userdata;
-
-	if (error)
-		domain_log(domain, LOG_INFO, "migrate_cancel: %s", error->message);
-	domain_unref(domain);
-}
-
-void save_resynced(Domain *domain)
-{
-	/* What is written to is no longer there. */
-	if (domain->save_cut_off)
-		domain_call(domain, "migrate_cancel", NULL, DOMAIN_CALL_TIMEOUT_MS, on_cancelled,
-			    domain_ref(domain));
-	domain->save_cut_off = false;
-	/* The guest is there and can go on; so a state that was saved of it can only be the past. */
-	if (domain->has_saved_state && !domain->save)
-		drop(domain, NULL, NULL);
 }

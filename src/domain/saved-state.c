@@ -60,7 +60,7 @@ static bool remove_entry(const char *entry, GError **error)
 
 static int create_file(const char *path, GError **error)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		core_error_set_errno(error, errno, "%s: cannot be made", path);
@@ -89,13 +89,21 @@ static int create_elsewhere(const char *partial, const char *uuid, const char *p
 	return fd;
 }
 
-int saved_state_create(const char *directory, const char *uuid, const char *path, GError **error)
+int saved_state_create(const char *directory, const char *uuid, const char *path, const char *header,
+		       GError **error)
 {
 	g_autofree char *partial = entry_path(directory, uuid, PARTIAL);
+	int fd;
 
 	if (!remove_entry(partial, error))
 		return -1;
-	return path ? create_elsewhere(partial, uuid, path, error) : create_file(partial, error);
+	fd = path ? create_elsewhere(partial, uuid, path, error) : create_file(partial, error);
+	if (fd < 0 || state_header_write(fd, header, error))
+		return fd;
+	g_prefix_error(error, "%s: ", path ? path : partial);
+	(void)close(fd);
+	(void)remove_entry(partial, NULL);
+	return -1;
 }
 
 /* Never over another file, which may have come in the meantime. */
@@ -139,6 +147,10 @@ bool saved_state_commit(const char *directory, const char *uuid, const char *pat
 	g_autofree char *partial = entry_path(directory, uuid, PARTIAL);
 	g_autofree char *whole = entry_path(directory, uuid, WHOLE);
 
+	if (!state_header_complete(fd, error)) {
+		g_prefix_error(error, "%s: ", path ? path : partial);
+		return false;
+	}
 	if (fsync(fd) < 0) {
 		core_error_set_errno(error, errno, "%s: cannot be brought to the disk",
 				     path ? path : partial);
@@ -161,15 +173,26 @@ bool saved_state_discard(const char *directory, const char *uuid, bool committed
 	return remove_entry(partial, error) && (!committed || remove_entry(whole, error));
 }
 
-int saved_state_open(const char *directory, const char *uuid, GError **error)
+int saved_state_open(const char *directory, const char *uuid, StateHeader **ret_header, GError **error)
 {
 	g_autofree char *whole = entry_path(directory, uuid, WHOLE);
 	g_autofree char *target = g_file_read_link(whole, NULL);
 	int fd = open(whole, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0)
+	StateHeader *header;
+
+	if (fd < 0) {
 		core_error_set_errno(error, errno, "%s: cannot be opened", target ? target : whole);
-	return fd;
+		return -1;
+	}
+	header = state_header_read(fd, uuid, error);
+	if (header) {
+		*ret_header = header;
+		return fd;
+	}
+	g_prefix_error(error, "%s ", target ? target : whole);
+	(void)close(fd);
+	return -1;
 }
 
 static bool rename_entry(const char *directory, const char *uuid, const char *from, const char *to,
@@ -230,6 +253,30 @@ GHashTable *saved_state_list(const char *directory)
 	return uuids;
 }
 
+static bool was_running(const char *entry)
+{
+	int fd = open(entry, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool running = fd >= 0 && state_header_was_running(fd);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return running;
+}
+
+/* 0: name is no entry that is left over. */
+static unsigned look_at(const char *entry, const char *name, char **ret_uuid)
+{
+	char *uuid = uuid_of(name, PARTIAL);
+
+	if (uuid) {
+		*ret_uuid = uuid;
+		return SAVED_LEFT_PARTIAL | (was_running(entry) ? SAVED_LEFT_RUNNING : 0);
+	}
+	uuid = uuid_of(name, USED);
+	*ret_uuid = uuid;
+	return uuid ? SAVED_LEFT_USED : 0;
+}
+
 GHashTable *saved_state_clean(const char *directory)
 {
 	GHashTable *uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -238,14 +285,16 @@ GHashTable *saved_state_clean(const char *directory)
 
 	while (dir && (name = g_dir_read_name(dir))) {
 		g_autofree char *entry = g_build_filename(directory, name, NULL);
-		g_autofree char *partial = uuid_of(name, PARTIAL);
-		g_autofree char *used = uuid_of(name, USED);
+		g_autofree char *uuid = NULL;
+		unsigned left = look_at(entry, name, &uuid);
 		g_autoptr(GError) error = NULL;
 
-		if ((partial || used) && !remove_entry(entry, &error))
+		if (!uuid)
+			continue;
+		if (!remove_entry(entry, &error))
 			log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
-		if (partial)
-			(void)g_hash_table_add(uuids, g_steal_pointer(&partial));
+		left |= GPOINTER_TO_UINT(g_hash_table_lookup(uuids, uuid));
+		g_hash_table_replace(uuids, g_steal_pointer(&uuid), GUINT_TO_POINTER(left));
 	}
 	return uuids;
 }

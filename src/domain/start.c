@@ -6,6 +6,7 @@
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
 #include "domain/launch.h"
+#include "domain/saved-state.h"
 
 /*
  * From Start() to `started`:
@@ -34,6 +35,9 @@ typedef struct LaunchJob {
 	uint64_t run;
 	RunFile file;
 	bool incoming;
+	char *saved;                 /* the folder of saved states */
+	StateHeader *header;         /* incoming: of the state */
+	bool definition_changed;     /* since it was saved */
 	char *directory;
 	Launched launched;
 	GError *error;
@@ -43,6 +47,12 @@ static StrandStep launch_work(void *data)
 {
 	LaunchJob *job = data;
 
+	if (job->incoming) {
+		job->header = restore_read_header(job->saved, &job->file.definition,
+						  &job->definition_changed, &job->error);
+		if (!job->header)
+			return STRAND_DONE;
+	}
 	(void)launch(&job->file, job->directory, job->incoming, &job->launched, &job->error);
 	return STRAND_DONE;
 }
@@ -63,6 +73,8 @@ static void launch_done(void *data)
 		start_fail(domain, g_steal_pointer(&job->error));
 		return;
 	}
+	if (job->header)
+		restore_take_header(domain, job->header, job->file.definition, job->definition_changed);
 	domain->has_directory = true;
 	domain->emulator = g_steal_pointer(&job->launched.emulator);
 	domain_changed(domain, DOMAIN_PROPERTY_HARDWARE);
@@ -89,6 +101,8 @@ static void launch_free(void *data)
 	run_picture_free(job->launched.picture);
 	g_free(job->launched.emulator);
 	definition_unref(job->file.definition);
+	state_header_free(job->header);
+	g_free(job->saved);
 	g_free(job->file.emulator);
 	g_clear_error(&job->error);
 	g_free(job->directory);
@@ -122,10 +136,12 @@ static LifecycleReason get_reason(const Start *start)
 }
 
 static void publish(Domain *domain, int64_t time, LifecycleEvent lifecycle, LifecycleReason reason,
-		    const char *policy, DomainState state)
+		    const char *policy, bool definition_changed, DomainState state)
 {
 	Event *event = event_new_lifecycle(time, lifecycle, reason);
 
+	if (definition_changed)
+		event_add_detail(event, "definition-changed", g_variant_new_boolean(TRUE));
 	if (policy)
 		event_add_detail(event, "policy", g_variant_new_string(policy));
 	domain_publish_lifecycle(domain, event, state);
@@ -146,8 +162,9 @@ static void begin(Domain *domain, Operation *operation, const char *policy, bool
 	domain->start->paused = paused;
 	domain->start->spawning = true;
 	domain->start->restoring = domain->has_saved_state;
+	domain->saved_left = 0;
 	start_set_deadline(domain);
-	publish(domain, 0, LIFECYCLE_STARTING, get_reason(domain->start), policy,
+	publish(domain, 0, LIFECYCLE_STARTING, get_reason(domain->start), policy, false,
 		DOMAIN_STATE_STARTING);
 
 	job->domain = domain_ref(domain);
@@ -156,6 +173,7 @@ static void begin(Domain *domain, Operation *operation, const char *policy, bool
 	job->file.incarnation = domain->incarnation;
 	job->incoming = domain->start->restoring;
 	job->directory = g_strdup(domain->directory);
+	job->saved = g_strdup(domain->host->directories->saved);
 	job->launched.monitor_fd = -1;
 	strand_push(domain->work, &launch_class, job);
 }
@@ -187,6 +205,7 @@ Start *start_free(Start *start, Domain *domain)
 		return NULL;
 	domain_clear_timer(domain, &start->timer);
 	g_clear_error(&start->error);
+	g_free(start->saved_version);
 	g_free(start);
 	return NULL;
 }
@@ -225,6 +244,7 @@ static void finish(Domain *domain)
 {
 	uint64_t *id = g_new0(uint64_t, 1);
 	bool paused = domain->start->paused, restored = domain->start->restoring;
+	bool definition_changed = domain->start->definition_changed;
 	LifecycleReason reason = get_reason(domain->start);
 	const char *policy = domain->start->policy;
 
@@ -232,16 +252,16 @@ static void finish(Domain *domain)
 	domain->start = start_free(domain->start, domain);
 	domain->released = true;
 	domain_changed(domain, DOMAIN_PROPERTY_PROCESS);
-	publish(domain, domain->started_at, LIFECYCLE_STARTED, reason, policy,
+	publish(domain, domain->started_at, LIFECYCLE_STARTED, reason, policy, definition_changed,
 		paused ? DOMAIN_STATE_PAUSED : DOMAIN_STATE_RUNNING);
 	/* As libvirt tells a start with VIR_DOMAIN_START_PAUSED: first that it runs, then that it is
 	 * paused. */
 	if (paused)
 		publish(domain, domain->started_at, LIFECYCLE_SUSPENDED,
-			restored ? LIFECYCLE_REASON_RESTORED : LIFECYCLE_REASON_PAUSED, NULL,
+			restored ? LIFECYCLE_REASON_RESTORED : LIFECYCLE_REASON_PAUSED, NULL, false,
 			DOMAIN_STATE_PAUSED);
 	if (restored)
-		save_drop_used(domain);
+		saved_drop_used(domain);
 	domain_write_run_file(domain, true, on_released, id);
 }
 

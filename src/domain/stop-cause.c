@@ -148,7 +148,7 @@ LifecycleReason stop_cause_get_found(Domain *domain, const char *run_state)
 	if (!lifecycle_reason_from_run_state(run_state, &reason) || reason != LIFECYCLE_REASON_MIGRATED)
 		return reason;
 	/* That was a save of ours, which is given up now: the guest has not moved. */
-	if (domain->save || domain->save_cut_off || domain->has_saved_state)
+	if (domain->save || domain->saved_left || domain->has_saved_state)
 		return LIFECYCLE_REASON_PAUSED;
 	domain->hints.migrated = g_str_equal(run_state, "postmigrate");
 	return reason;

@@ -30,6 +30,8 @@
  *   powerdown=obey      the guest shuts down when it is asked to
  *   device-del=WHEN     DEVICE_DELETED before or after the reply, or never
  *   migration=STATUS    what query-migrate says; "" if it was never asked to migrate
+ *   migrate=complete    migrate writes "state" to the descriptor that getfd gave it, and is done; otherwise the
+ *                       test emits what becomes of it. migrate-incoming takes nothing else than that
  *   dump=STATUS         what query-dump says; dump-guest-memory makes it active
  *   filters=JSON        what query-rx-filter returns (x-set only)
  *   reply:COMMAND=JSON  answers COMMAND with that; "" takes it back
@@ -323,6 +325,33 @@ static void dump_guest_memory(gint64 id, JsonObject *arguments)
 	reply(id, "{}");
 }
 
+/* As a short one ends: before its own reply. What is not told here, the test emits. */
+static void migrate(gint64 id, JsonObject *arguments)
+{
+	if (is_set("migrate", "complete")) {
+		if (write(received, "state", 5) != 5)
+			_exit(3);
+		status = "postmigrate";
+		g_hash_table_replace(settings, g_strdup("migration"), g_strdup("completed"));
+		emit("MIGRATION", "{\"status\": \"active\"}");
+		emit("MIGRATION", "{\"status\": \"completed\"}");
+	}
+	reply(id, "{}");
+}
+
+static void migrate_incoming(gint64 id, JsonObject *arguments)
+{
+	char bytes[16];
+
+	if (read(received, bytes, sizeof(bytes)) != 5 || memcmp(bytes, "state", 5) != 0) {
+		g_printerr("fake-qemu: load of migration failed\n");
+		_exit(1);
+	}
+	status = "paused";
+	emit("MIGRATION", "{\"status\": \"completed\"}");
+	reply(id, "{}");
+}
+
 static void device_add(gint64 id, JsonObject *arguments)
 {
 	add_device(arguments);
@@ -507,8 +536,10 @@ static const struct {
 	{ "getfd", getfd },
 	{ "inject-nmi", accept_it },
 	{ "job-cancel", accept_it },
-	{ "migrate", accept_it },
+	{ "migrate", migrate },
+	{ "migrate-incoming", migrate_incoming },
 	{ "migrate-set-capabilities", accept_it },
+	{ "migrate_cancel", accept_it },
 	{ "netdev_add", accept_it },
 	{ "netdev_del", accept_it },
 	{ "object-add", accept_it },

@@ -319,7 +319,7 @@ static void test_save_refused(DomainFixture *fixture, const void *data)
 
 	fixture_set(fixture, domain, "fail:migrate", "no space");
 	fixture_set(fixture, domain, "fail:cont", "refused");
-	domain_save(domain, NULL, on_answer, &answer);
+	domain_save(domain, NULL, -1, on_answer, &answer);
 	answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "no space");
 	fixture_expect(fixture, domain, "suspended paused paused", "suspended api-error paused", NULL);
 	g_assert_cmpint(domain_get_state_reason(domain), ==, LIFECYCLE_REASON_API_ERROR);
@@ -335,7 +335,7 @@ static void test_save_panicked(DomainFixture *fixture, const void *data)
 	fixture_set(fixture, domain, "before:stop",
 		    "{\"event\":\"GUEST_PANICKED\",\"data\":{\"action\":\"pause\"}}");
 	fixture_set(fixture, domain, "fail:migrate", "no space");
-	domain_save(domain, NULL, on_answer, &answer);
+	domain_save(domain, NULL, -1, on_answer, &answer);
 	answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "no space");
 	fixture_expect(fixture, domain, "Panicked pause", "crashed panicked crashed", NULL);
 	log = fixture_execute(fixture, domain, "x-log", NULL);

@@ -5,7 +5,8 @@ import os
 import stat
 
 import harness
-from badcase import STATE, read_tree, service_folder
+import life
+from badcase import STATE, note, read_tree, service_folder, write_program
 from harness import NAME, GLib, wait_until
 
 ADDRESS = 0x200000               # of guest memory that no firmware touches
@@ -185,6 +186,55 @@ class Good(Save):
             self.recorder.wait(LIFE, "started", "booted", since=since)
             self.domain.destroy()
 
+    def test_redefined(self):
+        """It goes on as the machine that it was; the definition of today holds from the next start on."""
+        self.domain.start()
+        self.write_memory(b"old")
+        self.domain.save()
+        uuid = self.uuid
+        self.define("renamed", uuid=uuid, machine="pc", memory="32M",
+                    arguments=["-bios", self.make_firmware()])
+        self.domain.name = "saved"
+        since = self.mark()
+        self.domain.start()
+        started = self.recorder.wait(LIFE, "started", "restored", since=since)
+        self.assertIs(True, started.details["definition-changed"])
+        self.assert_memory(b"old")
+        self.assertEqual(("renamed", "q35", 16 << 20), tuple(self.domain.get("Domain", name)
+                                                            for name in ("Name", "Machine", "Memory")))
+        self.connection.kill_service()
+        wait_until(lambda: self.domain.state == "running", "the domain to be found again")
+        self.assertEqual("q35", self.domain.get("Domain", "Machine"))
+        self.domain.destroy()
+        since = self.mark()
+        self.domain.start()
+        started = self.recorder.wait(LIFE, "started", "booted", since=since)
+        self.assertNotIn("definition-changed", started.details)
+        self.assertEqual(("pc", 32 << 20), (self.domain.get("Domain", "Machine"),
+                                            self.domain.get("Domain", "Memory")))
+
+    def test_progress(self):
+        self.domain.start()
+        self.assertEqual({}, self.domain.get("Migration", "Progress"))
+        since = self.mark()
+        self.begin_slow_save()
+        wait_until(lambda: self.domain.get("Migration", "Progress"), "the first progress")
+
+        def told():
+            return [s.arguments[1]["Progress"] for s in
+                    self.recorder.find(f"{harness.PROPERTIES}.PropertiesChanged", f"{NAME}.Migration",
+                                       path=self.domain.path, since=since)
+                    if "Progress" in s.arguments[1]]
+        wait_until(lambda: len(told()) >= 2, "progress to be told by itself")
+        first, last = told()[0], told()[-1]
+        self.assertEqual({"transferred", "remaining", "total"}, set(first))
+        self.assertGreater(first["total"], 16 << 20)
+        self.assertGreater(last["transferred"], first["transferred"])
+        self.assertGreater(last["remaining"], 0)
+        self.assertEqual("active", self.domain.get("Migration", "Status"))
+        self.domain.destroy()
+        self.assertEqual({}, self.domain.get("Migration", "Progress"))
+
     def test_undefine(self):
         path = os.path.join(harness.folder(), "undefined")
         self.domain.start()
@@ -226,38 +276,100 @@ class Bad(Save):
         with open(path, encoding="utf-8") as file:
             self.assertEqual("mine", file.read())
 
+    def assert_kept(self, since, content):
+        """The start has failed, and all is as it was before."""
+        self.assertEqual("shut-off", self.domain.state)
+        self.assertTrue(self.has_saved_state)
+        with open(self.file, "rb") as file:
+            self.assertEqual(content, file.read())
+        self.mark()
+        self.assertEqual([("starting", "restored", "starting"), ("stopped", "failed", "shut-off")],
+                         self.events(since))
+
     def test_damaged(self):
+        """Not ours, not whole, another's: refused with a text that says so, before there is a QEMU."""
+        other = self.define("other", arguments=["-bios", self.make_firmware()])
+        other.start()
+        other.save()
+        with open(self.file.replace(self.uuid, other.get("Domain", "UUID")), "rb") as file:
+            foreign = file.read()
+        other.undefine()
         self.domain.start()
         self.domain.save()
         with open(self.file, "rb") as file:
             good = file.read()
-        for damaged in (b"", b"no such thing", good[:len(good) // 2], good[:100] + good[4000:]):
-            with open(self.file, "wb") as file:
-                file.write(damaged)
-            since = self.mark()
-            message = self.assert_fails("StartFailed", self.domain.start)
-            self.assertIn("QEMU said: ", message)
-            self.assertIn("kept", message)
-            self.assertEqual("shut-off", self.domain.state)
-            self.assertTrue(self.has_saved_state)
-            with open(self.file, "rb") as file:
-                self.assertEqual(damaged, file.read())
-            self.mark()
-            self.assertEqual([("starting", "restored", "starting"), ("stopped", "failed", "shut-off")],
-                             self.events(since))
+        self.assertTrue(good.startswith(b"vmherald-state 0001 "))
+        for damaged, words in ((b"", "not a state"), (b"no such thing", "not a state"),
+                               (good[good.index(b"QEVM"):], "not a state"),
+                               (good[:2000], "middle of its header"),
+                               (good[:len(good) // 2], "were saved"), (good + b"x", "were saved"),
+                               (good[:200] + b"?" + good[201:], "damaged header"),
+                               (foreign, "another domain, 'other'")):
+            with self.subTest(words):
+                with open(self.file, "wb") as file:
+                    file.write(damaged)
+                since = self.mark()
+                message = self.assert_fails("StartFailed", self.domain.start)
+                for word in (words, "kept", "DropSavedState()", self.file):
+                    self.assertIn(word, message)
+                self.assertNotIn("QEMU said", message)
+                self.assert_kept(since, damaged)
         with open(self.file, "wb") as file:
             file.write(good)
         self.domain.start()
         self.assert_empty()
 
-    def test_other_machine(self):
+    def test_damaged_inside(self):
+        """What only QEMU can know: its own words."""
         self.domain.start()
         self.domain.save()
-        uuid = self.uuid
-        self.define("saved", uuid=uuid, machine="pc", arguments=["-bios", self.make_firmware()])
+        with open(self.file, "rb") as file:
+            good = file.read()
+        place = good.index(b"QEVM") + 4
+        damaged = good[:place] + b"\xff" * 16 + good[place + 16:]
+        with open(self.file, "wb") as file:
+            file.write(damaged)
+        since = self.mark()
         self.assertIn("QEMU said: ", self.assert_fails("StartFailed", self.domain.start))
-        self.assertTrue(self.has_saved_state)
-        self.assertTrue(os.path.exists(self.file))
+        self.assert_kept(since, damaged)
+
+    def test_no_space(self):
+        """The file cannot grow: told, the guest goes on, no file is left."""
+        emulator = write_program("small-files", "#!/usr/bin/python3\n"
+                                 "import os, resource, signal, sys\n"
+                                 "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+                                 "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+                                 "os.execvp('qemu-system-x86_64', ['qemu-system-x86_64'] + sys.argv[1:])\n")
+        self.domain = self.define("full", emulator=emulator, arguments=["-bios", self.make_firmware()])
+        self.domain.start()
+        with self.domain.qtest() as guest:
+            guest.command(f"memset {ADDRESS:#x} {8 << 20:#x} 0x55")
+        path = os.path.join(harness.folder(), "full.state")
+        for values in ({}, {"path": path}):
+            since = self.mark()
+            message = self.assert_fails("QemuError", self.domain.save, **values)
+            self.assertIn("could not be saved", message)
+            note(message)
+            self.assertEqual("running", self.domain.state)
+            self.mark()
+            self.assertEqual([("suspended", "paused", "paused"), ("resumed", "unpaused", "running")],
+                             self.events(since))
+            self.assert_empty()
+            self.assertFalse([n for n in os.listdir(harness.folder()) if n.startswith("full.state")])
+
+    def test_timeout(self):
+        self.domain.start()
+        self.slow_down()
+        since = self.mark()
+        self.assertIn("in the time given", self.assert_fails("Timeout", self.domain.save, timeout=500000))
+        self.assertEqual("running", self.domain.state)
+        self.mark()
+        self.assertEqual([("suspended", "paused", "paused"), ("resumed", "unpaused", "running")],
+                         self.events(since))
+        self.assert_empty()
+        self.recorder.wait("Migration.Changed", "cancelled", since=since)
+        self.domain.qmp("migrate-set-parameters", {"max-bandwidth": 1 << 30})
+        self.domain.save(timeout=60000000)
 
     def test_file_is_gone(self):
         path = os.path.join(harness.folder(), "moved")
@@ -363,22 +475,87 @@ class Bad(Save):
         wait_until(lambda: pending.finished, "the answer to Shutdown()")
 
     def test_killed_during_save(self):
+        """The guest is as it was: what was stopped for the save goes on."""
         path = os.path.join(harness.folder(), "killed")
         for values in ({}, {"path": path}):
             self.domain.start()
             self.begin_slow_save(**values)
+            since = self.mark()
             self.connection.kill_service()
             self.assertEqual(1, len(os.listdir(self.folder)))
-            wait_until(lambda: self.domain.state == "paused", "the domain to be found again")
+            wait_until(lambda: self.domain.state == "running", "the guest to go on")
+            self.recorder.wait(LIFE, "resumed", "unpaused", since=since)
             self.assert_empty()
             self.assertEqual([], [n for n in os.listdir(harness.folder()) if n.startswith("killed")])
-            # QEMU has been told to give up, so it can go on and be saved.
+            # QEMU has been told to give up, so it can be saved.
             wait_until(lambda: self.domain.qmp("query-migrate")["status"] == "cancelled",
                        "QEMU to give up", deadline=20)
-            self.domain.call("Domain", "Resume")
             self.domain.qmp("migrate-set-parameters", {"max-bandwidth": 1 << 30})
             self.domain.save()
             self.domain.call("Domain", "DropSavedState")
+
+    def test_killed_during_save_paused(self):
+        self.domain.start(paused=True)
+        self.begin_slow_save()
+        self.connection.kill_service()
+        wait_until(lambda: self.domain.state == "paused", "the domain to be found again")
+        self.assert_empty()
+        wait_until(lambda: self.domain.qmp("query-migrate")["status"] == "cancelled", "QEMU to give up")
+        self.assertEqual("paused", self.domain.state)
+
+    def test_killed_any_time(self):
+        """Wherever the service is killed, either the guest goes on or its state is whole."""
+        for n in range(4):
+            self.domain.start()
+            self.write_memory(b"%d here" % n)
+            since = self.mark()
+            self.domain.send("Domain", "Save", "(a{sv})", {})
+            if n:
+                self.recorder.wait("Migration.Changed", ("active", "completed", "completed")[n - 1],
+                                   since=since)
+            self.connection.kill_service()
+            wait_until(lambda: self.domain.state in ("running", "shut-off"), "an end of the save")
+            if self.domain.state == "shut-off":
+                self.assertTrue(self.has_saved_state)
+                self.domain.start()
+            self.assert_memory(b"%d here" % n)
+            self.assert_empty()
+            self.domain.destroy()
+
+    def test_monitor_lost(self):
+        """Cut off by a lost monitor: when it is back, the guest goes on."""
+        self.domain = self.define("yanked", arguments=["-bios", self.make_firmware()] +
+                                  life.second_monitor("yanked"))
+        self.domain.start()
+        monitor = life.SecondMonitor("yanked")
+        self.addCleanup(monitor.close)
+        pending = self.begin_slow_save()
+        since = self.mark()
+        monitor.execute("yank", instances=[{"type": "chardev", "id": "vmherald-monitor"}])
+        self.assert_fails("MonitorLost", pending.result)
+        self.recorder.wait("Monitor.Resynchronized", "monitor-lost", since=since)
+        self.recorder.wait(LIFE, "resumed", "unpaused", since=since)
+        self.assertEqual("running", self.domain.state)
+        self.assert_empty()
+
+    def test_killed_during_restore(self):
+        """It is still there, or the guest has gone on from it."""
+        for n in range(3):
+            self.domain.start()
+            self.write_memory(b"%d kept" % n)
+            self.domain.save()
+            since = self.mark()
+            self.domain.send("Domain", "Start", "(a{sv})", {})
+            self.recorder.wait(LIFE, "starting", "restored", since=since)
+            if n:
+                self.recorder.wait("Migration.Changed", ("active", "completed")[n - 1], since=since)
+            self.connection.kill_service()
+            wait_until(lambda: self.domain.state in ("running", "shut-off"), "an end of the start")
+            if self.domain.state == "shut-off":
+                self.domain.start()
+            self.assert_memory(b"%d kept" % n)
+            self.assert_empty()
+            self.domain.destroy()
 
     def test_found_running_with_a_saved_state(self):
         """Killed between the whole file and the end of QEMU: the guest counts, the file is the past."""
