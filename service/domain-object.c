@@ -44,6 +44,7 @@ static const struct {
 	{ DOMAIN_PROPERTY_BALLOON, BUS_INTERFACE("Guest"), { "Balloon" } },
 	{ DOMAIN_PROPERTY_CLIENTS, BUS_INTERFACE("Display"), { "Clients" } },
 	{ DOMAIN_PROPERTY_MIGRATION, BUS_INTERFACE("Migration"), { "Status" } },
+	{ DOMAIN_PROPERTY_PROGRESS, BUS_INTERFACE("Migration"), { "Progress" } },
 	{ DOMAIN_PROPERTY_QEMU_VERSION, BUS_INTERFACE("Monitor"), { "QemuVersion" } },
 	{ DOMAIN_PROPERTY_CONNECTED, BUS_INTERFACE("Monitor"), { "Connected" } },
 	{ DOMAIN_PROPERTY_IRREGULAR, BUS_INTERFACE("Monitor"), { "IrregularEvents" } },

@@ -11,9 +11,22 @@ static int get_status(sd_bus *bus, const char *path, const char *interface, cons
 	return sd_bus_message_append(reply, "s", domain_get_migration_status(domain));
 }
 
+static int get_progress(sd_bus *bus, const char *path, const char *interface, const char *property,
+			sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	const Domain *domain = ((DomainObject *)userdata)->domain;
+	const MigrationProgress *progress = domain_get_migration_progress(domain);
+
+	if (!progress)
+		return sd_bus_message_append(reply, "a{st}", 0);
+	return sd_bus_message_append(reply, "a{st}", 3, "transferred", progress->transferred,
+				     "remaining", progress->remaining, "total", progress->total);
+}
+
 const sd_bus_vtable migration_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Status", "s", get_status, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Progress", "a{st}", get_progress, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("Changed",
 				SD_BUS_ARGS("s", status, "s", old, "(ttt)", stamp, "a{sv}",
 					    details), 0),

@@ -10,6 +10,7 @@ static gboolean paused;
 static char *shutdown_timeout;
 static char *destroy_grace;
 static char *save_path;
+static char *save_timeout;
 
 const GOptionEntry start_options[] = {
 	{ "paused", 0, 0, G_OPTION_ARG_NONE, &paused, N_("Leave the guest paused"), NULL },
@@ -31,6 +32,8 @@ const GOptionEntry destroy_options[] = {
 const GOptionEntry save_options[] = {
 	{ "path", 0, 0, G_OPTION_ARG_FILENAME, &save_path,
 	  N_("Write to this file, which must not exist"), N_("FILE") },
+	{ "timeout", 0, 0, G_OPTION_ARG_FILENAME, &save_timeout,
+	  N_("Give up after that time, and let the guest go on"), N_("SECONDS") },
 	{},
 };
 
@@ -91,7 +94,14 @@ CtlExit save_run(Ctl *ctl, char **arguments)
 {
 	/* The service has a working directory of its own. */
 	g_autofree char *path = save_path ? g_canonicalize_filename(save_path, NULL) : NULL;
-	const BusOption options[] = { { "path", .text = path }, {} };
+	uint64_t timeout = BUS_NO_DURATION;
+	const BusOption options[] = {
+		{ "path", .text = path },
+		{ "timeout", .microseconds = &timeout },
+		{},
+	};
+	CtlExit code;
 
-	return call_with_options(ctl, arguments[0], "Save", options);
+	code = input_seconds("--timeout", save_timeout, &timeout);
+	return code == CTL_OK ? call_with_options(ctl, arguments[0], "Save", options) : code;
 }

@@ -23,6 +23,7 @@ static const struct {
 	{ "Memory", PROPERTY_SIZE },
 	{ "Balloon", PROPERTY_SIZE },
 	{ "WriteThresholds", PROPERTY_SIZE },
+	{ "Progress", PROPERTY_SIZE },
 	{ "StartedAt", PROPERTY_TIME },
 };
 

@@ -264,7 +264,8 @@ class Lists(Case):
                                     "agent": b(True)}}),
                       "Balloon": t(512 << 20)},
             "Display": {},
-            "Migration": {"Status": s("active")},
+            "Migration": {"Status": s("active"),
+                          "Progress": GLib.Variant("a{st}", {"remaining": 3 << 20})},
             "Monitor": {"IrregularEvents": t(2)},
         }.items():
             self.fake.properties[f"{SERVICE}.{interface}"] = GLib.Variant("a{sv}", properties)
@@ -282,7 +283,7 @@ class Lists(Case):
             "Channels[port0]\tname=org.qemu.guest_agent.0 state=open agent=true", "Balloon\t512 MiB",
             'Clients[0]\tprotocol=vnc client="[::1]:5" sasl-username="ann\\x1b[2J"',
             "Clients[1]\tprotocol=spice channel-id=0",
-            "Migration.Status\tactive", "IrregularEvents\t2"]))
+            "Migration.Status\tactive", "Progress[remaining]\t3 MiB", "IrregularEvents\t2"]))
 
     def test_show_all_interfaces_json(self):
         self.set_properties()

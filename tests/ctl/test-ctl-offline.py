@@ -66,6 +66,7 @@ USAGE = {
     "qmp arguments": ["qmp", "vm", "query-status", "{"],
     "qmp no object": ["qmp", "vm", "query-status", "[]"],
     "qmp empty": ["qmp", "vm", "query-status", ""],
+    "save seconds": ["save", "vm", "--timeout=soon"],
     "device": ["attach", "vm", '{"driver": }'],
     "blockdev": ["attach", "vm", '{"driver": "x"}', "--blockdev", "3"],
     "medium": ["change-media", "vm", "cd0", '{"driver": }'],
