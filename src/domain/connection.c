@@ -88,6 +88,9 @@ static DomainState get_found_state(const Domain *domain, const char *run_state)
 {
 	DomainState state = domain_state_from_run_state(run_state);
 
+	/* In a reboot the guest never seems to stop. */
+	if (reboot_is_half_way(domain, run_state))
+		return DOMAIN_STATE_RUNNING;
 	return state == DOMAIN_STATE_SHUTTING_DOWN && policy_keeps_after_shutdown(domain)
 		       ? DOMAIN_STATE_PAUSED : state;
 }
@@ -110,7 +113,8 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 		return;
 	}
 	state = get_found_state(domain, run_state);
-	reason = stop_cause_get_found(domain, run_state);
+	reason = reboot_is_half_way(domain, run_state) ? LIFECYCLE_REASON_RESYNC
+						       : stop_cause_get_found(domain, run_state);
 	set_connected(domain, true);
 	domain->reconnect_delay_ms = 0;
 	/* What was seen before the gap explains nothing any more. */
@@ -125,13 +129,12 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	    (g_str_equal(run_state, "prelaunch") || (domain->saved_left & SAVED_LEFT_USED)))
 		domain_order(domain, "cont", NULL);
 	domain->released = true;
-	/* A reboot that was under way has left QEMU set to pause; it is nobody's any more. */
-	command_restore_action(domain);
+	reboot_resynced(domain, run_state);
 	saved_resynced(domain, run_state);
 	if (state == DOMAIN_STATE_SHUTTING_DOWN)
 		domain_order(domain, "quit", NULL);
 	if (reason == LIFECYCLE_REASON_GUEST_SHUTDOWN)
-		operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, NULL);
+		stop_guest_is_down(domain);
 	if (state == DOMAIN_STATE_CRASHED)
 		panic_dump_resynced(domain);
 	if (domain->readopt)
@@ -225,7 +228,7 @@ static bool is_about_to_end(const Domain *domain)
 {
 	const RunHints *hints = &domain->hints;
 	bool stays = hints->shutdown_by_guest &&
-		     (domain->reboot || policy_keeps_after_shutdown(domain));
+		     (domain->reboot || hints->reboot_cut_off || policy_keeps_after_shutdown(domain));
 
 	return hints->stop_requested || (hints->shutdown_seen && !stays);
 }
@@ -406,7 +409,11 @@ void domain_kill(Domain *domain, int signal)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (domain->process && !qemu_process_signal(domain->process, signal, &error))
+	if (!domain->process)
+		return;
+	if (qemu_process_signal(domain->process, signal, &error))
+		stop_note_signal(domain, signal);
+	else
 		domain_log(domain, LOG_WARNING, "%s", error->message);
 }
 

@@ -38,7 +38,9 @@
  *   balloon.c     the memory that a guest gives back
  *   display.c     clients of VNC and SPICE
  *   migration.c   status of a migration
- *   command.c     suspend, resume, shutdown, reboot, ...
+ *   command.c     suspend, resume, ...; any command
+ *   stop.c        shutdown, destroy
+ *   reboot.c      reboot
  *   run-end.c     from the exit of QEMU to `stopped`
  *
  * Everything here: event thread only, except domain/launch.h, domain/run-file.h and domain/saved-state.h.
@@ -75,11 +77,26 @@ typedef struct RunHints {
 	bool saved;                   /* it ended because it was saved */
 	bool migrated;                /* it goes on elsewhere */
 	const char *service_exit;     /* what it was to be done by because the service ends; static, or NULL */
+	bool reboot_cut_off;          /* the guest is down for a reboot that nobody waits for any more */
 	bool reboot_overruled;        /* a client wants QEMU to end at a reset */
 	LifecycleReason pause_reason; /* of the STOP that follows; PAUSED if nothing explains it */
 	char *pause_run_state;        /* what QEMU said of it when it was asked */
 	int64_t paused_at;            /* QEMU's time of the last STOP */
 } RunHints;
+
+typedef struct StopTimer {
+	int timer;                    /* 0: none */
+	int64_t at;                   /* when it fires; monotonic */
+} StopTimer;
+
+/* What is done to end this run, and what has been done. */
+typedef struct StopOrder {
+	const char *order;            /* the method, static; NULL: nobody has ordered it */
+	bool guest_asked;             /* and not reset since */
+	bool escalated;               /* the guest did not go in time, or QEMU did not at TERM */
+	bool term_sent, kill_sent;
+	StopTimer force, kill;
+} StopOrder;
 
 /* A start that has not come to its end. */
 typedef struct Start {
@@ -159,6 +176,7 @@ struct Domain {
 	unsigned unsent;              /* published, not yet on the bus */
 	bool reading_held;
 	RunHints hints;
+	StopOrder stop;
 	Start *start;
 	Operation *reboot;            /* the reboot in progress, also in operations */
 	Save *save;
@@ -230,6 +248,20 @@ Operation *operation_find_by_device(const Domain *domain, DomainOperation kind, 
 /* What was begun as id, or NULL if it has been answered meanwhile: by the end of the run, by its time. */
 Operation *operation_find(const Domain *domain, uint64_t id);
 void operation_end(Operation *operation, const char *result, const GError *error);
+/* What a call's userdata has to know of an operation that may have been answered before it, by the end of the run or by
+ * a time-out. */
+typedef struct OperationRef {
+	Domain *domain;
+	uint64_t operation;
+	uint64_t run;
+} OperationRef;
+
+OperationRef *operation_ref_new(const Operation *operation);
+/* Without an operation. */
+OperationRef *operation_ref_new_of_run(Domain *domain);
+/* NULL if it has been answered meanwhile. */
+Operation *operation_ref_get(const OperationRef *ref);
+OperationRef *operation_ref_free(OperationRef *ref);
 /* As domain_call(), for the first command of operation, or the only one: if it has not been sent when nobody waits
  * for the operation any more, it is not sent at all, and callback gets an error. */
 void operation_send(Operation *operation, const char *command, JsonNode *arguments, int timeout_ms,
@@ -546,8 +578,27 @@ void migration_resync(Domain *domain, JsonNode *info);
 /* The reply to the command is the end of operation. Takes arguments over; effect may be NULL. */
 void operation_call(Operation *operation, const char *command, JsonNode *arguments,
 		    CommandEffect effect);
+
+/* stop.c */
+/* The guest is down and QEMU stays, as the definition wants it. */
+void stop_guest_is_down(Domain *domain);
+/* The service has sent QEMU that signal. */
+void stop_note_signal(Domain *domain, int signal);
+/* RESET. */
+void stop_note_reset(Domain *domain);
+/* Somebody has asked the guest to shut down. */
+bool stop_is_wanted(const Domain *domain);
+/* Adds to `stopped` what was done. */
+void stop_add_details(const Domain *domain, Event *stopped);
+void stop_clear(Domain *domain);
+
+/* reboot.c */
 void reboot_guest_is_down(Domain *domain);
 void reboot_was_reset(Domain *domain);
+/* QEMU was found again in that state: the guest is down, or was reset and stands still, for a reboot. */
+bool reboot_is_half_way(const Domain *domain, const char *run_state);
+/* Then it goes on with it. Else what QEMU shall do at a shutdown is put in order again. */
+void reboot_resynced(Domain *domain, const char *run_state);
 /* What QEMU shall do at a shutdown and a reboot, as the definition has it. */
 void command_restore_action(Domain *domain);
 

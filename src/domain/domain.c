@@ -38,6 +38,7 @@ static void clear_run(Domain *domain)
 {
 	domain_clear_timer(domain, &domain->grace_timer);
 	domain_clear_timer(domain, &domain->reconnect_timer);
+	stop_clear(domain);
 	g_clear_pointer(&domain->events, strand_unref);
 	g_clear_pointer(&domain->process, qemu_process_free);
 	g_clear_pointer(&domain->filter_watch, filter_watch_free);

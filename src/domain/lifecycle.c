@@ -27,8 +27,7 @@ static void commit_stop(Domain *domain, Event *event)
 		event->lifecycle.reason = LIFECYCLE_REASON_GUEST_SHUTDOWN;
 		policy_tell_shutdown(domain, event);
 		domain_publish_lifecycle(domain, event, DOMAIN_STATE_PAUSED);
-		/* The guest is down and QEMU stays, as the definition wants it. */
-		operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, NULL);
+		stop_guest_is_down(domain);
 		return;
 	}
 	if (domain->state == DOMAIN_STATE_CRASHED)
@@ -154,6 +153,7 @@ void lifecycle_commit_reset(Domain *domain, Event *event)
 	drives_guest_reset(domain);
 	/* With -action shutdown=pause a reset is what brings the guest back: QEMU is paused then. */
 	domain->hints.shutdown_seen = false;
+	stop_note_reset(domain);
 	reboot_was_reset(domain);
 	if (domain->state == DOMAIN_STATE_PM_SUSPENDED || domain->state == DOMAIN_STATE_CRASHED ||
 	    domain->state == DOMAIN_STATE_SHUTTING_DOWN)
@@ -253,6 +253,7 @@ Event *lifecycle_make_stopped(Domain *domain)
 	}
 	if (domain->while_away)
 		event_add_detail(event, "while-away", g_variant_new_boolean(TRUE));
+	stop_add_details(domain, event);
 	panic_dump_add_details(domain, event);
 	return event;
 }

@@ -109,6 +109,35 @@ void operations_forget_calls(Domain *domain)
 		((Operation *)g_ptr_array_index(domain->operations, i))->call = 0;
 }
 
+OperationRef *operation_ref_new_of_run(Domain *domain)
+{
+	OperationRef *ref = g_new0(OperationRef, 1);
+
+	ref->domain = domain_ref(domain);
+	ref->run = domain->run;
+	return ref;
+}
+
+OperationRef *operation_ref_new(const Operation *operation)
+{
+	OperationRef *ref = operation_ref_new_of_run(operation->domain);
+
+	ref->operation = operation->id;
+	return ref;
+}
+
+Operation *operation_ref_get(const OperationRef *ref)
+{
+	return operation_find(ref->domain, ref->operation);
+}
+
+OperationRef *operation_ref_free(OperationRef *ref)
+{
+	domain_unref(ref->domain);
+	g_free(ref);
+	return NULL;
+}
+
 /* By their numbers: the end of one may be the end of others. */
 static GArray *list_abandoned(const Domain *domain, DomainDone done, bool (*is_gone)(void *userdata))
 {
@@ -130,8 +159,14 @@ void domain_abandon(Domain *domain, DomainDone done, bool (*is_gone)(void *userd
 	for (unsigned i = 0; i < ids->len; i++) {
 		Operation *operation = operation_find(domain, g_array_index(ids, uint64_t, i));
 
-		if (operation && operation->call != 0 && domain->monitor)
+		if (!operation)
+			continue;
+		if (operation->call != 0 && domain->monitor)
 			qmp_monitor_cancel(domain->monitor, operation->call);
+		/* What was ordered is the run's (stop.c), so there is nothing left that waits. */
+		if (operation->kind == DOMAIN_OPERATION_SHUTDOWN ||
+		    operation->kind == DOMAIN_OPERATION_DESTROY)
+			operation_end(operation, NULL, NULL);
 	}
 }
 

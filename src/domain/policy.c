@@ -175,6 +175,10 @@ const char *policy_decide_end(Domain *domain, Event *stopped)
 	if (!decision.policy || domain->while_away || domain->start || keeps(decision.action) ||
 	    domain_has_operation(domain, DOMAIN_OPERATION_SHUTDOWN))
 		return NULL;
+	/* It was asked to shut down, and did so in its own time. */
+	if (stop_is_wanted(domain) && stopped->lifecycle.reason == LIFECYCLE_REASON_SHUTDOWN &&
+	    !was_reset(domain))
+		return NULL;
 	restart = restart && !domain->host->closing;
 	refused = restart && !take_restart(domain);
 	if (refused)

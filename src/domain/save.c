@@ -182,6 +182,11 @@ void save_fail(Domain *domain, GError *error)
 		return;
 	}
 	domain->save->error = error;
+	/* QEMU may go on writing to the file that is removed now, and its guest stands still. A loss comes by here
+	 * first when it cuts off a command. */
+	if (g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_LOST))
+		domain->saved_left = SAVED_LEFT_PARTIAL |
+				     (domain->save->stopped ? SAVED_LEFT_RUNNING : 0);
 	/* Before the file is gone, and before the guest goes on; where it is over already, it does nothing. */
 	if (domain->save->writing)
 		domain_order(domain, "migrate_cancel", NULL);
@@ -192,9 +197,6 @@ void save_monitor_lost(Domain *domain)
 {
 	if (!domain->save || domain->save->quitting)
 		return;
-	/* QEMU may go on writing to the file that is removed now, and its guest stands still. */
-	domain->saved_left = SAVED_LEFT_PARTIAL |
-			     (domain->save->stopped ? SAVED_LEFT_RUNNING : 0);
 	save_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
 				      "The monitor of domain '%s' was lost while it was saved",
 				      domain_get_name(domain)));

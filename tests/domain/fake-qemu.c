@@ -238,7 +238,7 @@ static void system_reset(gint64 id, JsonObject *arguments)
 {
 	emit("RESET", "{\"guest\": false, \"reason\": \"host-qmp-system-reset\"}");
 	if (g_str_equal(status, "shutdown"))
-		status = "paused";
+		status = "prelaunch";
 	reply(id, "{}");
 }
 

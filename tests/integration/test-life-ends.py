@@ -19,6 +19,10 @@ def ended_by(cause, guest=False):
     return {"cause": cause, "guest": guest, "exit-status": 0}
 
 
+def ordered(order, asked=False, escalated=False, **details):
+    return {"order": order, "guest-asked": asked, "escalated": escalated, **details}
+
+
 def decided(policy, action, **details):
     return {"policy": policy, "action": action, **details}
 
@@ -100,7 +104,8 @@ class Ends(life.LifeCase):
             self.assertFalse(life.lives(pid))
             self.assertEqual("shut-off", domain.state)
         self.repeat("Destroy", end, [("shutdown", "host", "shutting-down")], "destroyed",
-                    ended_by("host-signal"), machine="none")
+                    {**ended_by("host-signal"),
+                     **ordered("destroy", **{"sent-signals": ["TERM"]})}, machine="none")
 
     def test_destroy_at_once(self):
         """Without a grace a QEMU that does not react to TERM is killed."""
@@ -111,7 +116,8 @@ class Ends(life.LifeCase):
         domain.destroy(grace=0)
         stopped = self.wait_life(domain, "stopped", since=since)
         self.assertEqual(("stopped", "destroyed", "shut-off"), stopped.arguments[:3])
-        self.assertEqual({"signal": "KILL"}, self.details(stopped))
+        self.assertEqual(ordered("destroy", escalated=True, signal="KILL",
+                                 **{"sent-signals": ["TERM", "KILL"]}), self.details(stopped))
 
     def test_destroyed_twice(self):
         """Two who destroy get an answer each, listeners one signal."""
@@ -309,7 +315,29 @@ class Resets(life.LifeCase):
         self.assertEqual("shut-off", self.domain.state)
         stopped = self.wait_life(self.domain, "stopped", since=self.since)
         self.assertEqual(("stopped", "shutdown", "shut-off"), stopped.arguments[:3])
-        self.assertEqual(ended_by("guest-shutdown", guest=True), self.details(stopped))
+        self.assertEqual({**ended_by("guest-shutdown", guest=True),
+                          **ordered("shutdown", asked=True)}, self.details(stopped))
+
+    def test_powerdown_escalates(self):
+        """A guest that does not obey is ended after its time, and what was done for it is told."""
+        self.domain.call("Domain", "Shutdown", "(a{sv})", harness.options(timeout=100000))
+        stopped = self.wait_life(self.domain, "stopped", since=self.since)
+        self.assertEqual(("stopped", "destroyed", "shut-off"), stopped.arguments[:3])
+        self.assertEqual({**ended_by("host-signal"),
+                          **ordered("shutdown", asked=True, escalated=True,
+                                    **{"sent-signals": ["TERM"]})}, self.details(stopped))
+
+    def test_powerdown_of_who_left(self):
+        """What was ordered is done, though he who has ordered it is gone."""
+        caller = harness.Connection()
+        harness.Domain(caller, self.domain.path, self.domain.name).send(
+            "Domain", "Shutdown", "(a{sv})", harness.options(timeout=500000))
+        self.recorder.wait("Domain.PowerdownRequested", "api", path=self.domain.path,
+                           since=self.since)
+        caller.close()
+        stopped = self.wait_life(self.domain, "stopped", since=self.since)
+        self.assertEqual(["TERM"], stopped.details["sent-signals"])
+        self.assertTrue(stopped.details["escalated"])
 
     def test_powerdown_by_somebody_else(self):
         self.domain.qmp("system_powerdown")
