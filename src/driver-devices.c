@@ -40,13 +40,6 @@ typedef struct Change {
 	GError *error;                          /* while an attached device is taken out again */
 } Change;
 
-/* Backends in the order of the enum on the left. */
-static const BackendKind backend_of_entry[DEFINITION_ENTRY_DEVICE] = {
-	[DEFINITION_ENTRY_OBJECT] = BACKEND_OBJECT,
-	[DEFINITION_ENTRY_BLOCKDEV] = BACKEND_BLOCKDEV,
-	[DEFINITION_ENTRY_NETDEV] = BACKEND_NETDEV,
-};
-
 static Change *change_new(Driver *driver, Domain *domain, DeviceAffect affect, DomainDone done,
 			  void *userdata)
 {
@@ -161,9 +154,9 @@ static void on_attach_checked(Domain *domain, const GError *error, void *userdat
 		change_finish(change, NULL, error);
 		return;
 	}
-	for (unsigned i = 0; i < DEFINITION_ENTRY_DEVICE; i++)
-		if (change->entries[i])
-			backends[backend_of_entry[i]] = json_node_ref(change->entries[i]);
+	for (unsigned i = 0; i < BACKEND_MAX; i++)
+		if (change->entries[backend_rows[i].entry])
+			backends[i] = json_node_ref(change->entries[backend_rows[i].entry]);
 	domain_attach_device(domain, json_node_ref(change->entries[DEFINITION_ENTRY_DEVICE]), backends,
 			     on_attached, change);
 }
@@ -182,8 +175,8 @@ void driver_attach_device(Driver *driver, Domain *domain, JsonNode *device,
 	}
 	change = change_new(driver, domain, affect, done, userdata);
 	change->entries[DEFINITION_ENTRY_DEVICE] = device;
-	for (unsigned i = 0; i < DEFINITION_ENTRY_DEVICE; i++)
-		change->entries[i] = backends[backend_of_entry[i]];
+	for (unsigned i = 0; i < BACKEND_MAX; i++)
+		change->entries[backend_rows[i].entry] = backends[i];
 	if (!domain_check_device(device, backends, &error)) {
 		change_finish(change, NULL, error);
 		return;

@@ -5,7 +5,6 @@
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
-#include "model/definition-edit.h"
 
 /*
  * Plugging a device in: one transaction of up to four commands. Its backends go in first, in the order of
@@ -91,19 +90,19 @@ static void on_ledger_written(Domain *domain, const GError *error, void *userdat
 static void attach_commit(Attach *attach)
 {
 	Domain *domain = attach->domain;
+	JsonNode *entries[DEFINITION_ENTRY_MAX] = { [DEFINITION_ENTRY_DEVICE] = attach->device };
 	bool has_backends = false;
 
 	devices_keep_old_backends(domain, attach->id);
 	devices_tell_added(domain, attach->id, attach->driver);
-	for (unsigned i = 0; i < BACKEND_MAX; i++)
+	for (unsigned i = 0; i < BACKEND_MAX; i++) {
 		has_backends |= attach->added->ids[i] != NULL;
-	if (!has_backends) {
-		attach_finish(attach);
-		return;
+		entries[backend_rows[i].entry] = attach->backends[i];
 	}
-	g_hash_table_replace(domain->backends, g_strdup(attach->id),
-			     g_steal_pointer(&attach->added));
-	domain_write_run_file(domain, true, on_ledger_written, attach);
+	if (has_backends)
+		g_hash_table_replace(domain->backends, g_strdup(attach->id),
+				     g_steal_pointer(&attach->added));
+	live_definition_add(domain, entries, on_ledger_written, attach);
 }
 
 static void on_step(JsonNode *result, const GError *error, void *userdata)
@@ -160,11 +159,11 @@ static void attach_step(Attach *attach)
 	while (attach->step < BACKEND_MAX && !attach->backends[attach->step])
 		attach->step++;
 	if (attach->step == BACKEND_MAX) {
-		call_step(attach, "device_add", g_steal_pointer(&attach->device));
+		call_step(attach, "device_add", json_node_ref(attach->device));
 		return;
 	}
 	row = &backend_rows[attach->step];
-	arguments = g_steal_pointer(&attach->backends[attach->step]);
+	arguments = json_node_ref(attach->backends[attach->step]);
 	attach->added->ids[attach->step] = g_strdup(json_object_get_string_member(
 		json_node_get_object(arguments), row->id_member));
 	call_step(attach, row->add, arguments);

@@ -2,9 +2,12 @@
 #include "domain/backend.h"
 
 const BackendRow backend_rows[BACKEND_MAX] = {
-	[BACKEND_OBJECT] = { "object", "object-add", "object-del", "id", "id" },
-	[BACKEND_BLOCKDEV] = { "blockdev", "blockdev-add", "blockdev-del", "node-name", "node-name" },
-	[BACKEND_NETDEV] = { "netdev", "netdev_add", "netdev_del", "id", "id" },
+	[BACKEND_OBJECT] = { "object", "object-add", "object-del", "id", "id",
+			     DEFINITION_ENTRY_OBJECT },
+	[BACKEND_BLOCKDEV] = { "blockdev", "blockdev-add", "blockdev-del", "node-name", "node-name",
+			       DEFINITION_ENTRY_BLOCKDEV },
+	[BACKEND_NETDEV] = { "netdev", "netdev_add", "netdev_del", "id", "id",
+			     DEFINITION_ENTRY_NETDEV },
 };
 
 Backends *backends_free(Backends *backends)

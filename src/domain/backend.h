@@ -3,6 +3,8 @@
 
 #include <glib.h>
 
+#include "model/definition-edit.h"
+
 /*
  * What a device stands on: an -object, a -blockdev, a -netdev. When one is plugged in together with a
  * device, it also goes with it. In the order in which they are put in; taken out in reverse.
@@ -22,6 +24,7 @@ typedef struct BackendRow {
 	const char *add, *remove;    /* QMP commands */
 	const char *id_member;       /* of the object that adds it */
 	const char *remove_member;   /* of the command that removes it */
+	DefinitionEntryKind entry;   /* where it stands in a definition */
 } BackendRow;
 
 extern const BackendRow backend_rows[BACKEND_MAX];

@@ -416,6 +416,7 @@ static void tell_removed(Domain *domain, Event *event)
 		balloon_device_changed(domain, device->driver, true);
 	if (g_hash_table_remove(domain->devices, id))
 		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+	live_definition_remove(domain, id);
 	add_children(domain, event);
 	domain_publish(domain, event);
 	if (detach)

@@ -27,6 +27,7 @@
  *   policy.c      what the definition wants at a shutdown, a reboot, a panic, a crash
  *   panic-dump.c  from a panic to a file with the guest's memory
  *   devices.c     the list; DEVICE_DELETED
+ *   live-definition.c   what runs, as a definition, follows them
  *   attach.c      the transaction that plugs a device in
  *   detach.c      asking a device to go, and being refused
  *   memory.c      sizes of memory devices
@@ -495,6 +496,13 @@ void devices_resync(Domain *domain, JsonNode *list);
 /* It is in the list, and told. */
 void devices_tell_added(Domain *domain, const char *id, const char *driver);
 void devices_added_by_command(Domain *domain, JsonObject *arguments);
+
+/* live-definition.c */
+/* A device and its backends have come. done: when the run file says so, or cannot. */
+void live_definition_add(Domain *domain, JsonNode *const entries[DEFINITION_ENTRY_MAX],
+			 RunFileWritten done, void *userdata);
+/* A device has gone, and what stood below it alone. */
+void live_definition_remove(Domain *domain, const char *id);
 
 /* detach.c */
 /* Who waits for the device of that id to go, or NULL. */

@@ -366,6 +366,48 @@ static void test_detach_late(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, "DeviceRemovalFailed net1 timeout /machine/peripheral/net1", NULL);
 }
 
+static void assert_live(Domain *domain, const char *members)
+{
+	g_autofree char *text = definition_to_json(domain_get_definition(domain));
+
+	g_assert_true(members ? strstr(text, members) != NULL : strstr(text, "net1") == NULL);
+	if (members)
+		g_assert_cmpuint(domain_get_definition(domain)->devices->len, ==, 1);
+}
+
+static bool has_no_live_device(void *userdata)
+{
+	return !definition_has_device(domain_get_definition(userdata), "net1");
+}
+
+/* What runs, as a definition, has what was plugged in: also after a restart of the service. The next start does not. */
+static void test_live_definition(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	attach_ok(fixture, domain, DEVICE_AFFECT_LIVE);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_live(domain, DEVICE);
+		assert_live(domain, OBJECT);
+		assert_live(domain, BLOCKDEV);
+		assert_live(domain, NETDEV);
+		assert_config(fixture, domain, false);
+		fixture_close_driver(fixture);
+		fixture_open_driver(fixture);
+		domain = driver_find_domain(fixture->driver, "a");
+	}
+	detach_ok(fixture, domain, DEVICE_AFFECT_LIVE);
+	fixture_wait(fixture, has_no_live_device, domain);
+	assert_live(domain, NULL);
+	assert_config(fixture, domain, false);
+
+	/* It ends with the run. */
+	attach_ok(fixture, domain, DEVICE_AFFECT_LIVE);
+	fixture_destroy(fixture, domain);
+	assert_live(domain, NULL);
+	fixture_forget(fixture);
+}
+
 static bool is_in_qemu(void *userdata)
 {
 	return is_plugged(userdata);
@@ -415,5 +457,6 @@ int main(int argc, char **argv)
 	ADD("end-while-attaching", test_end_while_attaching);
 	ADD("detach-late", test_detach_late);
 	ADD("cut-off", test_cut_off);
+	ADD("live-definition", test_live_definition);
 	return g_test_run();
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A domain that is saved goes on where it was, exactly once; and what fails on the way leaves the
 domain as it was and no file."""
+import json
 import os
 import stat
 
@@ -212,6 +213,38 @@ class Good(Save):
         self.assertNotIn("definition-changed", started.details)
         self.assertEqual(("pc", 32 << 20), (self.domain.get("Domain", "Machine"),
                                             self.domain.get("Domain", "Memory")))
+
+    def test_hot_plugged(self):
+        """The machine that is restored has the devices that it had, and the definition has not."""
+        disk = os.path.join(harness.folder(), "hot.img")
+        with open(disk, "wb") as file:
+            file.truncate(1 << 20)
+        self.domain = self.define("plugged", arguments=[
+            "-bios", self.make_firmware(), "-device", "qemu-xhci,id=usb", "-device",
+            "pcie-root-port,id=port0,chassis=1", "-device", "pcie-root-port,id=port1,chassis=2"],
+            devices=[{"driver": "usb-tablet", "id": "cold0", "bus": "usb.0"}])
+        self.domain.start()
+        self.domain.attach({"driver": "usb-storage", "id": "stick0", "drive": "hot", "bus": "usb.0",
+                            "port": "3"},
+                           blockdev=json.dumps({"driver": "file", "node-name": "hot", "filename": disk}))
+        self.domain.attach({"driver": "virtio-rng-pci", "id": "rng0", "bus": "port1", "rng": "random0"},
+                           object=json.dumps({"qom-type": "rng-random", "id": "random0",
+                                              "filename": "/dev/urandom"}))
+        self.domain.detach("cold0")
+        self.write_memory(b"hot")
+        self.domain.save()
+        since = self.mark()
+        self.domain.start()
+        started = self.recorder.wait(LIFE, "started", "restored", since=since)
+        self.assertIs(True, started.details["definition-changed"])
+        self.assert_memory(b"hot")
+        self.assertEqual({"usb", "port0", "port1", "stick0", "rng0"},
+                         set(self.domain.get("Devices", "Devices")))
+        # It goes with what it came with, as if it had not been saved in between.
+        self.domain.detach("stick0")
+        self.domain.destroy()
+        self.domain.start()
+        self.assertEqual({"usb", "port0", "port1", "cold0"}, set(self.domain.get("Devices", "Devices")))
 
     def test_progress(self):
         self.domain.start()
