@@ -381,7 +381,9 @@ void emitter_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply)
 
 void emitter_manager_changed(Emitter *emitter, const char *property)
 {
-	g_ptr_array_add(emitter->manager_changed, (char *)property);
+	/* However often, it is told once, with its newest value. */
+	if (!g_ptr_array_find_with_equal_func(emitter->manager_changed, property, g_str_equal, NULL))
+		g_ptr_array_add(emitter->manager_changed, (char *)property);
 	want_next_turn(emitter);
 }
 

@@ -90,6 +90,18 @@ static int get_definition_problems(sd_bus *bus, const char *path, const char *in
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_definitions_changed(sd_bus *bus, const char *path, const char *interface,
+				   const char *property, sd_bus_message *reply, void *userdata,
+				   sd_bus_error *ret_error)
+{
+	GPtrArray *changed = driver_get_changed_files(((Service *)userdata)->driver);
+	int r = sd_bus_message_open_container(reply, 'a', "s");
+
+	for (unsigned i = 0; r >= 0 && i < changed->len; i++)
+		r = sd_bus_message_append(reply, "s", (const char *)g_ptr_array_index(changed, i));
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* ---- methods ---- */
 
 static int method_define(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -251,6 +263,8 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_PROPERTY("Emulators", "a{sa{sv}}", get_emulators, 0,
 			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("DefinitionProblems", "a(suuss)", get_definition_problems, 0,
+			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("DefinitionsChanged", "as", get_definitions_changed, 0,
 			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_VTABLE_END,
 };

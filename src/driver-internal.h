@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/definition-store.h"
+#include "domain/definition-watch.h"
 #include "domain/reload-plan.h"
 #include "driver.h"
 #include "event/sequence.h"
@@ -21,6 +22,8 @@ struct Driver {
 	Registry *registry;
 	DefinitionStore *definitions;
 	GPtrArray *problems;        /* StoredProblem, of the last reading */
+	DefinitionWatch *definition_watch;  /* NULL: the system has no more of them */
+	GPtrArray *changed_files;   /* names, changed by somebody else since */
 	GHashTable *numbers;        /* uuid -> Numbers (driver.c), for the stamp */
 	GPtrArray *emulators;
 	unsigned jobs;              /* on the store strand */
@@ -42,6 +45,12 @@ struct Driver {
 
 /* driver-reload.c; blocks: start-up */
 void driver_load_definitions(Driver *driver);
+
+/* driver-watch.c */
+/* Blocks: start-up, before the definitions are loaded. */
+void driver_watch_definitions(Driver *driver);
+/* Takes changed over. */
+void driver_set_changed_files(Driver *driver, GPtrArray *changed);
 
 /* driver-shutdown.c */
 /* A state may have changed. */

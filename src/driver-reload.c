@@ -122,6 +122,9 @@ static void commit_reload(Job *job)
 		}
 	}
 	set_problems(job->driver, job->stored);
+	/* Nothing that was read has changed since, or it is noticed soon. */
+	if (job->stored->complete)
+		driver_set_changed_files(job->driver, g_ptr_array_new());
 	driver_autostart(job->driver, true);
 	job_answer(job, NULL, NULL);
 }

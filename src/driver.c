@@ -164,6 +164,7 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	driver->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	driver->emulators = g_ptr_array_new();
 	driver->problems = g_ptr_array_new();
+	driver->changed_files = g_ptr_array_new();
 	driver->directories = directories_new(system, error);
 	if (!driver->directories)
 		return NULL;
@@ -228,6 +229,8 @@ Driver *driver_free(Driver *driver)
 	g_ptr_array_unref(driver->emulators);
 	sequence_close(driver->sequence);
 	g_ptr_array_unref(driver->problems);
+	g_ptr_array_unref(driver->changed_files);
+	definition_watch_free(driver->definition_watch);
 	definition_store_free(driver->definitions);
 	directories_free(driver->directories);
 	if (driver->state_lock >= 0)
@@ -302,6 +305,7 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 	driver->started_userdata = userdata;
 	/* Of a service that was killed while it wrote. */
 	atomic_file_clean(driver->directories->definitions);
+	driver_watch_definitions(driver);
 	driver_load_definitions(driver);
 	driver->readopting = 1;
 	runs = run_file_list(driver->directories->domains);

@@ -13,6 +13,7 @@
  *   driver-definitions.c  define, create, undefine, autostart flag
  *   driver-devices.c      devices that come and go, while it runs and in its definition
  *   driver-reload.c       taking in the files, at the start and again
+ *   driver-watch.c        files that somebody else has changed
  *   driver-job.c          a change of definitions in its steps
  *   driver-records.c      what of it the administrator is told
  *   driver-autostart.c    starting what is to be started, a few at a time
@@ -92,6 +93,10 @@ void driver_reload(Driver *driver, DriverDone done, void *userdata);
 
 /* StoredProblem: what was wrong when the files were last read. Borrowed, until the next reading. */
 GPtrArray *driver_get_definition_problems(const Driver *driver);
+
+/* Names of files that somebody else has changed, made or removed since they were read: char *, sorted, at most
+ * DEFINITION_STORE_CHANGED_MAX. Borrowed, until the next turn of the loop. */
+GPtrArray *driver_get_changed_files(const Driver *driver);
 
 /* problems: DefinitionProblem, borrowed; NULL with the error if it could not be looked at. */
 typedef void (*DriverValidated)(GPtrArray *problems, const GError *error, void *userdata);

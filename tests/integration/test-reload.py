@@ -210,6 +210,91 @@ class Reloads(ReloadCase):
         self.assertEqual([f"d{number}.json" for number in range(10)], files())
 
 
+class ChangedByHand(ReloadCase):
+    def changed_files(self):
+        return self.connection.get(PATH, MANAGER, "DefinitionsChanged")
+
+    def wait_changed(self, names, since):
+        self.recorder.wait_property("Manager", "DefinitionsChanged", names, since=since)
+        self.assertEqual(names, self.changed_files())
+
+    def test_told_and_not_used(self):
+        web, gone = self.define("web", title="Before"), self.define("gone")
+        web.call("Domain", "SetAutostart", "(b)", True)
+        self.redefine(web, autostart=False)
+        self.assertEqual([], self.changed_files())
+        since = self.mark()
+        with open(path_of("web"), encoding="utf-8") as file:
+            original = file.read()
+        self.write("web", self.changed(web, title="After"))
+        self.wait_changed(["web.json"], since)
+        self.write("new", {"name": "new"})
+        self.wait_changed(["new.json", "web.json"], since)
+        os.unlink(path_of("gone"))
+        self.wait_changed(["gone.json", "new.json", "web.json"], since)
+        self.assertIn("changed by hand, and used after a reload only: gone.json, new.json, web.json",
+                      life.service_log())
+        self.assertEqual([], self.told(since))
+        self.assertEqual("Before", web.get("Domain", "Title"))
+        self.assertEqual(["gone", "web"], self.names())
+        # As it was: nothing to tell of that one.
+        self.write("web", original)
+        self.wait_changed(["gone.json", "new.json"], since)
+
+        since = self.mark()
+        self.assertEqual([], self.reload())
+        self.wait_changed([], since)
+        self.assertEqual(["new", "web"], self.names())
+        self.assert_fails("org.freedesktop.DBus.Error.UnknownObject", gone.start)
+
+    def test_own_writes(self):
+        """Whatever the service does to its files is no news; the marker at the end is."""
+        since = self.mark()
+        for number in range(5):
+            domain = self.define(f"d{number}")
+            domain.call("Domain", "SetAutostart", "(b)", True)
+            self.redefine(domain, name=f"e{number}", autostart=False)
+        domain.undefine()
+        self.write("by-hand", {"name": "by-hand"})
+        self.wait_changed(["by-hand.json"], since)
+        told = [s.arguments[1]["DefinitionsChanged"]
+                for s in self.recorder.find("org.freedesktop.DBus.Properties.PropertiesChanged",
+                                            MANAGER, since=since)
+                if "DefinitionsChanged" in s.arguments[1]]
+        self.assertEqual([["by-hand.json"]], told)
+
+    def test_written_a_thousand_times(self):
+        """Few looks, and the last state is told."""
+        self.define("web")
+        since = self.mark()
+        for number in range(1000):
+            self.write("web", {"name": "web", "title": str(number)})
+            if number % 2:
+                self.write("other", {"name": "other", "title": str(number)})
+        os.unlink(path_of("web"))
+        self.wait_changed(["other.json", "web.json"], since)
+        told = self.recorder.find("org.freedesktop.DBus.Properties.PropertiesChanged", MANAGER,
+                                  since=since)
+        self.assertLessEqual(len(told), 3)
+
+    def test_folder_replaced(self):
+        web = self.define("web")
+        folder = life.definitions_folder()
+        since = self.mark()
+        os.rename(folder, folder + "-old")
+        self.wait_changed(["web.json"], since)
+        os.mkdir(folder, 0o700)
+        self.write("other", {"name": "other"})
+        self.wait_changed(["other.json", "web.json"], since)
+        os.unlink(path_of("other"))
+        os.rename(os.path.join(folder + "-old", "web.json"), path_of("web"))
+        self.wait_changed([], since)
+        # And it is the new one that is watched.
+        self.write("web", self.changed(web, title="After"))
+        self.wait_changed(["web.json"], len(self.recorder.signals) - 1)
+        os.rmdir(folder + "-old")
+
+
 class RenamedByFile(ReloadCase):
     def test_renamed(self):
         domain = self.define("ugly", title="Before")
