@@ -188,6 +188,19 @@ CtlExit bus_exit_code(const sd_bus_error *error, int r)
 	}
 }
 
+bool bus_is_unknown(const sd_bus_error *error)
+{
+	static const char *const names[] = {
+		SD_BUS_ERROR_UNKNOWN_INTERFACE, SD_BUS_ERROR_UNKNOWN_PROPERTY, SD_BUS_ERROR_INVALID_ARGS,
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+		if (sd_bus_error_has_name(error, names[i]))
+			return true;
+	}
+	return false;
+}
+
 CtlExit bus_report(const sd_bus_error *error, int r)
 {
 	if (error && error->message && *error->message)

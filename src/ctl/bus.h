@@ -50,5 +50,8 @@ CtlExit bus_find_domain(Ctl *ctl, const char *domain, char **ret_path);
 /* The exit code for an error of the bus or the service: unreachable or failed. r: negative errno. */
 CtlExit bus_exit_code(const sd_bus_error *error, int r);
 
+/* The service does not have that interface or property (yet). */
+bool bus_is_unknown(const sd_bus_error *error);
+
 /* Reports the error of a call (r: negative errno) and returns bus_exit_code(). */
 CtlExit bus_report(const sd_bus_error *error, int r);

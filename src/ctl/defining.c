@@ -214,12 +214,3 @@ CtlExit create_run(Ctl *ctl, char **arguments)
 	/* If this fails the domain stays defined; its uuid is out already. */
 	return create.define ? start_defined(ctl, path) : CTL_OK;
 }
-
-CtlExit reload_run(Ctl *ctl, char **arguments)
-{
-	g_autoptr(sd_bus_message) message = NULL;
-	CtlExit code;
-
-	code = bus_method_new(ctl, NAMES_MANAGER_PATH, "Manager", "Reload", &message);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
-}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "ctl/bus.h"
+#include "ctl/definitions.h"
 #include "ctl/names.h"
 #include "ctl/output.h"
 #include "ctl/verbs.h"
@@ -57,6 +58,7 @@ CtlExit list_run(Ctl *ctl, char **arguments)
 		output_json(node);
 	else
 		output_table_print(ctl, table);
+	definitions_note_changed(ctl, NULL);
 	return CTL_OK;
 }
 

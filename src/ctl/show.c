@@ -6,6 +6,7 @@
 #include <glib/gi18n.h>
 
 #include "ctl/bus.h"
+#include "ctl/definitions.h"
 #include "ctl/names.h"
 #include "ctl/output.h"
 #include "ctl/value.h"
@@ -60,9 +61,6 @@ static const struct {
 static CtlExit get(Ctl *ctl, const char *path, const char *interface, const char *name,
 		   JsonNode **ret_node)
 {
-	static const char *const unknown[] = {
-		SD_BUS_ERROR_UNKNOWN_INTERFACE, SD_BUS_ERROR_UNKNOWN_PROPERTY, SD_BUS_ERROR_INVALID_ARGS,
-	};
 	g_autoptr(sd_bus_message) message = NULL;
 	g_autoptr(sd_bus_message) reply = NULL;
 	g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
@@ -77,10 +75,8 @@ static CtlExit get(Ctl *ctl, const char *path, const char *interface, const char
 	if (code != CTL_OK)
 		return code;
 	r = sd_bus_call(ctl->bus, message, UINT64_MAX, &error, &reply);
-	for (unsigned i = 0; r < 0 && i < G_N_ELEMENTS(unknown); i++) {
-		if (sd_bus_error_has_name(&error, unknown[i]))
-			return CTL_OK;
-	}
+	if (r < 0 && bus_is_unknown(&error))
+		return CTL_OK;
 	if (r < 0)
 		return bus_report(&error, r);
 	*ret_node = value_read(reply);
@@ -236,6 +232,18 @@ static void add_properties(OutputTable *table, const char *interface, JsonObject
 			     json_object_get_member(properties, item->data));
 }
 
+/* The file of a domain has its name. */
+static void note_changed(Ctl *ctl, JsonObject *interfaces)
+{
+	JsonObject *domain = json_object_has_member(interfaces, NAMES_INTERFACE("Domain"))
+				     ? json_object_get_object_member(interfaces, NAMES_INTERFACE("Domain"))
+				     : NULL;
+	JsonNode *name = domain ? json_object_get_member(domain, "Name") : NULL;
+
+	if (name && JSON_NODE_HOLDS_VALUE(name) && json_node_get_value_type(name) == G_TYPE_STRING)
+		definitions_note_changed(ctl, json_node_get_string(name));
+}
+
 CtlExit show_run(Ctl *ctl, char **arguments)
 {
 	static const char *const interfaces[] = {
@@ -270,5 +278,6 @@ CtlExit show_run(Ctl *ctl, char **arguments)
 		output_json(result);
 	else
 		output_table_print(ctl, table);
+	note_changed(ctl, all);
 	return CTL_OK;
 }

@@ -82,7 +82,9 @@ static const Verb verbs[] = {
 	  N_("EVENT is as TYPE of the verb events. A lifecycle event whose state holds already, such as\n"
 	     "stopped for a domain that is shut off, is not waited for."),
 	  wait_options, 2, 2, NULL, wait_run },
-	{ "reload", "", N_("Let the service read the definitions again"), NULL,
+	{ "reload", "", N_("Let the service read the definitions again"),
+	  N_("What is wrong with which file is printed, a line for each problem, and the exit status is 1\n"
+	     "then; all other files have been taken in."),
 	  NULL, 0, 0, NULL, reload_run },
 };
 

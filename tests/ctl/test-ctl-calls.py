@@ -89,8 +89,37 @@ class Calls(Case):
                 self.assertEqual(self.fake.calls[-1], (PATH, f"{SERVICE}.{interface}", member, values))
 
     def test_reload(self):
-        self.succeed("reload")
-        self.assertEqual(self.fake.calls[-1], (MANAGER, SERVICE + ".Manager", "Reload", ()))
+        # A service that does not say what is wrong with its files,
+        self.assertEqual(self.succeed("reload"), "")
+        self.assertIn((MANAGER, SERVICE + ".Manager", "Reload", ()), self.fake.calls)
+        # and one that does.
+        self.set_manager_properties(DefinitionProblems=GLib.Variant("a(suuss)", []))
+        self.assertEqual(self.succeed("reload"), "")
+        self.assertEqual(json.loads(self.succeed("reload", "--json")), [])
+
+    def set_manager_properties(self, **properties):
+        self.fake.properties[SERVICE + ".Manager"] = GLib.Variant("a{sv}", properties)
+
+    def test_reload_with_problems(self):
+        self.set_manager_properties(DefinitionProblems=GLib.Variant("a(suuss)", [
+            ("/etc/a.json", 3, 7, "interfaces[0].mac", "must be good"),
+            ("/etc/b.json", 0, 0, "name", "is taken\x1b[2J"), ("/etc", 0, 0, "", "has too many files")]))
+        outcome = self.run_ctl("reload")
+        self.assertEqual((outcome.code, outcome.err), (1, ""))
+        self.assertEqual(outcome.out.splitlines(), [
+            "/etc/a.json:3:7: interfaces[0].mac: must be good", "/etc/b.json: name: is taken\\x1b[2J",
+            "/etc: has too many files"])
+        outcome = self.run_ctl("reload", "--json")
+        self.assertEqual(outcome.code, 1)
+        self.assertEqual(json.loads(outcome.out)[0], {
+            "file": "/etc/a.json", "line": 3, "column": 7, "path": "interfaces[0].mac",
+            "problem": "must be good"})
+
+    def test_reload_refused(self):
+        self.fake.answers["Reload"] = Failure("LimitExceeded", "too many")
+        outcome = self.run_ctl("reload")
+        self.assertEqual((outcome.code, outcome.out), (1, ""))
+        self.assertIn("too many", outcome.err)
 
     def test_define_from_file_and_standard_input(self):
         self.fake.answers["DefineDomain"] = GLib.Variant("(o)", (PATH,))
@@ -202,7 +231,7 @@ class Lists(Case):
     def on_terminal(self, *arguments, **changes):
         master, slave = pty.openpty()
         with subprocess.Popen([tap.PROGRAM, f"--address={self.bus.address}", *arguments], stdout=slave,
-                              stdin=subprocess.DEVNULL, env=tap.environment(**changes)) as process:
+                              stderr=slave, stdin=subprocess.DEVNULL, env=tap.environment(**changes)) as process:
             os.close(slave)
             text = b""
             try:
@@ -213,6 +242,24 @@ class Lists(Case):
             self.assertEqual(process.wait(DEADLINE), 0)
         os.close(master)
         return text.decode("utf-8").replace("\r\n", "\n")
+
+    def test_changed_files(self):
+        """Noted for people, beside what was asked for; not for programs."""
+        self.fake.properties[SERVICE + ".Manager"] = GLib.Variant("a{sv}", {
+            "DefinitionsChanged": GLib.Variant("as", ["other.json", "vm.json"])})
+        self.fake.properties[SERVICE + ".Domain"] = GLib.Variant("a{sv}", {
+            "Name": GLib.Variant("s", "vm")})
+        note = "vmheraldctl: changed by hand, and used after 'vmheraldctl reload' only: "
+        self.assertIn(note + "other.json, vm.json\n", self.on_terminal("list"))
+        self.assertIn(note + "vm.json\n", self.on_terminal("show", "vm"))
+        self.assertNotIn(note, self.on_terminal("list", "--json"))
+        self.succeed("list")
+        self.fake.properties[SERVICE + ".Domain"] = GLib.Variant("a{sv}", {
+            "Name": GLib.Variant("s", "vm2")})
+        self.assertNotIn(note, self.on_terminal("show", "vm"))
+        self.fake.properties[SERVICE + ".Manager"] = GLib.Variant("a{sv}", {
+            "DefinitionsChanged": GLib.Variant("as", [f"d{number}.json" for number in range(9)])})
+        self.assertIn("d7.json, …\n", self.on_terminal("list"))
 
     def test_terminal(self):
         plain = f"NAME  STATE     UUID\nvm    running   {UUID}\ntäst  shut-off  {OTHER}\n"

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import uuid
 
 import harness
@@ -166,6 +167,24 @@ class BadFiles(ReloadCase):
         self.assertEqual("shut-off", domain.state)
         os.rename(folder + "-away", folder)
         self.assertEqual([], self.reload())
+
+
+class CommandLine(ReloadCase):
+    def ctl(self, *arguments):
+        return subprocess.run(["vmheraldctl", *arguments], capture_output=True, text=True, check=False,
+                              timeout=harness.DEADLINE, env=dict(os.environ, LC_ALL="C.UTF-8"))
+
+    def test_reload(self):
+        self.write("good", {"name": "good"})
+        self.write("bad", '{"name": "bad",\n "cpus": 0}')
+        done = self.ctl("reload")
+        self.assertEqual((1, ""), (done.returncode, done.stderr))
+        self.assertEqual([path_of("bad") + ":2:2: cpus"],
+                         [line.rpartition(": ")[0] for line in done.stdout.splitlines()])
+        self.assertEqual(["good"], self.names())
+        os.unlink(path_of("bad"))
+        done = self.ctl("reload")
+        self.assertEqual((0, "", ""), (done.returncode, done.stdout, done.stderr))
 
 
 class Reloads(ReloadCase):
