@@ -55,7 +55,8 @@ void driver_autostart(Driver *driver, bool again)
 {
 	g_autoptr(GPtrArray) domains = driver_list_domains(driver);
 
-	if (!again && !mark(driver))
+	/* Whoever comes next does it: so it is not marked as done. */
+	if (driver_is_shutting_down(driver) || (!again && !mark(driver)))
 		return;
 	for (unsigned i = 0; i < domains->len; i++) {
 		Domain *domain = g_ptr_array_index(domains, i);

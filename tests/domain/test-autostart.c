@@ -170,6 +170,25 @@ static bool is_set(void *userdata)
 	return *(bool *)userdata;
 }
 
+/* Nor by a reload while it goes on; and who comes next does what was left out. */
+static void test_no_autostart_while_shutting_down(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_define(fixture, "early", NULL, "\"autostart\": true");
+	g_auto(Answer) answer = { 0 };
+	bool done = false;
+
+	driver_shut_down(fixture->driver, 1000 * 1000, on_shut_down, &done);
+	driver_autostart(fixture->driver, false);
+	driver_reload(fixture->driver, on_driver_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_wait(fixture, is_set, &done);
+	g_assert_cmpuint(domain_get_incarnation(domain), ==, 0);
+	fixture_close_driver(fixture);
+	fixture_open_driver(fixture);
+	driver_autostart(fixture->driver, false);
+	fixture_wait_state(fixture, driver_find_domain(fixture->driver, "early"), DOMAIN_STATE_RUNNING);
+}
+
 static void test_shut_down(DomainFixture *fixture, const void *data)
 {
 	Domain *domain = fixture_run_domain(fixture, "a", "powerdown=obey", "\"on-shutdown\": \"restart\"");
@@ -240,6 +259,7 @@ int main(int argc, char **argv)
 	ADD("order", test_order);
 	ADD("once", test_once);
 	ADD("shut-down", test_shut_down);
+	ADD("no-autostart-while-shutting-down", test_no_autostart_while_shutting_down);
 	ADD("deadline", test_deadline);
 	ADD("starting", test_starting);
 	ADD("shut-down-cut-off", test_shut_down_cut_off);

@@ -2,6 +2,8 @@
 """A service that is told to end, and takes its guests with it (--on-exit=shutdown)."""
 import os
 import signal
+import socket
+import subprocess
 
 import harness
 import life
@@ -97,6 +99,34 @@ class OnExit(life.LifeCase):
         self.assertEqual("running", domain.state)
         self.assertEqual(pid, domain.get("Domain", "PID"))
         self.assertEqual([], self.recorder.find("Domain.Lifecycle", "stopped", since=since))
+
+    def test_asks_for_time(self):
+        """The service manager waits as long as it was told to, and for QEMU's own end."""
+        self.terminate()
+        self.wait_for_leave()
+        place = os.path.join(harness.folder(), "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+            notified.bind(place)
+            notified.settimeout(harness.DEADLINE)
+            with subprocess.Popen([os.path.join(harness.folder(), "activated"), "--session",
+                                   "--on-exit=shutdown", "--shutdown-timeout=1000"],
+                                  env=dict(os.environ, NOTIFY_SOCKET=place),
+                                  stdin=subprocess.DEVNULL) as process:
+                wait_until(self.connection.service_runs, "the service to be on the bus")
+                process.send_signal(signal.SIGTERM)
+                lines = []
+                while "STOPPING=1" not in lines:
+                    lines = notified.recv(4096).decode().splitlines()
+                self.assertIn("EXTEND_TIMEOUT_USEC=1020000000", lines)
+                self.assertEqual(0, process.wait(harness.DEADLINE))
+        os.unlink(place)
+        wait_until(lambda: not self.connection.service_runs(), "the bus to notice")
+
+    def test_bad_options(self):
+        for option in ("--on-exit=save", "--shutdown-timeout=-1", "--shutdown-timeout=86401"):
+            done = subprocess.run([os.path.join(harness.folder(), "activated"), "--session", option],
+                                  stdin=subprocess.DEVNULL, check=False, timeout=harness.DEADLINE)
+            self.assertEqual(2, done.returncode)
 
     def test_nothing_runs(self):
         self.define("off", machine="none")
