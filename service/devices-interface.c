@@ -65,7 +65,8 @@ static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *
 {
 	const DomainObject object = *(DomainObject *)userdata;
 	const char *texts[BACKEND_MAX] = { NULL }, *affect_text = NULL, *text;
-	BusOption options[BACKEND_MAX + 1];
+	int timeout_ms = DOMAIN_CALL_TIMEOUT_MS;
+	BusOption options[BACKEND_MAX + 2];
 	DeviceAffect affect = DEVICE_AFFECT_LIVE;
 	g_autoptr(JsonNode) device = NULL;
 	JsonNode *backends[BACKEND_MAX] = { NULL };
@@ -74,6 +75,7 @@ static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *
 	for (size_t i = 0; i < BACKEND_MAX; i++)
 		options[i] = (BusOption){ backend_rows[i].name, BUS_OPTION_STRING, &texts[i] };
 	options[BACKEND_MAX] = (BusOption){ "affect", BUS_OPTION_STRING, &affect_text };
+	options[BACKEND_MAX + 1] = (BusOption){ "timeout", BUS_OPTION_DURATION, &timeout_ms };
 	if (r >= 0)
 		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 	if (r >= 0)
@@ -91,7 +93,8 @@ static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *
 		return sd_bus_error_get_errno(ret_error) ? -sd_bus_error_get_errno(ret_error) : -EINVAL;
 	}
 	driver_attach_device(object.service->driver, object.domain, g_steal_pointer(&device), backends,
-			     affect, method_call_done, method_call_new(object.service, message));
+			     timeout_ms, affect, method_call_done,
+			     method_call_new(object.service, message));
 	return 1;
 }
 
@@ -122,7 +125,11 @@ static int method_change_media(sd_bus_message *message, void *userdata, sd_bus_e
 {
 	const DomainObject object = *(DomainObject *)userdata;
 	bool force = false;
-	const BusOption options[] = { { "force", BUS_OPTION_BOOLEAN, &force } };
+	int timeout_ms = DOMAIN_CALL_TIMEOUT_MS;
+	const BusOption options[] = {
+		{ "force", BUS_OPTION_BOOLEAN, &force },
+		{ "timeout", BUS_OPTION_DURATION, &timeout_ms },
+	};
 	const char *id, *text;
 	JsonNode *blockdev = NULL;
 	int r = sd_bus_message_read(message, "ss", &id, &text);
@@ -136,7 +143,7 @@ static int method_change_media(sd_bus_message *message, void *userdata, sd_bus_e
 		if (!blockdev)
 			return -sd_bus_error_get_errno(ret_error);
 	}
-	domain_change_media(object.domain, id, blockdev, force, method_call_done,
+	domain_change_media(object.domain, id, blockdev, force, timeout_ms, method_call_done,
 			    method_call_new(object.service, message));
 	return 1;
 }

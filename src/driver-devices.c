@@ -36,7 +36,7 @@ typedef struct Change {
 	void *userdata;
 	JsonNode *entries[DEFINITION_ENTRY_MAX];   /* attach */
 	char *id;                               /* attach: NULL until it is known */
-	int timeout_ms;                         /* detach */
+	int timeout_ms;
 	GError *error;                          /* while an attached device is taken out again */
 } Change;
 
@@ -158,22 +158,23 @@ static void on_attach_checked(Domain *domain, const GError *error, void *userdat
 		if (change->entries[backend_rows[i].entry])
 			backends[i] = json_node_ref(change->entries[backend_rows[i].entry]);
 	domain_attach_device(domain, json_node_ref(change->entries[DEFINITION_ENTRY_DEVICE]), backends,
-			     on_attached, change);
+			     change->timeout_ms, on_attached, change);
 }
 
 void driver_attach_device(Driver *driver, Domain *domain, JsonNode *device,
-			  JsonNode *backends[BACKEND_MAX], DeviceAffect affect, DomainDone done,
-			  void *userdata)
+			  JsonNode *backends[BACKEND_MAX], int timeout_ms, DeviceAffect affect,
+			  DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
 	Change *change;
 	const char *id;
 
 	if (affect == DEVICE_AFFECT_LIVE) {
-		domain_attach_device(domain, device, backends, done, userdata);
+		domain_attach_device(domain, device, backends, timeout_ms, done, userdata);
 		return;
 	}
 	change = change_new(driver, domain, affect, done, userdata);
+	change->timeout_ms = timeout_ms;
 	change->entries[DEFINITION_ENTRY_DEVICE] = device;
 	for (unsigned i = 0; i < BACKEND_MAX; i++)
 		change->entries[backend_rows[i].entry] = backends[i];

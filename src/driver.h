@@ -119,8 +119,8 @@ bool device_affect_from_string(const char *string, DeviceAffect *ret_affect);
  * the domain is transient, otherwise the errors of definition_add_entries(); if the definition cannot be written, BOTH
  * takes the device out again, and the error says whether it has gone. */
 void driver_attach_device(Driver *driver, Domain *domain, JsonNode *device,
-			  JsonNode *backends[BACKEND_MAX], DeviceAffect affect, DomainDone done,
-			  void *userdata);
+			  JsonNode *backends[BACKEND_MAX], int timeout_ms, DeviceAffect affect,
+			  DomainDone done, void *userdata);
 /* As domain_detach_device(), and definition_remove_device(). BOTH: CORE_ERROR_NO_SUCH_DEVICE if it is not in both;
  * the definition is left alone unless the device has gone. */
 void driver_detach_device(Driver *driver, Domain *domain, const char *id, int timeout_ms,

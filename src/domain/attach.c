@@ -90,9 +90,12 @@ static void on_ledger_written(Domain *domain, const GError *error, void *userdat
 static void attach_commit(Attach *attach)
 {
 	Domain *domain = attach->domain;
+	Operation *operation = operation_find(domain, attach->operation);
 	JsonNode *entries[DEFINITION_ENTRY_MAX] = { [DEFINITION_ENTRY_DEVICE] = attach->device };
 	bool has_backends = false;
 
+	/* QEMU has done its part. */
+	operation_set_timer(operation, -1, NULL);
 	devices_keep_old_backends(domain, attach->id);
 	devices_tell_added(domain, attach->id, attach->driver);
 	for (unsigned i = 0; i < BACKEND_MAX; i++) {
@@ -108,7 +111,13 @@ static void attach_commit(Attach *attach)
 static void on_step(JsonNode *result, const GError *error, void *userdata)
 {
 	Attach *attach = userdata;
+	g_autoptr(GError) too_late = NULL;
 
+	/* Its time is over, and the caller has been told so; this came later, and may be taken back. */
+	if (!error && !operation_find(attach->domain, attach->operation)) {
+		too_late = g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT, "Too late");
+		error = too_late;
+	}
 	if (error || attach_is_over(attach)) {
 		attach->error = error ? g_error_copy(error)
 				      : g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
@@ -238,7 +247,7 @@ static char *take_id(Domain *domain, JsonNode **device)
 }
 
 void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
-			  DomainDone done, void *userdata)
+			  int timeout_ms, DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_ATTACH_DEVICE, done,
@@ -264,6 +273,7 @@ void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[B
 								"driver"));
 	attach->id = take_id(domain, &device);
 	operation->device = g_strdup(attach->id);
+	operation_set_deadline(operation, timeout_ms);
 	attach->device = device;
 	memcpy(attach->backends, backends, sizeof(attach->backends));
 	attach->added = g_new0(Backends, 1);

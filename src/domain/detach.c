@@ -118,6 +118,14 @@ static void on_detach_timeout(int timer, void *userdata)
 		"The guest of domain '%s' has not let go of device '%s' yet; it was asked and may "
 		"still do so", domain_get_name(domain), operation->device);
 
+	/* The guest may not even have been asked. */
+	if (!operation->answered) {
+		g_autoptr(GError) unanswered = operation_make_timeout_error(operation);
+
+		event_unref(event);
+		operation_end(operation, NULL, unanswered);
+		return;
+	}
 	event->device_removal_failed.id = event_string(event, operation->device);
 	event->device_removal_failed.reason = "timeout";
 	event->device_removal_failed.qom_path = "";
@@ -141,6 +149,8 @@ static void on_device_del(JsonNode *result, const GError *error, void *userdata)
 		g_set_error(&refused, CORE_ERROR, CORE_ERROR_REMOVAL_REFUSED,
 			    "Device '%s' of domain '%s' cannot be removed: %s", operation->device,
 			    domain_get_name(reply->domain), error->message);
+	if (operation)
+		operation->answered = true;
 	if (operation && error)
 		operation_end(operation, NULL, refused ? refused : error);
 	domain_unref(reply->domain);

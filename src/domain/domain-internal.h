@@ -55,12 +55,14 @@ typedef struct Operation {
 	DomainDone done;
 	void *userdata;
 	int timer;                    /* 0: none */
+	int timeout_ms;               /* what it was set to */
 	uint64_t call;                /* not sent, it leaves nothing behind: see operation_send(); 0: none */
 	char *device;                 /* attach, detach, change-media: its id; cancel-job: that of the job */
 	bool forced;                  /* its timer ends it one way or the other */
 	bool resetting;               /* reboot: RESET is what comes next */
 	bool resumes;                 /* may let the guest go on: RESUME comes before its answer */
 	bool stops;                   /* and the other way round */
+	bool answered;                /* by QEMU: what is waited for now is the guest */
 	bool guest_is_down;           /* reboot: the guest has shut down, and QEMU stands still */
 } Operation;
 
@@ -267,6 +269,11 @@ OperationRef *operation_ref_free(OperationRef *ref);
  * for the operation any more, it is not sent at all, and callback gets an error. */
 void operation_send(Operation *operation, const char *command, JsonNode *arguments, int timeout_ms,
 		    QmpReplyCallback callback, void *userdata);
+/* The time of a transaction: then it is answered with CORE_ERROR_MONITOR_TIMEOUT, and its next step finds nobody who
+ * waits for it, and takes it back. */
+void operation_set_deadline(Operation *operation, int timeout_ms);
+/* CORE_ERROR_MONITOR_TIMEOUT: QEMU has not done what operation is for by its timer. */
+GError *operation_make_timeout_error(const Operation *operation);
 void operation_set_timer(Operation *operation, int interval_ms, LoopTimeoutCallback callback);
 /* Ends all of one kind. */
 void operations_end_kind(Domain *domain, DomainOperation kind, const char *result,

@@ -268,17 +268,19 @@ void domain_execute(Domain *domain, const char *command, JsonNode *arguments, in
 
 /* CORE_ERROR_INVALID_ARGUMENT if these are not QAPI objects as the next function takes them. */
 bool domain_check_device(JsonNode *device, JsonNode *const backends[BACKEND_MAX], GError **error);
+/* timeout_ms, of those that wait for QEMU: then CORE_ERROR_MONITOR_TIMEOUT, or CORE_ERROR_TIMEOUT where QEMU has
+ * answered and the guest has not. What a transaction has done by then is taken back when QEMU goes on. */
 /* device: QAPI device object (id made if missing); backends go in first and are taken out again if a later
  * step fails, and when the device has gone. All nodes are taken over. The result is the id. */
 void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
-			  DomainDone done, void *userdata);
+			  int timeout_ms, DomainDone done, void *userdata);
 void domain_detach_device(Domain *domain, const char *id, int timeout_ms, DomainDone done,
 			  void *userdata);
 
 /* Puts another medium into a removable drive: blockdev is a QAPI blockdev-add object, taken over; NULL takes the
  * medium out. force: also if the guest has locked the tray. */
-void domain_change_media(Domain *domain, const char *id, JsonNode *blockdev, bool force, DomainDone done,
-			 void *userdata);
+void domain_change_media(Domain *domain, const char *id, JsonNode *blockdev, bool force, int timeout_ms,
+			 DomainDone done, void *userdata);
 /* 0 takes it off. */
 void domain_set_write_threshold(Domain *domain, const char *node, uint64_t bytes, DomainDone done,
 				void *userdata);

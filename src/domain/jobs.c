@@ -316,6 +316,8 @@ static void on_cancelled(JsonNode *result, const GError *error, void *userdata)
 	Cancel *cancel = userdata;
 	Operation *operation = operation_find(cancel->domain, cancel->operation);
 
+	if (operation)
+		operation->answered = true;
 	if (operation && error)
 		operation_end(operation, NULL, error);
 	domain_unref(cancel->domain);
@@ -325,10 +327,11 @@ static void on_cancelled(JsonNode *result, const GError *error, void *userdata)
 static void on_cancel_timeout(int timer, void *userdata)
 {
 	Operation *operation = userdata;
-	g_autoptr(GError) error = g_error_new(
-		CORE_ERROR, CORE_ERROR_TIMEOUT,
-		"Job '%s' of domain '%s' is not over yet; it was told to end and may still do so",
-		operation->device, domain_get_name(operation->domain));
+	g_autoptr(GError) error = operation->answered
+		? g_error_new(CORE_ERROR, CORE_ERROR_TIMEOUT,
+			      "Job '%s' of domain '%s' is not over yet; it was told to end and may still "
+			      "do so", operation->device, domain_get_name(operation->domain))
+		: operation_make_timeout_error(operation);
 
 	operation_end(operation, NULL, error);
 }

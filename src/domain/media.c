@@ -209,8 +209,11 @@ static void on_ledger_written(Domain *domain, const GError *error, void *userdat
 static void change_commit(Change *change)
 {
 	Domain *domain = change->domain;
+	Operation *operation = operation_find(domain, change->operation);
 	Backends *backends = g_hash_table_lookup(domain->backends, change->id);
 
+	if (operation)
+		operation_set_timer(operation, -1, NULL);
 	drives_changed(domain);
 	/* It went just now: so does the medium. */
 	if (!g_hash_table_contains(domain->devices, change->id)) {
@@ -264,6 +267,11 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 		change_fail(change, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
 						"The domain stopped while the medium of '%s' was "
 						"changed", change->id));
+		return;
+	}
+	/* Its time is over, and the caller has been told so. */
+	if (!error && step < STEP_DELETE_OLD && !operation_find(change->domain, change->operation)) {
+		change_fail(change, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT, "Too late"));
 		return;
 	}
 	/* The change is made by then; a node that is still in use stays. */
@@ -323,8 +331,8 @@ static GError *check_change(Domain *domain, const char *id, JsonNode *blockdev, 
 	return NULL;
 }
 
-void domain_change_media(Domain *domain, const char *id, JsonNode *blockdev, bool force, DomainDone done,
-			 void *userdata)
+void domain_change_media(Domain *domain, const char *id, JsonNode *blockdev, bool force, int timeout_ms,
+			 DomainDone done, void *userdata)
 {
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_CHANGE_MEDIA, done, userdata);
 	g_autoptr(JsonNode) owned = blockdev;
@@ -340,6 +348,7 @@ void domain_change_media(Domain *domain, const char *id, JsonNode *blockdev, boo
 		return;
 	}
 	operation->device = g_strdup(id);
+	operation_set_deadline(operation, timeout_ms);
 	change = g_new0(Change, 1);
 	change->domain = domain_ref(domain);
 	change->operation = operation->id;

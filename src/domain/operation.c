@@ -175,9 +175,34 @@ void operation_set_timer(Operation *operation, int interval_ms, LoopTimeoutCallb
 	Domain *domain = operation->domain;
 
 	domain_clear_timer(domain, &operation->timer);
+	operation->timeout_ms = interval_ms;
 	if (interval_ms >= 0)
 		operation->timer = loop_add_timeout(domain_loop(domain), interval_ms, callback,
 						    operation, NULL);
+}
+
+GError *operation_make_timeout_error(const Operation *operation)
+{
+	const char *what = operation->device ? operation->device : "";
+
+	return g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT,
+			   "Domain '%s': QEMU has not answered %s%s%s%s within %d ms; what it does of it "
+			   "later is told by the signals", domain_get_name(operation->domain),
+			   domain_operation_to_string(operation->kind), *what ? " of '" : "", what,
+			   *what ? "'" : "", operation->timeout_ms);
+}
+
+static void on_deadline(int timer, void *userdata)
+{
+	Operation *operation = userdata;
+	g_autoptr(GError) error = operation_make_timeout_error(operation);
+
+	operation_end(operation, NULL, error);
+}
+
+void operation_set_deadline(Operation *operation, int timeout_ms)
+{
+	operation_set_timer(operation, timeout_ms, on_deadline);
 }
 
 /* done() may begin and end other operations, so the list is read anew after each. */

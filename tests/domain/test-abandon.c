@@ -65,7 +65,7 @@ static void attach(Domain *domain, Answer *answer)
 		[BACKEND_BLOCKDEV] = fixture_json(BLOCKDEV),
 	};
 
-	domain_attach_device(domain, fixture_json(DEVICE), backends, on_answer, answer);
+	domain_attach_device(domain, fixture_json(DEVICE), backends, DOMAIN_CALL_TIMEOUT_MS, on_answer, answer);
 }
 
 static void assert_log(DomainFixture *fixture, Domain *domain, const char *expected)

@@ -28,7 +28,7 @@ static void attach(DomainFixture *fixture, Domain *domain, DeviceAffect affect, 
 		backends[BACKEND_BLOCKDEV] = fixture_json(BLOCKDEV);
 		backends[BACKEND_NETDEV] = fixture_json(NETDEV);
 	}
-	driver_attach_device(fixture->driver, domain, fixture_json(device), backends, affect, on_answer,
+	driver_attach_device(fixture->driver, domain, fixture_json(device), backends, DOMAIN_CALL_TIMEOUT_MS, affect, on_answer,
 			     answer);
 }
 

@@ -25,7 +25,7 @@ static void attach(Domain *domain, const char *device, const char *object, const
 		[BACKEND_NETDEV] = parse_or_null(netdev),
 	};
 
-	domain_attach_device(domain, fixture_json(device), backends, on_answer, answer);
+	domain_attach_device(domain, fixture_json(device), backends, DOMAIN_CALL_TIMEOUT_MS, on_answer, answer);
 }
 
 static void attach_all(DomainFixture *fixture, Domain *domain)

@@ -183,7 +183,7 @@ static void test_device_went(DomainFixture *fixture, const void *data)
 	int fd;
 
 	domain_attach_device(domain, fixture_json("{\"driver\":\"x\",\"id\":\"net1\"}"), backends,
-			     on_answer, &attach);
+			     DOMAIN_CALL_TIMEOUT_MS, on_answer, &attach);
 	answer_wait_ok(fixture, &attach);
 	fixture_forget(fixture);
 	fd = leave(fixture, domain);

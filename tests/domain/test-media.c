@@ -13,7 +13,7 @@
 
 static void change(Domain *domain, const char *medium, bool force, Answer *answer)
 {
-	domain_change_media(domain, "cd0", medium ? fixture_json(medium) : NULL, force, on_answer,
+	domain_change_media(domain, "cd0", medium ? fixture_json(medium) : NULL, force, DOMAIN_CALL_TIMEOUT_MS, on_answer,
 			    answer);
 }
 
@@ -167,7 +167,7 @@ static void test_refused(DomainFixture *fixture, const void *data)
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
 		g_auto(Answer) answer = { 0 };
 
-		domain_change_media(domain, rows[i].id, fixture_json(rows[i].medium), false, on_answer,
+		domain_change_media(domain, rows[i].id, fixture_json(rows[i].medium), false, DOMAIN_CALL_TIMEOUT_MS, on_answer,
 				    &answer);
 		answer_wait_error(fixture, &answer, rows[i].code, rows[i].text);
 	}

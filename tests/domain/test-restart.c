@@ -102,7 +102,7 @@ static void test_backends(DomainFixture *fixture, const void *data)
 	g_autofree char *log = NULL;
 
 	domain_attach_device(domain, fixture_json("{\"driver\":\"x\",\"id\":\"net1\"}"), backends,
-			     on_answer, &attach);
+			     DOMAIN_CALL_TIMEOUT_MS, on_answer, &attach);
 	answer_wait_ok(fixture, &attach);
 	fixture_close_driver(fixture);
 	domain = reopen(fixture, "a");
@@ -273,7 +273,7 @@ static void test_leave_with_pending(DomainFixture *fixture, const void *data)
 	domain_execute(busy, "x-flood", fixture_json("{\"first\":0,\"count\":9000}"), 20000, on_answer,
 		       &answers[2]);
 	domain_shutdown(busy, 20000, on_answer, &answers[3]);
-	domain_attach_device(attaching, fixture_json("{\"driver\":\"x\"}"), backends, on_answer,
+	domain_attach_device(attaching, fixture_json("{\"driver\":\"x\"}"), backends, DOMAIN_CALL_TIMEOUT_MS, on_answer,
 			     &answers[4]);
 	domain_reboot(rebooting, 20000, on_answer, &answers[5]);
 	domain_destroy(ending, 20000, on_answer, &answers[6]);

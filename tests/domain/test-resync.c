@@ -64,7 +64,7 @@ static void test_detach(DomainFixture *fixture, const void *data)
 	};
 
 	domain_attach_device(domain, fixture_json("{\"driver\":\"e1000\",\"id\":\"nic1\"}"), backends,
-			     on_answer, &attach);
+			     DOMAIN_CALL_TIMEOUT_MS, on_answer, &attach);
 	answer_wait_ok(fixture, &attach);
 	fixture_expect(fixture, domain, "DeviceAdded nic1 e1000 " PATH("nic1"), NULL);
 	domain_detach_device(domain, "nic1", 60000, on_answer, &detach);
@@ -135,7 +135,7 @@ static void test_lost_again(DomainFixture *fixture, const void *data)
 	};
 
 	domain_attach_device(domain, fixture_json("{\"driver\":\"e1000\",\"id\":\"nic1\"}"), backends,
-			     on_answer, &attach);
+			     DOMAIN_CALL_TIMEOUT_MS, on_answer, &attach);
 	answer_wait_ok(fixture, &attach);
 	fixture_expect(fixture, domain, "DeviceAdded nic1 e1000 " PATH("nic1"), NULL);
 

@@ -21,6 +21,7 @@ ROUNDS = 100
 FACTOR = 10
 QUICK = 0.02
 GRACE = 300000                   # microseconds
+DEFAULT_TIMEOUT = 30             # seconds
 
 
 class Hung(BadCase):
@@ -214,6 +215,54 @@ class Hung(BadCase):
             self.assertEqual("running", self.hung.qmp("query-status")["status"])
         self.hung.call("Domain", "Suspend")
         self.assertEqual("paused", self.hung.state)
+
+    def test_timeout_of_each(self):
+        """Whatever is asked of a QEMU that does not answer. When it goes on, what a transaction had begun is
+        taken back, and all names are free."""
+        held = self.create("held", arguments=[
+            "-device", "qemu-xhci,id=usb", "-device", "usb-tablet,id=pen",
+            "-device", "ide-cd,id=cd0"])
+        self.pid = held.get("Domain", "PID")
+        self.stop()
+        stick = '{"driver": "usb-storage", "drive": "node0", "id": "stick"}'
+        node = '{"driver": "null-co", "node-name": "node0"}'
+        soon = harness.options(timeout=200000)
+        pending = [
+            held.send("Devices", "AttachDevice", "(sa{sv})", stick,
+                      harness.options(blockdev=node, timeout=200000)),
+            held.send("Devices", "ChangeMedia", "(ssa{sv})", "cd0",
+                      '{"driver": "null-co", "node-name": "node1"}', soon),
+            held.send("Devices", "DetachDevice", "(sa{sv})", "pen", soon),
+            held.send("Monitor", "Execute", "(ssa{sv})", "query-status", "", soon)]
+        for p in pending:
+            message = self.assert_fails("MonitorTimeout", p.result)
+            self.assertIn("200 ms", message)
+        since = self.mark()
+        self.go_on()
+        self.recorder.wait("Devices.DeviceRemoved", "pen", path=held.path, since=since)
+        self.assertEqual("stick", held.call("Devices", "AttachDevice", "(sa{sv})", stick,
+                                            harness.options(blockdev=node)))
+        held.call("Devices", "ChangeMedia", "(ssa{sv})", "cd0",
+                  '{"driver": "null-co", "node-name": "node1"}', {})
+        self.mark()
+        self.assertEqual(1, len(self.recorder.find("Devices.DeviceAdded", path=held.path,
+                                                   since=since)))
+
+    def test_timeout_by_default(self):
+        """Those that have no such option end after half a minute, all of them, in whatever mix."""
+        self.stop()
+        began = time.monotonic()
+        sends = [lambda: self.execute("query-status"),
+                 lambda: self.hung.send("Domain", "Suspend"),
+                 lambda: self.hung.send("Domain", "Reset"),
+                 lambda: self.hung.send("Domain", "InjectNMI"),
+                 lambda: self.hung.send("Domain", "Shutdown", "(a{sv})", {}),
+                 lambda: self.hung.send("Guest", "SetBalloon", "(t)", 1 << 20),
+                 lambda: self.hung.send("Block", "SetWriteThreshold", "(st)", "node", 1)]
+        pending = [sends[i % len(sends)]() for i in range(CALLS)]
+        for p in pending:
+            self.assert_fails("MonitorTimeout", p.result)
+            self.assertGreaterEqual(time.monotonic() - began, DEFAULT_TIMEOUT)
 
     def test_timeout_of_zero(self):
         self.stop()
