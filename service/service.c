@@ -176,12 +176,22 @@ static void arm_idle(Service *service)
 	(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_ONESHOT);
 }
 
+/* The bus delivers the calls that have waited for the name before it answers that we have it. What was found must be
+ * told before such a call changes it. */
+static void note_name(Service *service, sd_bus_message *call)
+{
+	if (service->name_slot && !service->leaving &&
+	    g_strcmp0(sd_bus_message_get_destination(call), BUS_NAME) == 0)
+		emitter_open(service->emitter);
+}
+
 /* Sees every message before it is dispatched. */
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	Service *service = userdata;
 
 	if (sd_bus_message_is_method_call(message, NULL, NULL)) {
+		note_name(service, message);
 		service->disturbed = true;
 		arm_idle(service);
 		return callers_check(service->callers, message, ret_error);

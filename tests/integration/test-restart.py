@@ -168,6 +168,23 @@ class EndedMeanwhile(RestartCase):
     def test_terminate(self):
         self.check_told_once(signal.SIGTERM)
 
+    def test_started_by_the_first_call(self):
+        """It was off, and is told as that, before it starts again."""
+        domain = self.define("lonely", machine="none")
+        for _ in range(5):
+            domain.start()
+            pid = domain.get("Domain", "PID")
+            since = self.restart()
+            harness.end_process(pid)
+            domain.start()
+            self.mark()
+            self.assertEqual([("stopped", "unknown", "shut-off"), ("starting", "booted", "starting"),
+                              ("started", "booted", "running")], self.lifecycle(domain, since))
+            told = [s.arguments[1][f"{NAME}.Domain"]["State"] for s in
+                    self.recorder.find(f"{OBJECT_MANAGER}.InterfacesAdded", domain.path, since=since)]
+            self.assertEqual(["shut-off"], told)
+            domain.destroy()
+
 
 class KilledWhileStarting(RestartCase):
     """The moments of a start at which the service is killed; each is a condition that the test
