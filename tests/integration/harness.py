@@ -24,8 +24,8 @@ from gi.repository import Gio, GLib
 
 # The scripts import all they need from here.
 from client import (DEADLINE, ERROR, NAME, OBJECT_MANAGER, PATH,  # noqa: F401
-                    PROPERTIES, Connection, Domain, Recorder, folder, options, qtest_socket,
-                    wait_until)
+                    PROPERTIES, Connection, Domain, Recorder, Signal, folder, options,
+                    qtest_socket, wait_until)
 from processes import FOLDER_VARIABLE, end_process, qemus_of
 from sandbox import Sandbox
 from tap import TapResult
@@ -114,9 +114,9 @@ def note(text):
         stream.write(f"# {text}\n")
 
 
-def main(*service_options):
+def main(*service_options, seconds=None):
     """service_options go to the service behind those of the installed bus service file; {folder} in
-    them is the folder of the test."""
+    them is the folder of the test. seconds: what the script may take, if that is not the ordinary time."""
     if FOLDER_VARIABLE in os.environ:
         sys.exit(run_cases())
-    sys.exit(Sandbox(service_options).run())
+    sys.exit(Sandbox(service_options, seconds).run())

@@ -85,8 +85,9 @@ class Sandbox:
     """Above the bus: sets the stage, forwards the TAP of the cases, and sees to it that nothing
     is left, whatever happened below."""
 
-    def __init__(self, service_options=()):
+    def __init__(self, service_options=(), seconds=None):
         self.service_options = service_options
+        self.seconds = seconds or SCRIPT_SECONDS
         self.count = 0
         self.failed = False
         self.folder = tempfile.mkdtemp(prefix="vmherald-test-")
@@ -131,12 +132,12 @@ class Sandbox:
         with open(output_path, "wb") as output:
             self.runner = subprocess.Popen(
                 ["dbus-test-runner", "--keep-env", f"--dbus-config={configuration}",
-                 f"--max-wait={SCRIPT_SECONDS:.0f}", f"--task={sys.executable}",
+                 f"--max-wait={self.seconds:.0f}", f"--task={sys.executable}",
                  f"--parameter={os.path.abspath(sys.argv[0])}"],
                 env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         pidfd = os.pidfd_open(self.runner.pid)
         buffer = b""
-        end = time.monotonic() + SCRIPT_SECONDS + 5
+        end = time.monotonic() + self.seconds + 5
         ended = False
         while True:
             timeout = 0 if ended else max(0, end - time.monotonic())
