@@ -238,6 +238,7 @@ static const char *read_status(JsonNode *result)
 }
 
 #define UNKNOWN_ERROR "QEMU does not say why"
+#define ENDED_ERROR "QEMU ended before it was whole"
 
 static void on_status(JsonNode *result, const GError *error, void *userdata)
 {
@@ -284,7 +285,9 @@ static void order_if_ready(Domain *domain)
 	if (dump->working || dump->ordered || dump->over || dump->fd < 0 || !dump->stopped)
 		return;
 	dump->ordered = true;
-	if (domain->state != DOMAIN_STATE_CRASHED)
+	if (domain->state == DOMAIN_STATE_SHUTTING_DOWN)
+		fail(domain, ENDED_ERROR);
+	else if (domain->state != DOMAIN_STATE_CRASHED)
 		fail(domain, "The guest went on before it could be written");
 	else
 		domain_call_getfd(domain, DESCRIPTOR_NAME, dump->fd, on_descriptor,
@@ -386,7 +389,7 @@ bool panic_dump_is_under_way(const Domain *domain)
 void panic_dump_cut_off(Domain *domain)
 {
 	if (domain->dump && !domain->dump->over)
-		fail(domain, "QEMU ended before it was whole");
+		fail(domain, ENDED_ERROR);
 }
 
 void panic_dump_add_details(Domain *domain, Event *event)

@@ -579,7 +579,8 @@ static void note_command(const char *name, JsonObject *arguments)
 		id = get_string(arguments, "device");
 	if (!*id)
 		id = get_string(arguments, "shutdown");
-	if (!g_str_has_prefix(name, "x-") && !g_str_has_prefix(name, "q") &&
+	if (!g_str_has_prefix(name, "x-") &&
+	    (!g_str_has_prefix(name, "q") || g_str_equal(name, "query-dump")) &&
 	    !g_str_equal(name, "migrate-set-capabilities"))
 		g_ptr_array_add(commands, g_strdup_printf("%s%s%s", name, *id ? " " : "", id));
 }

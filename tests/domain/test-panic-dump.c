@@ -342,7 +342,7 @@ static void test_killed(DomainFixture *fixture, const void *data)
 	assert_failed(fixture, "QEMU ended before");
 }
 
-/* Destroyed before a worker has come to the file. */
+/* Destroyed before a worker has come to the file, or before it has told. */
 static void test_destroy_at_once(DomainFixture *fixture, const void *data)
 {
 	Domain *domain = run(fixture, NULL, "stop");
@@ -441,6 +441,26 @@ static void prepare_reopen(DomainFixture *fixture, Domain *domain, const char *d
 	fixture_set(fixture, domain, "dump", dump);
 }
 
+static unsigned count_calls(DomainFixture *fixture, Domain *domain, const char *command)
+{
+	g_autofree char *log = fixture_execute(fixture, domain, "x-log", NULL);
+	unsigned n = 0;
+
+	for (const char *p = log; (p = strstr(p, command)); p++)
+		n++;
+	return n;
+}
+
+/* Until it was called more than n times, and has answered. */
+static void wait_called(DomainFixture *fixture, Domain *domain, const char *command, unsigned n)
+{
+	gint64 deadline = g_get_monotonic_time() + FIXTURE_DEADLINE_US;
+
+	while (count_calls(fixture, domain, command) <= n)
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+	g_free(fixture_execute(fixture, domain, "x-log", NULL));
+}
+
 /* How far it had got: not begun, half, whole, failed. */
 static void test_found(DomainFixture *fixture, const void *data)
 {
@@ -460,21 +480,18 @@ static void test_found(DomainFixture *fixture, const void *data)
 		g_autofree char *path = file(fixture, "core");
 		Domain *domain = fixture_run_domain(fixture, name, NULL, text);
 		pid_t pid = domain_get_pid(domain);
+		unsigned asked;
 
 		g_test_message("%s", rows[i].dump);
 		prepare_reopen(fixture, domain, rows[i].dump);
+		asked = count_calls(fixture, domain, "query-dump");
 		domain = reopen(fixture, domain);
 		if (rows[i].again || g_str_equal(rows[i].dump, "active")) {
 			fixture_expect(fixture, domain, "Resynchronized service-restarted", NULL);
 			g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_CRASHED);
-			while (rows[i].again && domain_get_pending(domain) == 0) {
-				g_autofree char *log = fixture_execute(fixture, domain, "x-log", NULL);
-				char *first = strstr(log, "dump-guest-memory");
-
-				if (strstr(first + 1, "dump-guest-memory"))
-					break;
-			}
-			g_free(fixture_execute(fixture, domain, "query-dump", NULL));
+			/* QEMU is asked how far it is when a worker has found the file; if it has not begun, it
+			 * is told to, and asked once more. */
+			wait_called(fixture, domain, "query-dump", asked + rows[i].again);
 			emit_last(fixture, domain, COMPLETED("completed", ""));
 			fixture_expect(fixture, domain, TEXT("completed"), ENDED, NULL);
 		} else {
