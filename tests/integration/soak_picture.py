@@ -21,8 +21,8 @@ LIFE = {
     "crashed": {"resumed": "active", "suspended": "paused", "shutdown": "ending", "stopped": "off"},
     "ending": {"stopped": "off", "suspended": "paused", "resumed": "active"},
     # Found by a new service: anything may have happened that was not told.
-    "found": {"starting": "starting", "suspended": "paused", "resumed": "active",
-              "shutdown": "ending", "pm-suspended": "asleep", "crashed": "crashed",
+    "found": {"starting": "starting", "started": "active", "suspended": "paused",
+              "resumed": "active", "shutdown": "ending", "pm-suspended": "asleep", "crashed": "crashed",
               "stopped": "off"},
 }
 PLACE_OF_STATE = {"shut-off": "off", "starting": "starting", "running": "active",
