@@ -15,9 +15,6 @@
 #define UNKNOWN_DISTANCE_MAX 2u               /* typing errors that still make a suggestion */
 #define UNKNOWN_LENGTH_MAX   32u
 
-static void read_members(DefinitionReader *reader, JsonObject *object, const DefinitionKey *keys,
-			 size_t n_keys, void *target);
-
 static void read_entries(DefinitionReader *reader, JsonNode *node, const DefinitionKey *key,
 			 void *field)
 {
@@ -154,8 +151,8 @@ static void read_interfaces(DefinitionReader *reader, JsonNode *node, const Defi
 		interface->model = g_strdup(DEFINITION_MODEL_DEFAULT);
 		g_ptr_array_add(interfaces, interface);
 		if (object)
-			read_members(reader, object, interface_keys, G_N_ELEMENTS(interface_keys),
-				     interface);
+			definition_read_members(reader, object, interface_keys,
+						G_N_ELEMENTS(interface_keys), interface);
 		if (!interface->mac)
 			interface->mac = make_mac();
 		if (interface->id)
@@ -198,7 +195,8 @@ static void read_resources(DefinitionReader *reader, JsonNode *node, const Defin
 	JsonObject *object = definition_read_object(reader, node);
 
 	if (object)
-		read_members(reader, object, resource_keys, G_N_ELEMENTS(resource_keys), field);
+		definition_read_members(reader, object, resource_keys, G_N_ELEMENTS(resource_keys),
+					field);
 }
 
 #define FIELD(name) offsetof(Definition, name)
@@ -214,12 +212,16 @@ static const DefinitionKey document_keys[] = {
 	{ "cpu",         definition_read_word,     FIELD(cpu) },
 	{ "cpus",        definition_read_unsigned, FIELD(cpus), DEFINITION_CPUS_MAX },
 	{ "memory",      definition_read_size,     FIELD(memory), DEFINITION_MEMORY_MAX },
+	{ "memory-backend", definition_read_memory_backend, FIELD(memory_backend) },
+	{ "firmware",    definition_read_firmware, FIELD(firmware) },
 	{ "interfaces",  read_interfaces,          FIELD(interfaces) },
+	{ "consoles",    definition_read_consoles, FIELD(consoles) },
 	{ "blockdevs",   read_entries,             FIELD(blockdevs), 0, &definition_blockdev_rule },
 	{ "netdevs",     read_entries,             FIELD(netdevs), 0, &definition_netdev_rule },
 	{ "objects",     read_entries,             FIELD(objects), 0, &definition_object_rule },
 	{ "devices",     read_entries,             FIELD(devices), 0, &definition_device_rule },
 	{ "arguments",   read_arguments,           FIELD(arguments) },
+	{ "sandbox",     definition_read_sandbox,  FIELD(sandbox) },
 	{ "autostart",   definition_read_boolean,  FIELD(autostart) },
 	{ "on-shutdown", definition_read_policy,   FIELD(on_shutdown),
 	  POLICY(STOP) | POLICY(RESTART) | POLICY(PRESERVE) | POLICY(PAUSE) },
@@ -276,8 +278,8 @@ static void report_unknown_key(DefinitionReader *reader, const char *name, const
 		definition_reader_problem(reader, "is not a known key; known are %s", known->str);
 }
 
-static void read_members(DefinitionReader *reader, JsonObject *object, const DefinitionKey *keys,
-			 size_t n_keys, void *target)
+void definition_read_members(DefinitionReader *reader, JsonObject *object, const DefinitionKey *keys,
+			     size_t n_keys, void *target)
 {
 	JsonObjectIter iter;
 	const char *name;
@@ -307,8 +309,10 @@ void definition_read_document(DefinitionReader *reader, const char *text, size_t
 	if (!document)
 		return;
 
-	read_members(reader, document, document_keys, G_N_ELEMENTS(document_keys), definition);
+	definition_read_members(reader, document, document_keys, G_N_ELEMENTS(document_keys),
+				definition);
 	make_interface_ids(reader, definition->interfaces);
+	definition_check_start(reader, definition);
 
 	if (!json_object_has_member(document, "name")) {
 		size_t outer = definition_reader_enter(reader, "name");

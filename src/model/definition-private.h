@@ -102,6 +102,17 @@ DefinitionKeyReader definition_read_file;
 DefinitionKeyReader definition_read_machine;     /* Definition */
 DefinitionKeyReader definition_read_accel;       /* GStrv */
 DefinitionKeyReader definition_read_id;
+DefinitionKeyReader definition_read_memory_backend;   /* JsonNode * */
+DefinitionKeyReader definition_read_firmware;         /* DefinitionFirmware */
+DefinitionKeyReader definition_read_consoles;         /* GPtrArray * of DefinitionConsole */
+DefinitionKeyReader definition_read_sandbox;
+
+/* The members of an object by the rows of a table; what has no row is a problem. */
+void definition_read_members(DefinitionReader *reader, JsonObject *object, const DefinitionKey *keys,
+			     size_t n_keys, void *target);
+
+/* Problems with keys that each are right by themselves. */
+void definition_check_start(DefinitionReader *reader, const Definition *definition);
 
 /* Sets the places of those that have none. */
 void definition_locate_problems(GPtrArray *problems, const char *text, size_t length);
@@ -115,3 +126,4 @@ void definition_read_document(DefinitionReader *reader, const char *text, size_t
 
 Definition *definition_new(void);
 void definition_interface_free(DefinitionInterface *interface);
+void definition_console_free(DefinitionConsole *console);

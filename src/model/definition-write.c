@@ -267,6 +267,61 @@ static void append_policy(GString *out, const char *key, DefinitionPolicy policy
 		append_text_member(out, 1, key, definition_policy_to_string(policy));
 }
 
+static void append_memory_backend(GString *out, const Definition *definition)
+{
+	if (!definition->memory_backend)
+		return;
+
+	append_key(out, 1, "memory-backend");
+	append_node(out, definition->memory_backend);
+}
+
+static void append_firmware(GString *out, const DefinitionFirmware *firmware)
+{
+	append_text_member(out, 1, "firmware", firmware->image);
+	if (!firmware->code)
+		return;
+
+	append_key(out, 1, "firmware");
+	g_string_append_c(out, '{');
+	append_text_member(out, 2, "code", firmware->code);
+	append_text_member(out, 2, "vars", firmware->vars);
+	append_text_member(out, 2, "vars-template", firmware->vars_template);
+	g_string_append(out, "\n" INDENT "}");
+}
+
+static void append_consoles(GString *out, const GPtrArray *consoles)
+{
+	unsigned i;
+
+	if (consoles->len == 0)
+		return;
+
+	append_key(out, 1, "consoles");
+	for (i = 0; i < consoles->len; i++) {
+		const DefinitionConsole *console = g_ptr_array_index(consoles, i);
+
+		g_string_append(out, i == 0 ? "[\n" : ",\n");
+		g_string_append(out, INDENT INDENT "{");
+		append_text_member(out, 3, "id", console->id);
+		append_text_member(out, 3, "type", console->type);
+		g_string_append(out, "\n" INDENT INDENT "}");
+	}
+	g_string_append(out, "\n" INDENT "]");
+}
+
+static void append_sandbox(GString *out, const Definition *definition)
+{
+	if (!definition->sandbox)
+		return;
+
+	append_key(out, 1, "sandbox");
+	if (strcmp(definition->sandbox, "off") == 0)
+		g_string_append(out, "false");
+	else
+		append_string(out, definition->sandbox);
+}
+
 static void append_resources(GString *out, const Definition *definition)
 {
 	if (definition->resources.memory_max == 0 && definition->resources.cpu_weight == 0 &&
@@ -299,7 +354,10 @@ char *definition_to_json(const Definition *definition)
 		append_number_member(out, 1, "cpus", definition->cpus);
 	if (definition->memory != DEFINITION_MEMORY_DEFAULT)
 		append_size_member(out, 1, "memory", definition->memory);
+	append_memory_backend(out, definition);
+	append_firmware(out, &definition->firmware);
 	append_interfaces(out, definition->interfaces);
+	append_consoles(out, definition->consoles);
 	append_entries(out, "blockdevs", definition->blockdevs);
 	append_entries(out, "netdevs", definition->netdevs);
 	append_entries(out, "objects", definition->objects);
@@ -308,6 +366,7 @@ char *definition_to_json(const Definition *definition)
 		append_key(out, 1, "arguments");
 		append_strings(out, definition->arguments);
 	}
+	append_sandbox(out, definition);
 	if (definition->autostart) {
 		append_key(out, 1, "autostart");
 		g_string_append(out, "true");

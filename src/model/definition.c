@@ -43,6 +43,19 @@ bool definition_uuid_is_valid(const char *uuid)
 	return uuid && g_uuid_string_is_valid(uuid);
 }
 
+bool definition_has_argument(const Definition *definition, const char *option)
+{
+	size_t i;
+
+	for (i = 0; definition->arguments[i]; i++) {
+		const char *argument = definition->arguments[i];
+
+		if (argument[0] == '-' && strcmp(argument + (argument[1] == '-' ? 2 : 1), option) == 0)
+			return true;
+	}
+	return false;
+}
+
 void definition_problem_free(DefinitionProblem *problem)
 {
 	if (!problem)
@@ -66,6 +79,16 @@ void definition_interface_free(DefinitionInterface *interface)
 	g_free(interface);
 }
 
+void definition_console_free(DefinitionConsole *console)
+{
+	if (!console)
+		return;
+
+	g_free(console->id);
+	g_free(console->type);
+	g_free(console);
+}
+
 static GPtrArray *entries_new(void)
 {
 	return g_ptr_array_new_with_free_func((GDestroyNotify) json_node_unref);
@@ -82,6 +105,8 @@ Definition *definition_new(void)
 	definition->memory = DEFINITION_MEMORY_DEFAULT;
 	definition->interfaces =
 		g_ptr_array_new_with_free_func((GDestroyNotify) definition_interface_free);
+	definition->consoles =
+		g_ptr_array_new_with_free_func((GDestroyNotify) definition_console_free);
 	definition->blockdevs = entries_new();
 	definition->netdevs = entries_new();
 	definition->objects = entries_new();
@@ -115,12 +140,19 @@ Definition *definition_unref(Definition *definition)
 	g_clear_pointer(&definition->machine_node, json_node_unref);
 	g_strfreev(definition->accel);
 	g_free(definition->cpu);
+	g_clear_pointer(&definition->memory_backend, json_node_unref);
+	g_free(definition->firmware.image);
+	g_free(definition->firmware.code);
+	g_free(definition->firmware.vars);
+	g_free(definition->firmware.vars_template);
 	g_ptr_array_unref(definition->interfaces);
+	g_ptr_array_unref(definition->consoles);
 	g_ptr_array_unref(definition->blockdevs);
 	g_ptr_array_unref(definition->netdevs);
 	g_ptr_array_unref(definition->objects);
 	g_ptr_array_unref(definition->devices);
 	g_strfreev(definition->arguments);
+	g_free(definition->sandbox);
 	g_free(definition->panic_dump);
 	g_free(definition);
 	return NULL;
@@ -144,12 +176,20 @@ Definition *definition_with_autostart(const Definition *definition, bool autosta
 	copy->cpu = g_strdup(definition->cpu);
 	copy->cpus = definition->cpus;
 	copy->memory = definition->memory;
+	if (definition->memory_backend)
+		copy->memory_backend = json_node_ref(definition->memory_backend);
+	copy->firmware.image = g_strdup(definition->firmware.image);
+	copy->firmware.code = g_strdup(definition->firmware.code);
+	copy->firmware.vars = g_strdup(definition->firmware.vars);
+	copy->firmware.vars_template = g_strdup(definition->firmware.vars_template);
 	copy->interfaces = g_ptr_array_ref(definition->interfaces);
+	copy->consoles = g_ptr_array_ref(definition->consoles);
 	copy->blockdevs = g_ptr_array_ref(definition->blockdevs);
 	copy->netdevs = g_ptr_array_ref(definition->netdevs);
 	copy->objects = g_ptr_array_ref(definition->objects);
 	copy->devices = g_ptr_array_ref(definition->devices);
 	copy->arguments = g_strdupv(definition->arguments);
+	copy->sandbox = g_strdup(definition->sandbox);
 	copy->autostart = autostart;
 	copy->on_shutdown = definition->on_shutdown;
 	copy->on_reboot = definition->on_reboot;

@@ -26,6 +26,7 @@
 #define DEFINITION_PROBLEMS_MAX 64u      /* after these, one more says that there are others */
 #define DEFINITION_ID_MAX       128u     /* bytes of an interface's id */
 #define DEFINITION_WORD_MAX     4096u    /* bytes of emulator, cpu, model and the like */
+#define DEFINITION_CONSOLES_MAX 16u      /* each has a log and its old ones */
 #define DEFINITION_ARGUMENT_MAX 131071u  /* bytes; Linux takes no longer argument (MAX_ARG_STRLEN) */
 
 /* What to do when the guest shuts down, reboots, panics, or QEMU itself dies. */
@@ -60,6 +61,23 @@ typedef struct DefinitionInterface {
 	bool trust_guest_rx_filters;
 } DefinitionInterface;
 
+/* The id of the device that virtio consoles sit on. */
+#define DEFINITION_CONSOLES_DEVICE "vmherald-consoles"
+
+/* A console that nobody reads: what the guest writes there goes to a log. */
+typedef struct DefinitionConsole {
+	char *id;        /* names the log; of a virtio console also the device */
+	char *type;      /* "serial" or "virtio" */
+} DefinitionConsole;
+
+/* Either an image, or code and perhaps vars; all NULL: the machine's own. */
+typedef struct DefinitionFirmware {
+	char *image;     /* absolute path, or a name that QEMU looks up */
+	char *code;      /* these are absolute paths */
+	char *vars;      /* NULL with a template: the service's own copy */
+	char *vars_template;
+} DefinitionFirmware;
+
 typedef struct Definition {
 	int ref_count;
 	char *name;
@@ -73,12 +91,16 @@ typedef struct Definition {
 	char *cpu;                       /* NULL: best for the accelerator */
 	unsigned cpus;
 	uint64_t memory;                 /* bytes */
+	JsonNode *memory_backend;        /* NULL: QEMU's own; else an object of -object, without id and size */
+	DefinitionFirmware firmware;
 	GPtrArray *interfaces;           /* DefinitionInterface */
+	GPtrArray *consoles;             /* DefinitionConsole */
 	GPtrArray *blockdevs;            /* JsonNode, each an object, sealed */
 	GPtrArray *netdevs;
 	GPtrArray *objects;
 	GPtrArray *devices;
 	GStrv arguments;
+	char *sandbox;                   /* of QEMU's -sandbox; NULL: the safe options, where QEMU knows them */
 	bool autostart;
 	DefinitionPolicy on_shutdown;    /* default stop */
 	DefinitionPolicy on_reboot;      /* default restart */
@@ -119,6 +141,9 @@ Definition *definition_unref(Definition *definition);
 /* The rules for names and uuids, for look-ups too. uuid: any case, with dashes. */
 bool definition_name_is_valid(const char *name);
 bool definition_uuid_is_valid(const char *uuid);
+
+/* The raw arguments have that option of QEMU's, with one dash or two. */
+bool definition_has_argument(const Definition *definition, const char *option);
 
 const char *definition_policy_to_string(DefinitionPolicy policy);
 

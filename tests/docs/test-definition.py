@@ -9,7 +9,7 @@ import tap
 
 SOURCE = os.environ["VMHERALD_SOURCE"]
 TABLES = {"The definition of a domain": "document_keys", "interfaces": "interface_keys",
-          "resources": "resource_keys"}
+          "firmware": "firmware_keys", "consoles": "console_keys", "resources": "resource_keys"}
 
 
 def read(*path):
@@ -32,7 +32,7 @@ def documented():
 
 
 def known(table):
-    text = read("src", "model", "definition-parse.c")
+    text = read("src", "model", "definition-parse.c") + read("src", "model", "definition-start.c")
     body = re.search(table + r"\[\] = \{\n(.*?)\n\};", text, re.DOTALL).group(1)
     return re.findall(r'^\t\{ "([^"]+)"', body, re.MULTILINE)
 

@@ -211,8 +211,8 @@ static const Row rows[] = {
 
 	{ "\"memmory\": 1", "memmory", "is not a known key; did you mean \"memory\"?" },
 	{ "\"disks\": 1", "disks", "is not a known key; known are name, uuid, title, emulator, machine, "
-	  "accel, cpu, cpus, memory, interfaces, blockdevs, netdevs, objects, devices, arguments, "
-	  "autostart, on-shutdown, on-reboot, on-panic, on-crash, on-watchdog, panic-dump, "
+	  "accel, cpu, cpus, memory, memory-backend, firmware, interfaces, consoles, blockdevs, netdevs, "
+	  "objects, devices, arguments, sandbox, autostart, on-shutdown, on-reboot, on-panic, on-crash, on-watchdog, panic-dump, "
 	  "resources" },
 	{ "\"device\\u001bs\": 1", "device?s", "is not a known key; did you mean \"devices\"?" },
 	{ "\"devices\": [{\"driver\": \"a\", \"x\": 9223372036854775808}]", "",
