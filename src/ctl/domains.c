@@ -13,6 +13,7 @@
 #define NAMES_TIMEOUT (2u * G_USEC_PER_SEC)
 
 static char *list_state;
+static gboolean command_line;
 
 const GOptionEntry list_options[] = {
 	{ "state", 0, 0, G_OPTION_ARG_FILENAME, &list_state,
@@ -83,8 +84,27 @@ void list_names(Ctl *ctl)
 	}
 }
 
+const GOptionEntry definition_options[] = {
+	{ "command-line", 0, 0, G_OPTION_ARG_NONE, &command_line,
+	  N_("Print QEMU's command line instead, of what runs or of the next start"), NULL },
+	{},
+};
+
+/* As a shell can read it; with --json a string. */
+static void print_command_line(const Ctl *ctl, const char *text)
+{
+	g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), text);
+	g_autofree char *safe = output_safe_lines(text);
+
+	if (ctl->json)
+		output_json(node);
+	else
+		fputs(safe, stdout);
+}
+
 CtlExit definition_run(Ctl *ctl, char **arguments)
 {
+	const BusOption options[] = { { "command-line", .flag = command_line }, {} };
 	g_autoptr(sd_bus_message) message = NULL;
 	g_autoptr(sd_bus_message) reply = NULL;
 	const char *definition = NULL;
@@ -92,12 +112,14 @@ CtlExit definition_run(Ctl *ctl, char **arguments)
 
 	code = bus_domain_method_new(ctl, arguments[0], "Domain", "GetDefinition", &message);
 	if (code == CTL_OK)
-		code = bus_append_options(message, NULL);
+		code = bus_append_options(message, options);
 	if (code == CTL_OK)
 		code = bus_call(ctl, message, &reply);
 	if (code == CTL_OK)
 		code = bus_read(reply, "s", &definition);
-	if (code == CTL_OK)
+	if (code == CTL_OK && command_line)
+		print_command_line(ctl, definition);
+	else if (code == CTL_OK)
 		output_json_text(definition);
 	return code;
 }

@@ -11,7 +11,7 @@ static const Verb verbs[] = {
 	{ "show", N_("DOMAIN"), N_("Show all that is known about a domain"), NULL,
 	  NULL, 1, 1, NULL, show_run },
 	{ "definition", N_("DOMAIN"), N_("Print the definition of a domain"), NULL,
-	  NULL, 1, 1, NULL, definition_run },
+	  definition_options, 1, 1, NULL, definition_run },
 	{ "validate", N_("FILE"), N_("Check a definition and list its problems"), NULL,
 	  NULL, 1, 1, NULL, validate_run },
 	{ "define", N_("FILE"), N_("Make or change a persistent domain"),

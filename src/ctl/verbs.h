@@ -39,6 +39,7 @@ void list_names(Ctl *ctl);
  * G_OPTION_ARG_FILENAME, which GLib leaves as they are: it would convert the kind STRING from the
  * locale's character set, and fail for any but ASCII where no locale is set. */
 extern const GOptionEntry list_options[];
+extern const GOptionEntry definition_options[];
 extern const GOptionEntry create_options[];
 extern const GOptionEntry start_options[];
 extern const GOptionEntry shutdown_options[];

@@ -168,6 +168,16 @@ class Calls(Case):
     def test_definition(self):
         self.fake.answers["GetDefinition"] = GLib.Variant("(s)", ('{"name":"vm","memory":1}',))
         self.assertEqual(self.succeed("definition", "vm"), '{\n  "name": "vm",\n  "memory": 1\n}\n')
+        self.assertEqual(self.fake.calls[-1][3], ({},))
+
+    def test_command_line(self):
+        self.fake.answers["GetDefinition"] = GLib.Variant("(s)", ("/usr/bin/qemu \\\n    -S 'a\x1bb'\n",))
+        self.assertEqual(self.succeed("definition", "vm", "--command-line"),
+                         "/usr/bin/qemu \\\n    -S 'a\\x1bb'\n")
+        self.assertEqual(self.fake.calls[-1], (PATH, SERVICE + ".Domain", "GetDefinition",
+                                               ({"command-line": True},)))
+        self.assertEqual(json.loads(self.succeed("--json", "definition", "vm", "--command-line")),
+                         "/usr/bin/qemu \\\n    -S 'a\x1bb'\n")
 
     def test_attach(self):
         self.fake.answers["AttachDevice"] = GLib.Variant("(s)", ("rng0",))
