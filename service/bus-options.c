@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <glib.h>
 
+#include "bus-error.h"
 #include "bus-names.h"
+#include "domain/descriptors.h"
 
 #define INVALID_ARGUMENT BUS_ERROR("InvalidArgument")
 
@@ -12,7 +14,27 @@ static const char *const signatures[] = {
 	[BUS_OPTION_BOOLEAN] = "b",
 	[BUS_OPTION_STRING] = "s",
 	[BUS_OPTION_DURATION] = "t",
+	[BUS_OPTION_DESCRIPTORS] = "a{uh}",
 };
+
+/* With copies: those in the message go with it. */
+static int read_descriptors(sd_bus_message *message, Descriptors **ret_descriptors, sd_bus_error *ret_error)
+{
+	g_autoptr(GError) error = NULL;
+	uint32_t number;
+	int fd, r = sd_bus_message_enter_container(message, 'v', "a{uh}");
+
+	if (!*ret_descriptors)
+		*ret_descriptors = descriptors_new();
+	if (r >= 0)
+		r = sd_bus_message_enter_container(message, 'a', "{uh}");
+	while (r >= 0 && (r = sd_bus_message_read(message, "{uh}", &number, &fd)) > 0)
+		if (!descriptors_add(*ret_descriptors, number, fd, &error))
+			return bus_error_from_gerror(ret_error, error);
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	return r < 0 ? r : sd_bus_message_exit_container(message);
+}
 
 static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_error *ret_error)
 {
@@ -43,6 +65,8 @@ static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_e
 			*(int *)option->ret_value =
 				(int)MIN(number / 1000 + (number % 1000 != 0), (uint64_t)G_MAXINT);
 		return r;
+	case BUS_OPTION_DESCRIPTORS:
+		return read_descriptors(message, option->ret_value, ret_error);
 	}
 	g_assert_not_reached();
 }

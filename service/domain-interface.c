@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
 #include "bus-error.h"
+#include "bus-names.h"
 #include "bus-options.h"
 #include "domain-object.h"
 #include "method-call.h"
@@ -40,8 +41,17 @@ NUMBER_GETTER(pid, "u", (uint32_t)domain_get_pid(domain))
 NUMBER_GETTER(started_at, "t", (uint64_t)domain_get_started_at(domain))
 STRING_GETTER(emulator, domain_get_emulator(domain))
 STRING_GETTER(machine, domain_get_machine_type(domain))
+STRING_GETTER(accelerator, domain_get_accelerator(domain))
 NUMBER_GETTER(cpus, "u", (uint32_t)domain_get_definition(domain)->cpus)
 NUMBER_GETTER(memory, "t", domain_get_definition(domain)->memory)
+
+static int get_log_directory(sd_bus *bus, const char *path, const char *interface, const char *property,
+			     sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	g_autofree char *directory = domain_get_log_directory(((DomainObject *)userdata)->domain);
+
+	return sd_bus_message_append(reply, "s", directory);
+}
 
 static void on_autostart_set(Domain *domain, const GError *error, void *userdata)
 {
@@ -72,14 +82,16 @@ static int set_autostart(sd_bus *bus, const char *path, const char *interface, c
 static int method_start(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	const DomainObject object = *(DomainObject *)userdata;
+	g_autoptr(Descriptors) descriptors = NULL;
 	bool paused = false;
-	const BusOption options[] = { { "paused", BUS_OPTION_BOOLEAN, &paused } };
+	const BusOption options[] = { { "paused", BUS_OPTION_BOOLEAN, &paused },
+				      { "descriptors", BUS_OPTION_DESCRIPTORS, &descriptors } };
 	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 
 	if (r < 0)
 		return r;
-	domain_start(object.domain, paused, method_call_done,
-		     method_call_new(object.service, message));
+	domain_start_with(object.domain, paused, g_steal_pointer(&descriptors), method_call_done,
+			  method_call_new(object.service, message));
 	return 1;
 }
 
@@ -156,13 +168,22 @@ static int method_undefine(sd_bus_message *message, void *userdata, sd_bus_error
 static int method_get_definition(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	const DomainObject object = *(DomainObject *)userdata;
-	bool live = false;
-	const BusOption options[] = { { "live", BUS_OPTION_BOOLEAN, &live } };
+	bool live = false, command_line = false;
+	const BusOption options[] = { { "live", BUS_OPTION_BOOLEAN, &live },
+				      { "command-line", BUS_OPTION_BOOLEAN, &command_line } };
 	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 	g_autofree char *text = NULL;
 
 	if (r < 0)
 		return r;
+	if (live && command_line)
+		return sd_bus_error_set(ret_error, BUS_ERROR("InvalidArgument"),
+					"options: 'live' and 'command-line' exclude each other");
+	if (command_line) {
+		domain_get_command_line(object.domain, method_call_done,
+					method_call_new(object.service, message));
+		return 1;
+	}
 	text = definition_to_json(live ? domain_get_definition(object.domain)
 				       : domain_get_next_definition(object.domain));
 	return sd_bus_reply_method_return(message, "s", text);
@@ -245,6 +266,8 @@ const sd_bus_vtable domain_interface_vtable[] = {
 	SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, CHANGES),
 	SD_BUS_PROPERTY("Emulator", "s", get_emulator, 0, CHANGES),
 	SD_BUS_PROPERTY("Machine", "s", get_machine, 0, CHANGES),
+	SD_BUS_PROPERTY("Accelerator", "s", get_accelerator, 0, CHANGES),
+	SD_BUS_PROPERTY("LogDirectory", "s", get_log_directory, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("CPUs", "u", get_cpus, 0, CHANGES),
 	SD_BUS_PROPERTY("Memory", "t", get_memory, 0, CHANGES),
 

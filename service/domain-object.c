@@ -22,7 +22,7 @@ static const struct {
 static const struct {
 	DomainProperty property;
 	const char *interface;
-	const char *names[5];
+	const char *names[6];
 } property_rows[] = {
 	{ DOMAIN_PROPERTY_NAME, BUS_INTERFACE("Domain"), { "Name" } },
 	{ DOMAIN_PROPERTY_TITLE, BUS_INTERFACE("Domain"), { "Title" } },
@@ -33,7 +33,7 @@ static const struct {
 	{ DOMAIN_PROPERTY_SAVED_STATE, BUS_INTERFACE("Domain"), { "HasSavedState" } },
 	{ DOMAIN_PROPERTY_PROCESS, BUS_INTERFACE("Domain"), { "PID", "StartedAt" } },
 	{ DOMAIN_PROPERTY_HARDWARE, BUS_INTERFACE("Domain"),
-	  { "Emulator", "Machine", "CPUs", "Memory" } },
+	  { "Emulator", "Machine", "Accelerator", "CPUs", "Memory" } },
 	{ DOMAIN_PROPERTY_DEVICES, BUS_INTERFACE("Devices"), { "Devices" } },
 	{ DOMAIN_PROPERTY_TRAYS, BUS_INTERFACE("Devices"), { "Trays" } },
 	{ DOMAIN_PROPERTY_FILTERS, BUS_INTERFACE("Network"), { "Filters" } },

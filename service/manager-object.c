@@ -39,6 +39,21 @@ static int get_oldest_sequence(sd_bus *bus, const char *path, const char *interf
 	return sd_bus_message_append(reply, "t", (uint64_t)0);
 }
 
+static int append_strings(sd_bus_message *reply, const char *key, char *const *values)
+{
+	int r = sd_bus_message_open_container(reply, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "s", key);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'v', "as");
+	if (r >= 0)
+		r = sd_bus_message_append_strv(reply, (char **)values);
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = sd_bus_message_close_container(reply);
+	return r;
+}
+
 static int append_emulator(sd_bus_message *reply, const QemuEmulator *emulator)
 {
 	int r = sd_bus_message_open_container(reply, 'e', "sa{sv}");
@@ -48,17 +63,15 @@ static int append_emulator(sd_bus_message *reply, const QemuEmulator *emulator)
 	if (r >= 0)
 		r = sd_bus_message_open_container(reply, 'a', "{sv}");
 	if (r >= 0)
-		r = sd_bus_message_append(reply, "{sv}{sv}", "path", "s", emulator->path,
-					  "version", "s", emulator->version);
+		r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}", "path", "s", emulator->path,
+					  "version", "s", emulator->version, "default-machine", "s",
+					  emulator->default_machine, "sandbox", "b",
+					  (int)emulator->knows_sandbox);
 	if (r >= 0)
-		r = sd_bus_message_open_container(reply, 'e', "sv");
+		r = append_strings(reply, "machines", emulator->machines);
 	if (r >= 0)
-		r = sd_bus_message_append(reply, "s", "machines");
-	if (r >= 0)
-		r = sd_bus_message_open_container(reply, 'v', "as");
-	if (r >= 0)
-		r = sd_bus_message_append_strv(reply, emulator->machines);
-	for (int i = 0; r >= 0 && i < 4; i++)
+		r = append_strings(reply, "accelerators", emulator->accelerators);
+	for (int i = 0; r >= 0 && i < 2; i++)
 		r = sd_bus_message_close_container(reply);
 	return r;
 }
@@ -122,8 +135,10 @@ static int method_define(sd_bus_message *message, void *userdata, sd_bus_error *
 static int method_create(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	Service *service = userdata;
+	g_autoptr(Descriptors) descriptors = NULL;
 	bool paused = false;
-	const BusOption options[] = { { "paused", BUS_OPTION_BOOLEAN, &paused } };
+	const BusOption options[] = { { "paused", BUS_OPTION_BOOLEAN, &paused },
+				      { "descriptors", BUS_OPTION_DESCRIPTORS, &descriptors } };
 	const char *definition;
 	int r = sd_bus_message_read(message, "s", &definition);
 
@@ -131,8 +146,8 @@ static int method_create(sd_bus_message *message, void *userdata, sd_bus_error *
 		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 	if (r < 0)
 		return r;
-	driver_create(service->driver, definition, paused, method_call_done_path,
-		      method_call_new(service, message));
+	driver_create_with(service->driver, definition, paused, g_steal_pointer(&descriptors),
+			   method_call_done_path, method_call_new(service, message));
 	return 1;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "domain/firmware.h"
 #include "domain/saved-state.h"
 #include "driver-job.h"
 
@@ -146,17 +147,24 @@ static void commit_create(Job *job)
 	answer->done = g_steal_pointer(&job->done);
 	answer->userdata = job->userdata;
 	driver_add_domain(job->driver, domain);
-	domain_start(domain, job->paused, on_created, answer);
+	domain_start_with(domain, job->paused, g_steal_pointer(&job->descriptors), on_created, answer);
 }
 
 static const JobClass create_class = { parse_text, check_create, NULL, commit_create };
 
 void driver_create(Driver *driver, const char *text, bool paused, DriverDone done, void *userdata)
 {
+	driver_create_with(driver, text, paused, NULL, done, userdata);
+}
+
+void driver_create_with(Driver *driver, const char *text, bool paused, Descriptors *descriptors,
+			DriverDone done, void *userdata)
+{
 	Job *job = job_new(driver, &create_class, done, userdata);
 
 	take_text(job, text);
 	job->paused = paused;
+	job->descriptors = descriptors;
 	job_push(job);
 }
 
@@ -185,13 +193,15 @@ static bool check_undefine(Job *job, GError **error)
 
 static bool store_removal(Job *job, GError **error)
 {
-	g_autoptr(GError) saved_error = NULL;
+	g_autoptr(GError) saved_error = NULL, vars_error = NULL;
 
 	if (!definition_store_remove(job->definitions, job->old_name, error))
 		return false;
 	/* The definition is gone, and that is what was asked for. */
 	if (!saved_state_remove(job->saved, domain_get_uuid(job->domain), &saved_error))
 		log_problem(LOG_ID_STORE_FAILED, NULL, saved_error->message);
+	if (!firmware_remove_vars(job->nvram, domain_get_uuid(job->domain), &vars_error))
+		log_problem(LOG_ID_STORE_FAILED, NULL, vars_error->message);
 	return true;
 }
 

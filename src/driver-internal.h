@@ -17,6 +17,9 @@ struct Driver {
 	Strand *store;              /* reads and writes of definitions, one after the other */
 	Strand *background;         /* what nobody waits for: emulators, the sequence's reservation */
 	Sequence *sequence;
+	Strand *logs;               /* looks after the logs of QEMUs */
+	int logs_timer;
+	bool logs_watched, logs_busy, logs_dirty;
 	bool reserving;
 	uint64_t sequence_at_start; /* the last one of the service before this one */
 	Registry *registry;
@@ -68,3 +71,14 @@ typedef Definition *(*DefinitionEdit)(const Definition *definition, void *data, 
  * changed. CORE_ERROR_WRONG_STATE if the domain is transient. */
 void driver_edit_definition(Driver *driver, Domain *domain, bool only_check, DefinitionEdit edit,
 			    void *edit_data, DriverDone done, void *userdata);
+
+/* Looks for emulators, and asks those that are new or have changed. */
+void driver_find_emulators(Driver *driver);
+
+/* driver-logs.c */
+void driver_logs_start(Driver *driver);
+void driver_logs_stop(Driver *driver);
+/* A QEMU has come or gone. */
+void driver_logs_update(Driver *driver);
+/* Removes logs of domains that are no more, if there are many. */
+void driver_logs_clean(Driver *driver);

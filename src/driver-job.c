@@ -80,6 +80,7 @@ static void job_free(void *data)
 	g_clear_pointer(&job->problems, g_ptr_array_unref);
 	g_clear_pointer(&job->saved_states, g_hash_table_unref);
 	domain_unref(job->domain);
+	descriptors_free(job->descriptors);
 	g_free(job->text);
 	g_free(job->old_name);
 	g_free(job);
@@ -97,6 +98,7 @@ Job *job_new(Driver *driver, const JobClass *job_class, DriverDone done, void *u
 	job->userdata = userdata;
 	job->definitions = driver->definitions;
 	job->saved = driver->directories->saved;
+	job->nvram = driver->directories->nvram;
 	driver->jobs++;
 	return job;
 }

@@ -33,6 +33,7 @@ struct Job {
 	void *userdata;
 	DefinitionStore *definitions;  /* the driver's, which outlives its workers */
 	const char *saved;          /* likewise */
+	const char *nvram;          /* likewise */
 	bool stored_step;           /* compute and check are behind us */
 	GError *error;
 
@@ -42,6 +43,7 @@ struct Job {
 	Domain *domain;             /* a reference */
 	char *old_name;
 	bool paused, autostart;
+	Descriptors *descriptors;   /* create: for its start */
 	DefinitionEdit edit;
 	void *edit_data;            /* the caller's, until it is answered */
 	bool only_check;

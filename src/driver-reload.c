@@ -125,6 +125,7 @@ static void commit_reload(Job *job)
 	/* Nothing that was read has changed since, or it is noticed soon. */
 	if (job->stored->complete)
 		driver_set_changed_files(job->driver, g_ptr_array_new());
+	driver_find_emulators(job->driver);
 	driver_autostart(job->driver, true);
 	job_answer(job, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "driver.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/atomic-file.h"
@@ -91,6 +92,8 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 		get_numbers(driver, domain)->connected_until = sequence_last(driver->sequence);
 	if (properties & DOMAIN_PROPERTY_STATE)
 		driver_look_at_shutdown(driver);
+	if (properties & DOMAIN_PROPERTY_PROCESS)
+		driver_logs_update(driver);
 	driver->observer.changed(domain, properties, driver->observer.userdata);
 }
 
@@ -112,12 +115,14 @@ void driver_remove_domain(Driver *driver, Domain *domain)
 	g_hash_table_remove(driver->numbers, domain_get_uuid(domain));
 	driver->observer.domain_removed(domain, driver->observer.userdata);
 	domain_unref(domain);
+	driver_logs_clean(driver);
 }
 
 /* ---- emulators ---- */
 
 typedef struct EmulatorsJob {
 	Driver *driver;
+	QemuEmulators *known;
 	GPtrArray *found;
 } EmulatorsJob;
 
@@ -125,8 +130,15 @@ static StrandStep emulators_work(void *data)
 {
 	EmulatorsJob *job = data;
 
-	job->found = qemu_emulators_find();
+	job->found = qemu_emulators_find(job->known);
 	return STRAND_DONE;
+}
+
+/* What is known of one is one value, as long as its file is the same. */
+static bool is_same_list(const GPtrArray *a, const GPtrArray *b)
+{
+	return a->len == b->len &&
+	       (a->len == 0 || memcmp(a->pdata, b->pdata, a->len * sizeof(*a->pdata)) == 0);
 }
 
 static void emulators_done(void *data)
@@ -134,6 +146,8 @@ static void emulators_done(void *data)
 	EmulatorsJob *job = data;
 	Driver *driver = job->driver;
 
+	if (is_same_list(driver->emulators, job->found))
+		return;
 	g_ptr_array_unref(driver->emulators);
 	driver->emulators = g_steal_pointer(&job->found);
 	driver->observer.emulators_changed(driver->observer.userdata);
@@ -148,6 +162,15 @@ static void emulators_free(void *data)
 }
 
 static const StrandItemClass emulators_class = { emulators_work, NULL, emulators_done, emulators_free };
+
+void driver_find_emulators(Driver *driver)
+{
+	EmulatorsJob *job = g_new0(EmulatorsJob, 1);
+
+	job->driver = driver;
+	job->known = driver->host.emulators;
+	strand_push(driver->background, &emulators_class, job);
+}
 
 /* ---- start-up ---- */
 
@@ -186,10 +209,12 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 		return NULL;
 	driver->store = strand_new(driver->pool);
 	driver->background = strand_new(driver->pool);
+	driver->logs = strand_new(driver->pool);
 	driver->host = (DomainHost){
 		.loop = loop,
 		.pool = driver->pool,
 		.directories = driver->directories,
+		.emulators = qemu_emulators_new(driver->directories->state),
 		.deadlines = { DOMAIN_START_TIMEOUT_MS, DOMAIN_SHUTDOWN_TIMEOUT_MS },
 		.event = on_event,
 		.changed = on_changed,
@@ -214,6 +239,7 @@ Driver *driver_free(Driver *driver)
 	domains = registry_list(driver->registry);
 	driver_end_shutdown(driver);
 	g_queue_clear_full(&driver->autostart, (GDestroyNotify)domain_unref);
+	driver_logs_stop(driver);
 	if (driver->store)
 		strand_close(driver->store);
 	for (unsigned i = 0; i < domains->len; i++)
@@ -223,10 +249,12 @@ Driver *driver_free(Driver *driver)
 	monitor_store_free(driver->host.monitors);
 	strand_unref(driver->store);
 	strand_unref(driver->background);
+	strand_unref(driver->logs);
 	g_ptr_array_set_size(domains, 0);
 	registry_free(driver->registry);
 	g_hash_table_unref(driver->numbers);
 	g_ptr_array_unref(driver->emulators);
+	qemu_emulators_free(driver->host.emulators);
 	sequence_close(driver->sequence);
 	g_ptr_array_unref(driver->problems);
 	g_ptr_array_unref(driver->changed_files);
@@ -299,7 +327,6 @@ static void readopt(Driver *driver, const char *directory)
 void driver_start(Driver *driver, void (*started)(void *userdata), void *userdata)
 {
 	g_autoptr(GPtrArray) runs = NULL;
-	EmulatorsJob *job = g_new0(EmulatorsJob, 1);
 
 	driver->started = started;
 	driver->started_userdata = userdata;
@@ -312,8 +339,8 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 	for (unsigned i = 0; i < runs->len; i++)
 		readopt(driver, g_ptr_array_index(runs, i));
 	monitor_store_drop_others(driver->host.monitors);
-	job->driver = driver;
-	strand_push(driver->background, &emulators_class, job);
+	driver_find_emulators(driver);
+	driver_logs_start(driver);
 	readopt_ended(driver);
 }
 

@@ -17,6 +17,7 @@
  *   driver-job.c          a change of definitions in its steps
  *   driver-records.c      what of it the administrator is told
  *   driver-autostart.c    starting what is to be started, a few at a time
+ *   driver-logs.c         logs of QEMUs that have grown too long, or too many
  *   driver-shutdown.c     ending all of them before the service ends
  *
  * Event thread only.
@@ -78,11 +79,18 @@ GPtrArray *driver_get_emulators(const Driver *driver);
 /* ---- definitions ---- */
 
 #define DRIVER_JOBS_MAX 1024u
+/* Folders of logs whose domains are no more; the oldest go. */
+#define DRIVER_OLD_LOGS_MAX 64u
+/* How often the logs of what runs are looked at. */
+#define DRIVER_LOGS_INTERVAL_MS 1000
 
 /* text is copied. */
 void driver_define(Driver *driver, const char *text, DriverDone done, void *userdata);
 /* Transient: started at once, gone when it stops. */
 void driver_create(Driver *driver, const char *text, bool paused, DriverDone done, void *userdata);
+/* The same; descriptors (or NULL) are taken over. */
+void driver_create_with(Driver *driver, const char *text, bool paused, Descriptors *descriptors,
+			DriverDone done, void *userdata);
 void driver_undefine(Driver *driver, Domain *domain, DriverDone done, void *userdata);
 void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, DriverDone done,
 			  void *userdata);

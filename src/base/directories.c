@@ -38,17 +38,21 @@ Directories *directories_new(bool system, GError **error)
 		config = from_unit("CONFIGURATION_DIRECTORY", "/etc/vmherald");
 		directories->state = from_unit("STATE_DIRECTORY", "/var/lib/vmherald");
 		directories->runtime = from_unit("RUNTIME_DIRECTORY", "/run/vmherald");
+		directories->logs = from_unit("LOGS_DIRECTORY", "/var/log/vmherald");
 	} else {
 		config = g_build_filename(g_get_user_config_dir(), "vmherald", NULL);
 		directories->state = g_build_filename(g_get_user_state_dir(), "vmherald", NULL);
 		directories->runtime = g_build_filename(g_get_user_runtime_dir(), "vmherald", NULL);
+		directories->logs = g_build_filename(directories->state, "log", NULL);
 	}
 	directories->definitions = g_build_filename(config, "domains", NULL);
 	directories->saved = g_build_filename(directories->state, "saved", NULL);
+	directories->nvram = g_build_filename(directories->state, "nvram", NULL);
 	directories->domains = g_build_filename(directories->runtime, "domains", NULL);
 
 	if (!make(directories->definitions, error) || !make(directories->state, error) ||
-	    !make(directories->saved, error) || !make(directories->domains, error))
+	    !make(directories->saved, error) || !make(directories->nvram, error) ||
+	    !make(directories->logs, error) || !make(directories->domains, error))
 		return NULL;
 	return g_steal_pointer(&directories);
 }
@@ -60,6 +64,8 @@ Directories *directories_free(Directories *directories)
 	g_free(directories->definitions);
 	g_free(directories->state);
 	g_free(directories->saved);
+	g_free(directories->nvram);
+	g_free(directories->logs);
 	g_free(directories->runtime);
 	g_free(directories->domains);
 	g_free(directories);

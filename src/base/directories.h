@@ -7,10 +7,12 @@
 /*
  * Where files live. On the session bus the XDG directories of the user, each with "vmherald" below
  * it; on the system bus the directories the unit names (CONFIGURATION_DIRECTORY, STATE_DIRECTORY,
- * RUNTIME_DIRECTORY; systemd.exec(5)), or the usual places where there is no unit.
+ * RUNTIME_DIRECTORY, LOGS_DIRECTORY; systemd.exec(5)), or the usual places where there is no unit.
  *
  *   DEFINITIONS/NAME.json          one definition each (domain/definition-store)
  *   STATE/sequence                 the last number given to a signal (event/sequence)
+ *   STATE/emulators.json           what each QEMU binary can do (qemu/emulators)
+ *   STATE/nvram/UUID.vars          variables of the firmware of a persistent domain
  *   STATE/lock, RUNTIME/lock       held by the one service that uses these directories
  *   STATE/saved/                   0700, the saved states of domains (domain/saved-state)
  *   RUNTIME/autostarted            the boot id for which autostart has been done
@@ -18,12 +20,16 @@
  *       monitor                    socket that QEMU listens on
  *       run.json                   pid, incarnation, definition (domain/run-file)
  *       qemu.pid                   written by QEMU itself
- *       qemu.log                   its stderr
+ *   LOGS/UUID/                     0700, of its last runs too (qemu/log-file):
+ *       qemu.log                   QEMU's stderr
+ *       console-ID.log             what the guest writes to a console
  */
 typedef struct Directories {
 	char *definitions;
 	char *state;
 	char *saved;
+	char *nvram;
+	char *logs;
 	char *runtime;
 	char *domains;
 } Directories;

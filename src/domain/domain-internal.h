@@ -3,6 +3,7 @@
 
 #include "domain/domain.h"
 #include "domain/filter-watch.h"
+#include "domain/launch.h"
 #include "domain/run-picture.h"
 #include "qemu/process.h"
 
@@ -39,6 +40,10 @@
  *   balloon.c     the memory that a guest gives back
  *   display.c     clients of VNC and SPICE
  *   migration.c   status of a migration
+ *   accelerator.c what runs the guest's code
+ *   command-line-query.c  what QEMU was started with
+ *   firmware.c    the files of a firmware (worker thread)
+ *   descriptors.c what a caller passes on to QEMU
  *   command.c     suspend, resume, ...; any command
  *   stop.c        shutdown, destroy
  *   reboot.c      reboot
@@ -152,6 +157,7 @@ struct Domain {
 	QemuExit exit;
 	int64_t started_at;
 	char *emulator;
+	char *accelerator;            /* NULL: not known */
 	char *directory;
 	bool released;                /* cont has been answered, or is not to come */
 	bool has_directory;           /* and it is to be removed when the run is over */
@@ -341,6 +347,7 @@ typedef enum StateQuery {
 	STATE_QUERY_VNC,
 	STATE_QUERY_SPICE,
 	STATE_QUERY_MIGRATION,
+	STATE_QUERY_ACCELERATOR,
 	STATE_QUERY_MAX,
 } StateQuery;
 
@@ -357,6 +364,7 @@ void resync_query(Domain *domain, const char *command, JsonNode *arguments,
 bool resync_tells(const Domain *domain);
 
 /* start.c */
+LaunchPlan start_make_plan(const Domain *domain, bool incoming);
 void start_connected(Domain *domain);
 /* policy: its key in the definition, static. */
 void start_by_policy(Domain *domain, const char *policy);
@@ -580,6 +588,9 @@ void display_clear(Domain *domain);
 void display_commit_client(Domain *domain, Event *event);
 void display_resync_vnc(Domain *domain, JsonNode *list);
 void display_resync_spice(Domain *domain, JsonNode *info);
+
+/* accelerator.c */
+void accelerator_resync(Domain *domain, JsonNode *info);
 
 /* migration.c */
 void migration_call_events_on(Domain *domain, QmpReplyCallback callback, void *userdata);

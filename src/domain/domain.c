@@ -53,6 +53,7 @@ static void clear_run(Domain *domain)
 	display_clear(domain);
 	migration_clear(domain);
 	g_clear_pointer(&domain->emulator, g_free);
+	g_clear_pointer(&domain->accelerator, g_free);
 	g_clear_pointer(&domain->directory, g_free);
 	g_clear_pointer(&domain->qemu_version, g_free);
 	g_clear_pointer(&domain->hints.shutdown_cause, g_free);
@@ -262,6 +263,11 @@ const char *domain_get_machine_type(const Domain *domain)
 	JsonObject *machine = domain->definition->machine;
 
 	return machine ? json_object_get_string_member(machine, "type") : "";
+}
+
+char *domain_get_log_directory(const Domain *domain)
+{
+	return g_build_filename(domain->host->directories->logs, domain->uuid, NULL);
 }
 
 const char *domain_get_qemu_version(const Domain *domain)

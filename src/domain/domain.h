@@ -8,12 +8,14 @@
 #include "base/directories.h"
 #include "base/worker-pool.h"
 #include "domain/backend.h"
+#include "domain/descriptors.h"
 #include "domain/monitor-store.h"
 #include "domain/run-file.h"
 #include "event/event.h"
 #include "loop/loop.h"
 #include "model/definition.h"
 #include "model/state.h"
+#include "qemu/emulators.h"
 #include "qmp/monitor.h"
 
 /*
@@ -70,6 +72,7 @@ typedef struct DomainHost {
 	Loop *loop;
 	WorkerPool *pool;
 	const Directories *directories;
+	QemuEmulators *emulators;
 	DomainDeadlines deadlines;
 	MonitorStore *monitors;         /* NULL: connections end with the service */
 	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
@@ -118,6 +121,10 @@ int64_t domain_get_started_at(const Domain *domain);
 /* Absolute path while it runs, else as defined; "" for the default. */
 const char *domain_get_emulator(const Domain *domain);
 const char *domain_get_machine_type(const Domain *domain);
+/* The one that is in use, such as "kvm"; "" if nothing runs, or if QEMU does not tell and the definition leaves it open. */
+const char *domain_get_accelerator(const Domain *domain);
+/* The folder of its logs, which may not be there yet. Free with g_free(). */
+char *domain_get_log_directory(const Domain *domain);
 /* "" if never connected in this incarnation. */
 const char *domain_get_qemu_version(const Domain *domain);
 bool domain_is_connected(const Domain *domain);
@@ -241,6 +248,9 @@ void domain_abandon(Domain *domain, DomainDone done, bool (*is_gone)(void *userd
 void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata);
 /* The same, since its definition wants it when the host has booted; told so. */
 void domain_autostart(Domain *domain, DomainDone done, void *userdata);
+/* The same; descriptors (or NULL) are taken over. */
+void domain_start_with(Domain *domain, bool paused, Descriptors *descriptors, DomainDone done,
+		       void *userdata);
 /* TERM, then KILL after grace_ms. */
 void domain_destroy(Domain *domain, int grace_ms, DomainDone done, void *userdata);
 /* Asks the guest. force_after_ms: then domain_destroy(); -1: never, and CORE_ERROR_TIMEOUT after
@@ -290,6 +300,10 @@ void domain_cancel_job(Domain *domain, const char *id, bool force, int timeout_m
 #define DOMAIN_CANCEL_TIMEOUT_MS    30000
 /* Answers when QEMU has asked the guest; what the guest does is told by its events. */
 void domain_set_balloon(Domain *domain, uint64_t bytes, DomainDone done, void *userdata);
+
+/* The result is the command line as a shell would read it, an option a line: that of the process which runs, or
+ * that of the next start. */
+void domain_get_command_line(Domain *domain, DomainDone done, void *userdata);
 
 /* Finds the QEMU of a run file again (domain/run-file.h). done when its state is known, or it is known to be
  * gone, or its monitor cannot be reached (state unknown; it goes on trying). */

@@ -13,7 +13,9 @@
 #include "base/directories.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "domain/firmware.h"
 #include "qemu/command-line.h"
+#include "qemu/log-file.h"
 
 /* The descriptor QEMU finds the listening socket at. */
 #define MONITOR_FD_IN_QEMU 3
@@ -90,26 +92,69 @@ static bool write_run_file(const RunFile *run, const char *directory, GError **e
 	return run_file_write(directory, json, error);
 }
 
-static bool spawn(RunFile *run, const char *directory, int listening_fd, bool incoming,
-		  Launched *launched, GError **error)
+void launch_plan_clear(LaunchPlan *plan)
 {
-	g_autofree char *pid_file = g_build_filename(directory, RUN_PID_FILE_NAME, NULL);
-	g_autofree char *log_file = g_build_filename(directory, RUN_LOG_FILE_NAME, NULL);
+	g_clear_pointer(&plan->directory, g_free);
+	g_clear_pointer(&plan->logs, g_free);
+	g_clear_pointer(&plan->nvram, g_free);
+	plan->descriptors = descriptors_free(plan->descriptors);
+}
+
+static GStrv make_command_line(const Definition *definition, const LaunchPlan *plan,
+			       const char *emulator)
+{
+	g_autofree char *pid_file = g_build_filename(plan->directory, RUN_PID_FILE_NAME, NULL);
+	g_autofree char *vars = firmware_vars_path(definition, plan->nvram);
+	g_autoptr(QemuEmulator) known = qemu_emulators_get(plan->emulators, emulator);
 	const QemuCommandLineContext context = {
-		.emulator = launched->emulator,
+		.emulator = emulator,
 		.monitor_fd = MONITOR_FD_IN_QEMU,
 		.pid_file = pid_file,
-		.incoming = incoming,
+		.incoming = plan->incoming,
+		.knows_sandbox = known && known->knows_sandbox,
+		.firmware_vars = vars,
+		.log_directory = plan->logs,
 	};
-	g_auto(GStrv) arguments = qemu_command_line_build(run->definition, &context);
 
-	launched->process = qemu_process_spawn(arguments, log_file, listening_fd,
-					       MONITOR_FD_IN_QEMU, error);
+	return qemu_command_line_build(definition, &context);
+}
+
+GStrv launch_make_command_line(const Definition *definition, const LaunchPlan *plan, GError **error)
+{
+	g_autofree char *emulator = qemu_emulator_find(definition->emulator, error);
+
+	return emulator ? make_command_line(definition, plan, emulator) : NULL;
+}
+
+static bool make_log_directory(const char *logs, GError **error)
+{
+	if (g_mkdir_with_parents(logs, 0700) == 0)
+		return true;
+	core_error_set_errno(error, errno, "%s: cannot be made", logs);
+	return false;
+}
+
+static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, Launched *launched,
+		  GError **error)
+{
+	g_autofree char *log_file = g_build_filename(plan->logs, RUN_LOG_FILE_NAME, NULL);
+	g_auto(GStrv) arguments = make_command_line(run->definition, plan, launched->emulator);
+	QemuDescriptor inherit[1 + DESCRIPTORS_MAX] = { { listening_fd, MONITOR_FD_IN_QEMU } };
+	const QemuDescriptor *given;
+	size_t n_given;
+
+	G_STATIC_ASSERT(G_N_ELEMENTS(inherit) <= QEMU_PROGRAM_INHERIT_MAX);
+	given = descriptors_get(plan->descriptors, &n_given);
+	for (size_t i = 0; i < n_given; i++)
+		inherit[1 + i] = given[i];
+	if (!make_log_directory(plan->logs, error) || !qemu_log_begin(log_file, error))
+		return false;
+	launched->process = qemu_process_spawn(arguments, log_file, inherit, 1 + n_given, error);
 	if (!launched->process)
 		return false;
 	run->pid = qemu_process_get_pid(launched->process);
 	run->start_time = qemu_process_get_start_time(launched->process);
-	return write_run_file(run, directory, error);
+	return write_run_file(run, plan->directory, error);
 }
 
 static bool is_in_command_line(const char *pid, const char *needle)
@@ -156,10 +201,10 @@ static bool check_no_orphan(const char *directory, GError **error)
 	return false;
 }
 
-static bool launch_in(RunFile *run, const char *directory, bool incoming, Launched *launched,
-		      GError **error)
+static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, GError **error)
 {
 	g_autoptr(GError) picture_error = NULL;
+	const char *directory = plan->directory;
 	int listening_fd;
 	bool ok;
 
@@ -174,7 +219,8 @@ static bool launch_in(RunFile *run, const char *directory, bool incoming, Launch
 		core_error_set_errno(error, errno, "%s: cannot be made", directory);
 		return false;
 	}
-	if (!write_run_file(run, directory, error))
+	if (!write_run_file(run, directory, error) ||
+	    !firmware_prepare(run->definition, plan->nvram, error))
 		return false;
 	listening_fd = make_listening_socket(directory, error);
 	if (listening_fd < 0)
@@ -183,22 +229,20 @@ static bool launch_in(RunFile *run, const char *directory, bool incoming, Launch
 	if (!launched->picture)
 		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
 	launched->monitor_fd = launch_connect(directory, error);
-	ok = launched->monitor_fd >= 0 &&
-	     spawn(run, directory, listening_fd, incoming, launched, error);
+	ok = launched->monitor_fd >= 0 && spawn(run, plan, listening_fd, launched, error);
 	(void)close(listening_fd);
 	return ok;
 }
 
-bool launch(RunFile *run, const char *directory, bool incoming, Launched *ret_launched,
-	    GError **error)
+bool launch(RunFile *run, const LaunchPlan *plan, Launched *ret_launched, GError **error)
 {
 	Launched launched = { .monitor_fd = -1 };
 
 	/* WARNING: nothing is touched if a QEMU lives there. Its socket is in this folder and in no other
 	 * place, and its disks are those of this domain. */
-	if (!check_no_orphan(directory, error))
+	if (!check_no_orphan(plan->directory, error))
 		return false;
-	if (launch_in(run, directory, incoming, &launched, error)) {
+	if (launch_in(run, plan, &launched, error)) {
 		*ret_launched = launched;
 		return true;
 	}
@@ -209,7 +253,6 @@ bool launch(RunFile *run, const char *directory, bool incoming, Launched *ret_la
 	qemu_process_free(launched.process);
 	run_picture_free(launched.picture);
 	g_free(launched.emulator);
-	(void)directories_remove(directory, NULL);
+	(void)directories_remove(plan->directory, NULL);
 	return false;
 }
-

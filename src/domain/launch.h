@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "domain/descriptors.h"
 #include "domain/run-file.h"
+#include "qemu/emulators.h"
 #include "qemu/process.h"
 
 /*
@@ -12,6 +14,21 @@
  * early and nobody else can be first. Its path stays, for the next start of the service.
  */
 
+/* What a start needs besides the definition. */
+typedef struct LaunchPlan {
+	char *directory;             /* RUNTIME/domains/UUID */
+	char *logs;                  /* LOGS/UUID */
+	char *nvram;                 /* the folder for the firmware's variables, if the definition names none */
+	bool incoming;               /* QEMU waits for a saved state */
+	QemuEmulators *emulators;    /* the driver's, which outlives its workers */
+	Descriptors *descriptors;    /* or NULL */
+} LaunchPlan;
+
+void launch_plan_clear(LaunchPlan *plan);
+
+/* The command line of a start by that plan. Asks the emulator what it can do if that is not known yet. */
+GStrv launch_make_command_line(const Definition *definition, const LaunchPlan *plan, GError **error);
+
 typedef struct Launched {
 	QemuProcess *process;
 	RunPicture *picture;         /* NULL: it could not be made */
@@ -19,10 +36,9 @@ typedef struct Launched {
 	char *emulator;              /* absolute path */
 } Launched;
 
-/* Makes DIRECTORY (0700), starts QEMU there and connects to it. On failure nothing remains. run is written
- * twice, without and with the pid; its pid, start_time and emulator are filled in. incoming: QEMU waits for a saved
- * state. */
-bool launch(RunFile *run, const char *directory, bool incoming, Launched *ret_launched, GError **error);
+/* Makes the directory (0700), starts QEMU there and connects to it. On failure nothing remains, except for the logs and the
+ * firmware's variables. run is written twice, without and with the pid; its pid, start_time and emulator are filled in. */
+bool launch(RunFile *run, const LaunchPlan *plan, Launched *ret_launched, GError **error);
 
 /* Connects to the monitor of a QEMU that runs. CORE_ERROR_MONITOR_LOST if that cannot be. */
 int launch_connect(const char *directory, GError **error);

@@ -15,6 +15,12 @@ Operation *operation_new(Domain *domain, DomainOperation kind, DomainDone done, 
 	return operation;
 }
 
+static bool is_possible_while_saved(DomainOperation kind)
+{
+	return kind == DOMAIN_OPERATION_DESTROY || kind == DOMAIN_OPERATION_EXECUTE ||
+	       kind == DOMAIN_OPERATION_GET_COMMAND_LINE;
+}
+
 Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
@@ -35,7 +41,7 @@ Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
 			    "Domain '%s' is being renamed or removed; start it when that is done",
 			    domain_get_name(domain));
-	else if (domain->save && kind != DOMAIN_OPERATION_DESTROY && kind != DOMAIN_OPERATION_EXECUTE)
+	else if (domain->save && !is_possible_while_saved(kind))
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
 			    "Domain '%s' is being saved; %s is possible when that is done",
 			    domain_get_name(domain), domain_operation_to_string(kind));

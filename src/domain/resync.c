@@ -30,6 +30,7 @@ static const struct {
 	[STATE_QUERY_VNC] = { "query-vnc-servers", NULL, display_resync_vnc },
 	[STATE_QUERY_SPICE] = { "query-spice", NULL, display_resync_spice },
 	[STATE_QUERY_MIGRATION] = { "query-migrate", NULL, migration_resync },
+	[STATE_QUERY_ACCELERATOR] = { "query-kvm", NULL, accelerator_resync },
 };
 
 /* ---- one query ---- */

@@ -4,6 +4,7 @@
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
 #include "domain/saved-state.h"
+#include "qemu/log-file.h"
 
 /*
  * From the exit of QEMU to `stopped`.
@@ -17,7 +18,7 @@
 typedef struct EndJob {
 	Domain *domain;
 	char *directory;            /* NULL: the launch failed and has cleaned up by itself */
-	char *log_tail;
+	char *logs, *log_tail;
 	char *saved, *uuid;         /* for the files of a saved state */
 	bool discard;               /* of a save that did not come to its end */
 	bool unuse;                 /* loaded, but its guest has not gone on */
@@ -50,8 +51,10 @@ static StrandStep end_work(void *data)
 		job->log_tail = g_strdup("");
 		return STRAND_DONE;
 	}
-	log_file = g_build_filename(job->directory, RUN_LOG_FILE_NAME, NULL);
+	log_file = g_build_filename(job->logs, RUN_LOG_FILE_NAME, NULL);
 	job->log_tail = qemu_log_tail(log_file);
+	/* Nobody looks at them any more until the next start. */
+	qemu_log_limit_all(job->logs);
 	if (!directories_remove(job->directory, &error))
 		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
 	return STRAND_DONE;
@@ -158,6 +161,7 @@ static void end_free(void *data)
 
 	domain_unref(job->domain);
 	g_free(job->directory);
+	g_free(job->logs);
 	g_free(job->log_tail);
 	g_free(job->saved);
 	g_free(job->uuid);
@@ -193,6 +197,7 @@ void run_end_check(Domain *domain)
 	job->discard = domain->save && !domain->hints.saved;
 	job->unuse = domain->start && domain->start->restoring && !domain->start->let_go;
 	job->remove = domain->start && domain->start->restoring && domain->start->let_go;
+	job->logs = domain_get_log_directory(domain);
 	job->directory = domain->has_directory ? g_strdup(domain->directory) : NULL;
 	strand_push(domain->work, &end_class, job);
 }

@@ -34,11 +34,10 @@ typedef struct LaunchJob {
 	Domain *domain;
 	uint64_t run;
 	RunFile file;
-	bool incoming;
+	LaunchPlan plan;
 	char *saved;                 /* the folder of saved states */
 	StateHeader *header;         /* incoming: of the state */
 	bool definition_changed;     /* since it was saved */
-	char *directory;
 	Launched launched;
 	GError *error;
 } LaunchJob;
@@ -47,13 +46,13 @@ static StrandStep launch_work(void *data)
 {
 	LaunchJob *job = data;
 
-	if (job->incoming) {
+	if (job->plan.incoming) {
 		job->header = restore_read_header(job->saved, &job->file.definition,
 						  &job->definition_changed, &job->error);
 		if (!job->header)
 			return STRAND_DONE;
 	}
-	(void)launch(&job->file, job->directory, job->incoming, &job->launched, &job->error);
+	(void)launch(&job->file, &job->plan, &job->launched, &job->error);
 	return STRAND_DONE;
 }
 
@@ -105,7 +104,7 @@ static void launch_free(void *data)
 	g_free(job->saved);
 	g_free(job->file.emulator);
 	g_clear_error(&job->error);
-	g_free(job->directory);
+	launch_plan_clear(&job->plan);
 	domain_unref(job->domain);
 	g_free(job);
 }
@@ -147,8 +146,22 @@ static void publish(Domain *domain, int64_t time, LifecycleEvent lifecycle, Life
 	domain_publish_lifecycle(domain, event, state);
 }
 
-/* operation: NULL if nobody waits for it. policy: NULL if somebody wants it. */
-static void begin(Domain *domain, Operation *operation, const char *policy, bool paused)
+LaunchPlan start_make_plan(const Domain *domain, bool incoming)
+{
+	const Directories *directories = domain->host->directories;
+
+	return (LaunchPlan){
+		.directory = g_strdup(domain->directory),
+		.logs = g_build_filename(directories->logs, domain->uuid, NULL),
+		.nvram = g_strdup(domain->persistent ? directories->nvram : domain->directory),
+		.incoming = incoming,
+		.emulators = domain->host->emulators,
+	};
+}
+
+/* operation: NULL if nobody waits for it. policy: NULL if somebody wants it. Takes descriptors over. */
+static void begin(Domain *domain, Operation *operation, const char *policy, bool paused,
+		  Descriptors *descriptors)
 {
 	LaunchJob *job = g_new0(LaunchJob, 1);
 
@@ -171,8 +184,8 @@ static void begin(Domain *domain, Operation *operation, const char *policy, bool
 	job->run = domain->run;
 	job->file.definition = definition_ref(domain->definition);
 	job->file.incarnation = domain->incarnation;
-	job->incoming = domain->start->restoring;
-	job->directory = g_strdup(domain->directory);
+	job->plan = start_make_plan(domain, domain->start->restoring);
+	job->plan.descriptors = descriptors;
 	job->saved = g_strdup(domain->host->directories->saved);
 	job->launched.monitor_fd = -1;
 	strand_push(domain->work, &launch_class, job);
@@ -180,10 +193,18 @@ static void begin(Domain *domain, Operation *operation, const char *policy, bool
 
 void domain_start(Domain *domain, bool paused, DomainDone done, void *userdata)
 {
+	domain_start_with(domain, paused, NULL, done, userdata);
+}
+
+void domain_start_with(Domain *domain, bool paused, Descriptors *descriptors, DomainDone done,
+		       void *userdata)
+{
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_START, done, userdata);
 
 	if (operation)
-		begin(domain, operation, NULL, paused);
+		begin(domain, operation, NULL, paused, descriptors);
+	else
+		descriptors_free(descriptors);
 }
 
 void domain_autostart(Domain *domain, DomainDone done, void *userdata)
@@ -191,12 +212,12 @@ void domain_autostart(Domain *domain, DomainDone done, void *userdata)
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_START, done, userdata);
 
 	if (operation)
-		begin(domain, operation, "autostart", false);
+		begin(domain, operation, "autostart", false, NULL);
 }
 
 void start_by_policy(Domain *domain, const char *policy)
 {
-	begin(domain, NULL, policy, false);
+	begin(domain, NULL, policy, false, NULL);
 }
 
 Start *start_free(Start *start, Domain *domain)

@@ -35,6 +35,7 @@ static const char *const domain_operation_names[] = {
 	[DOMAIN_OPERATION_CANCEL_JOB] = "cancel-job",
 	[DOMAIN_OPERATION_SET_BALLOON] = "set-balloon",
 	[DOMAIN_OPERATION_EXECUTE] = "execute",
+	[DOMAIN_OPERATION_GET_COMMAND_LINE] = "get-command-line",
 };
 NAME_TABLE(domain_operation, DomainOperation, DOMAIN_OPERATION_MAX)
 
@@ -78,6 +79,7 @@ static const unsigned operations[DOMAIN_OPERATION_MAX] = {
 	[DOMAIN_OPERATION_CANCEL_JOB] = BITS_ANSWERING,
 	[DOMAIN_OPERATION_SET_BALLOON] = BITS_ANSWERING & ~BIT(SHUTTING_DOWN),
 	[DOMAIN_OPERATION_EXECUTE] = BITS_ANSWERING,
+	[DOMAIN_OPERATION_GET_COMMAND_LINE] = BITS_QEMU | BIT(STARTING) | BIT(SHUT_OFF),
 };
 
 bool domain_state_is_active(DomainState state)

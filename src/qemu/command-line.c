@@ -9,6 +9,15 @@
 
 #define EMULATOR_PREFIX "qemu-system-"
 #define MONITOR_ID      "vmherald-monitor"
+#define MEMORY_ID       "vmherald-memory"
+#define CODE_NODE       "vmherald-firmware"
+#define VARS_NODE       "vmherald-firmware-vars"
+
+/* No system calls that nobody needs any more, no way to more rights, no other programs, no changes of
+ * scheduling or limits. */
+#define SANDBOX_SAFE       "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+/* QEMU itself is to become another user. */
+#define SANDBOX_OTHER_USER "on,obsolete=deny,spawn=deny,resourcecontrol=deny"
 
 /* Takes value over. */
 static void add(GPtrArray *line, const char *option, char *value)
@@ -35,28 +44,55 @@ static char *option_value(JsonNode *node)
 	return definition_entry_to_json(node);
 }
 
-static void add_machine(GPtrArray *line, const Definition *definition)
+static void append_machine(GString *options, JsonObject *machine)
 {
-	g_autofree char *type = NULL;
+	g_autofree char *type = double_commas(json_object_get_string_member(machine, "type"));
 	JsonObjectIter iter;
 	const char *name;
 	JsonNode *value;
-	GString *options;
 
-	if (!definition->machine)
-		return;
-
-	type = double_commas(json_object_get_string_member(definition->machine, "type"));
-	options = g_string_new(NULL);
-	g_string_append_printf(options, "type=%s", type);
-	json_object_iter_init_ordered(&iter, definition->machine);
+	g_string_append_printf(options, ",type=%s", type);
+	json_object_iter_init_ordered(&iter, machine);
 	while (json_object_iter_next_ordered(&iter, &name, &value)) {
 		g_autofree char *written = option_value(value);
 
 		if (strcmp(name, "type") != 0)
 			g_string_append_printf(options, ",%s=%s", name, written);
 	}
-	add(line, "-machine", g_string_free(options, FALSE));
+}
+
+static void add_machine(GPtrArray *line, const Definition *definition,
+			const QemuCommandLineContext *context)
+{
+	g_autoptr(GString) options = g_string_new(NULL);
+
+	if (definition->machine)
+		append_machine(options, definition->machine);
+	if (definition->memory_backend)
+		g_string_append(options, ",memory-backend=" MEMORY_ID);
+	if (definition->firmware.code)
+		g_string_append(options, ",pflash0=" CODE_NODE);
+	if (definition->firmware.code && context->firmware_vars)
+		g_string_append(options, ",pflash1=" VARS_NODE);
+	if (options->len > 0)
+		add(line, "-machine", g_strdup(options->str + 1));
+}
+
+static void add_sandbox(GPtrArray *line, const Definition *definition, bool is_known)
+{
+	bool other_user = definition_has_argument(definition, "runas") ||
+			  definition_has_argument(definition, "run-with");
+
+	/* Twice the same option would be one, mixed of both. */
+	if (definition_has_argument(definition, "sandbox"))
+		return;
+	/* Off is what QEMU does by itself, and one without a sandbox would refuse the option. */
+	if (definition->sandbox) {
+		if (strcmp(definition->sandbox, "off") != 0)
+			add(line, "-sandbox", g_strdup(definition->sandbox));
+	} else if (is_known) {
+		add(line, "-sandbox", g_strdup(other_user ? SANDBOX_OTHER_USER : SANDBOX_SAFE));
+	}
 }
 
 /* The emulators whose machines take -cpu max: all that the host or TCG can do. */
@@ -122,6 +158,95 @@ static void add_object(GPtrArray *line, const char *option, JsonObject *object)
 	add(line, option, definition_entry_to_json(node));
 }
 
+/* As text: what is in a definition's nodes is shared with other threads, and counted without atomic
+ * operations. */
+static void add_memory_backend(GPtrArray *line, const Definition *definition)
+{
+	g_autofree char *backend = NULL;
+
+	if (!definition->memory_backend)
+		return;
+
+	backend = definition_entry_to_json(definition->memory_backend);
+	g_assert(g_str_has_suffix(backend, "}"));
+	backend[strlen(backend) - 1] = '\0';
+	add(line, "-object", g_strdup_printf("%s,\"id\":\"" MEMORY_ID "\",\"size\":%" G_GUINT64_FORMAT
+					     "}", backend, definition->memory));
+}
+
+static void add_flash(GPtrArray *line, const char *node, const char *path, bool read_only)
+{
+	JsonObject *file = json_object_new();
+	g_autoptr(JsonObject) blockdev = json_object_new();
+
+	json_object_set_string_member(file, "driver", "file");
+	json_object_set_string_member(file, "filename", path);
+	json_object_set_string_member(blockdev, "driver", "raw");
+	json_object_set_string_member(blockdev, "node-name", node);
+	json_object_set_boolean_member(blockdev, "read-only", read_only);
+	json_object_set_object_member(blockdev, "file", file);
+	add_object(line, "-blockdev", blockdev);
+}
+
+static void add_firmware(GPtrArray *line, const DefinitionFirmware *firmware, const char *vars)
+{
+	if (firmware->image)
+		add(line, "-bios", g_strdup(firmware->image));
+	if (firmware->code)
+		add_flash(line, CODE_NODE, firmware->code, true);
+	if (firmware->code && vars)
+		add_flash(line, VARS_NODE, vars, false);
+}
+
+char *qemu_console_log_name(const DefinitionConsole *console)
+{
+	return g_strdup_printf("console-%s.log", console->id);
+}
+
+/* Without a reader, so that nobody can keep the guest waiting. QEMU appends, so that the file may be
+ * emptied while it is written to. */
+static void add_console(GPtrArray *line, const DefinitionConsole *console, const char *log_directory)
+{
+	g_autofree char *name = qemu_console_log_name(console);
+	g_autofree char *path = g_build_filename(log_directory, name, NULL);
+	g_autofree char *written = double_commas(path);
+	g_autofree char *chardev = g_strconcat("vmherald-console-", console->id, NULL);
+
+	add(line, "-chardev", g_strdup_printf("null,id=%s,logfile=%s,logappend=on", chardev, written));
+	if (strcmp(console->type, "serial") == 0) {
+		add(line, "-serial", g_strconcat("chardev:", chardev, NULL));
+	} else {
+		g_autoptr(JsonObject) device = json_object_new();
+
+		json_object_set_string_member(device, "driver", "virtconsole");
+		json_object_set_string_member(device, "id", console->id);
+		json_object_set_string_member(device, "chardev", chardev);
+		json_object_set_string_member(device, "bus", DEFINITION_CONSOLES_DEVICE ".0");
+		add_object(line, "-device", device);
+	}
+}
+
+static void add_consoles(GPtrArray *line, const GPtrArray *consoles, const char *log_directory)
+{
+	bool has_bus = false;
+	unsigned i;
+
+	for (i = 0; i < consoles->len; i++) {
+		const DefinitionConsole *console = g_ptr_array_index(consoles, i);
+
+		if (strcmp(console->type, "virtio") == 0 && !has_bus) {
+			g_autoptr(JsonObject) bus = json_object_new();
+
+			/* That name is an alias for what the machine's bus needs. */
+			json_object_set_string_member(bus, "driver", "virtio-serial");
+			json_object_set_string_member(bus, "id", DEFINITION_CONSOLES_DEVICE);
+			add_object(line, "-device", bus);
+			has_bus = true;
+		}
+		add_console(line, console, log_directory);
+	}
+}
+
 static void add_interface(GPtrArray *line, const DefinitionInterface *interface)
 {
 	g_autoptr(JsonObject) device = json_object_new();
@@ -165,7 +290,8 @@ GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLin
 	add(line, "-display", g_strdup("none"));
 	add(line, "-S", NULL);
 
-	add_machine(line, definition);
+	add_sandbox(line, definition, context->knows_sandbox);
+	add_machine(line, definition, context);
 	for (i = 0; definition->accel[i]; i++)
 		add(line, "-accel", g_strdup(definition->accel[i]));
 	add_cpu(line, definition, context->emulator);
@@ -173,9 +299,12 @@ GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLin
 	/* A number without a unit would be mebibytes. */
 	add(line, "-m", g_strdup_printf("size=%" G_GUINT64_FORMAT "B", definition->memory));
 	add_action(line, definition);
+	add_memory_backend(line, definition);
+	add_firmware(line, &definition->firmware, context->firmware_vars);
 
 	for (i = 0; i < definition->interfaces->len; i++)
 		add_interface(line, g_ptr_array_index(definition->interfaces, i));
+	add_consoles(line, definition->consoles, context->log_directory);
 	add_entries(line, "-object", definition->objects);
 	add_entries(line, "-blockdev", definition->blockdevs);
 	add_entries(line, "-netdev", definition->netdevs);

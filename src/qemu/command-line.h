@@ -8,8 +8,12 @@
  * arguments, which the tests compare with golden files.
  *
  *   EMULATOR -name guest=NAME,debug-threads=on -uuid UUID -nodefaults -no-user-config -display none -S
+ *   -sandbox ...                          (where the emulator knows it, or the definition says so)
  *   -machine ... -accel ... -cpu ... -smp ... -m ... -action ...
+ *   -object JSON                          (the memory backend)
+ *   -bios ..., or -blockdev JSON          (the firmware)
  *   (interfaces) -netdev JSON -device JSON
+ *   (consoles) -chardev null,logfile=... -serial ... or -device JSON
  *   -object JSON, -blockdev JSON, -netdev JSON, -device JSON   (of the definition, unchanged)
  *   -chardev socket,id=vmherald-monitor,fd=N,server=on,wait=off
  *   -mon chardev=vmherald-monitor,mode=control -pidfile ...
@@ -24,7 +28,13 @@ typedef struct QemuCommandLineContext {
 	int monitor_fd;              /* number of the listening socket in the child */
 	const char *pid_file;        /* QEMU writes its pid there; absolute path */
 	bool incoming;               /* it waits for the command that names a saved state */
+	bool knows_sandbox;          /* -sandbox with all its options */
+	const char *firmware_vars;   /* the file of the firmware's variables; NULL: none. Absolute path */
+	const char *log_directory;   /* of the consoles' logs; absolute path */
 } QemuCommandLineContext;
+
+/* The log of a console in log_directory. */
+char *qemu_console_log_name(const DefinitionConsole *console);
 
 /* NULL-terminated. Any thread. */
 GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLineContext *context);

@@ -104,10 +104,10 @@ static int open_log(const char *log_file, GError **error)
 	return -1;
 }
 
-QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file, int inherit_fd,
-				int child_fd, GError **error)
+QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file,
+				const QemuDescriptor *inherit, size_t n_inherit, GError **error)
 {
-	QemuProgramFiles files = { .output = -1, .inherit = inherit_fd, .inherit_as = child_fd };
+	QemuProgramFiles files = { .output = -1, .inherit = inherit, .n_inherit = n_inherit };
 	g_autoptr(GError) stat_error = NULL;
 	uint64_t start_time = 0;
 	bool spawned, gone = false;
@@ -271,50 +271,4 @@ QemuProcess *qemu_process_free(QemuProcess *process)
 	close(process->pidfd);
 	g_free(process);
 	return NULL;
-}
-
-/* Control characters could do things to the terminal of who reads them. */
-static void clean_text(char *text)
-{
-	char *p;
-
-	for (p = text; *p; p++)
-		if (g_ascii_iscntrl(*p) && *p != '\n' && *p != '\t')
-			*p = ' ';
-	g_strstrip(text);
-}
-
-char *qemu_log_tail(const char *log_file)
-{
-	char buffer[QEMU_STDERR_TAIL_MAX];
-	g_autofree char *text = NULL;
-	const char *tail;
-	struct stat info;
-	ssize_t length = -1;
-	off_t start = 0;
-	int fd;
-
-	fd = open(log_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-		start = MAX(info.st_size - (off_t) sizeof(buffer), 0);
-		length = pread(fd, buffer, sizeof(buffer), start);
-	}
-	if (fd >= 0)
-		close(fd);
-	if (length <= 0)
-		return g_strdup("");
-
-	text = g_utf8_make_valid(buffer, length);
-	clean_text(text);
-	tail = text;
-	/* Each byte that is not UTF-8 has become three. */
-	if (strlen(tail) > QEMU_STDERR_TAIL_MAX) {
-		tail += strlen(tail) - QEMU_STDERR_TAIL_MAX;
-		while (((unsigned char) *tail & 0xc0) == 0x80)
-			tail++;
-	}
-	/* What was cut begins within a line; show whole ones, if there is one. */
-	if ((start > 0 || tail > text) && strchr(tail, '\n'))
-		tail = strchr(tail, '\n') + 1;
-	return g_strdup(tail);
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "loop/loop.h"
+#include "qemu/program.h"
 
 /*
  * One QEMU process: spawned by us or found again after a restart of the service.
@@ -26,15 +27,13 @@ typedef struct QemuExit {
 
 typedef void (*QemuExitCallback)(QemuProcess *process, const QemuExit *exit, void *userdata);
 
-#define QEMU_STDERR_TAIL_MAX  4096u
-
 /* Starts arguments[0] (absolute path) in a session of its own: stdin and stdout are /dev/null, stderr goes to
  * log_file (created 0600, truncated), default signal dispositions, no signals blocked; of our
- * descriptors it gets inherit_fd alone (-1: none), as number child_fd (3 to 255). Blocks until exec has
- * succeeded or failed: worker thread. CORE_ERROR_START_FAILED names the program, CORE_ERROR_IO the log
+ * descriptors it gets those of inherit alone (QemuProgramFiles). Blocks until exec has succeeded or
+ * failed: worker thread. CORE_ERROR_START_FAILED names the program, CORE_ERROR_IO the log
  * file. */
-QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file, int inherit_fd,
-				int child_fd, GError **error);
+QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file,
+				const QemuDescriptor *inherit, size_t n_inherit, GError **error);
 
 /* Finds a process again; start_time 0: whatever has that number now. NULL with no error set if it is gone (or the number is another's now); NULL
  * with CORE_ERROR_IO if that cannot be told. */
@@ -60,9 +59,5 @@ uint64_t qemu_process_get_start_time(const QemuProcess *process);
  * call it for such only at shut-down. NULL-safe, returns NULL. Event thread, or the thread that spawned if
  * it was never watched. */
 QemuProcess *qemu_process_free(QemuProcess *process);
-
-/* The last lines of a log file, at most QEMU_STDERR_TAIL_MAX bytes, made valid UTF-8, trimmed; "" if there are none.
- * Blocks on the disk. */
-char *qemu_log_tail(const char *log_file);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuProcess, qemu_process_free)

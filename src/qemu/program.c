@@ -72,23 +72,24 @@ static int open_null(void)
 	return raised;
 }
 
-/* Puts the files of the child in order: 0, 1, 2, perhaps one more, and nothing else. */
+/* Puts the files of the child in order: 0, 1, 2, what it inherits, and nothing else. */
 static int add_files(posix_spawn_file_actions_t *actions, int null_fd, int output, int error_fd,
-		     int inherit, int inherit_as)
+		     const QemuDescriptor *inherit, size_t n_inherit)
 {
 	int next = STDERR_FILENO + 1;
 	int result = posix_spawn_file_actions_adddup2(actions, null_fd, STDIN_FILENO);
+	size_t i;
 
 	if (result == 0)
 		result = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
 	if (result == 0)
 		result = posix_spawn_file_actions_adddup2(actions, error_fd, STDERR_FILENO);
-	if (inherit >= 0) {
-		if (result == 0)
-			result = posix_spawn_file_actions_adddup2(actions, inherit, inherit_as);
-		for (; result == 0 && next < inherit_as; next++)
+	for (i = 0; i < n_inherit; i++) {
+		for (; result == 0 && next < inherit[i].as; next++)
 			result = posix_spawn_file_actions_addclose(actions, next);
-		next = inherit_as + 1;
+		if (result == 0)
+			result = posix_spawn_file_actions_adddup2(actions, inherit[i].fd, inherit[i].as);
+		next = inherit[i].as + 1;
 	}
 	if (result == 0)
 		result = posix_spawn_file_actions_addclosefrom_np(actions, next);
@@ -113,8 +114,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 /* Returns an errno value: also that of a failed exec, or of a step before it in the child. */
-static int spawn(char *const *arguments, int null_fd, int output, int error_fd, int inherit,
-		 int inherit_as, pid_t *ret_pid)
+static int spawn(char *const *arguments, int null_fd, int output, int error_fd,
+		 const QemuDescriptor *inherit, size_t n_inherit, pid_t *ret_pid)
 {
 	g_auto(GStrv) environment = make_environment();
 	posix_spawn_file_actions_t actions;
@@ -123,7 +124,7 @@ static int spawn(char *const *arguments, int null_fd, int output, int error_fd, 
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
-	result = add_files(&actions, null_fd, output, error_fd, inherit, inherit_as);
+	result = add_files(&actions, null_fd, output, error_fd, inherit, n_inherit);
 	if (result == 0)
 		result = set_attributes(&attributes);
 	if (result == 0)
@@ -134,24 +135,44 @@ static int spawn(char *const *arguments, int null_fd, int output, int error_fd, 
 	return result;
 }
 
+/* Copies of all, raised. False with errno set if one cannot be made; those made are in it nevertheless. */
+static bool raise_inherited(const QemuProgramFiles *files, QemuDescriptor *raised)
+{
+	size_t i;
+
+	for (i = 0; i < files->n_inherit; i++)
+		raised[i] = (QemuDescriptor) { -1, files->inherit[i].as };
+	for (i = 0; i < files->n_inherit; i++) {
+		raised[i].fd = raise_fd(files->inherit[i].fd);
+		if (raised[i].fd < 0)
+			return false;
+	}
+	return true;
+}
+
 bool qemu_program_spawn(char *const *arguments, const QemuProgramFiles *files, pid_t *ret_pid,
 			int *ret_pidfd, GError **error)
 {
-	int null_fd, output, error_fd, inherit, pidfd, result = 0;
+	QemuDescriptor inherit[QEMU_PROGRAM_INHERIT_MAX];
+	int null_fd, output, error_fd, pidfd, result = 0, last = STDERR_FILENO;
 	pid_t pid = -1;
+	size_t i;
 
-	g_assert(files->inherit < 0 ||
-		 (files->inherit_as > STDERR_FILENO && files->inherit_as <= QEMU_PROGRAM_FD_MAX));
+	g_assert(files->n_inherit <= QEMU_PROGRAM_INHERIT_MAX);
+	for (i = 0; i < files->n_inherit; i++) {
+		g_assert(files->inherit[i].as > last && files->inherit[i].as <= QEMU_PROGRAM_FD_MAX);
+		last = files->inherit[i].as;
+	}
 
 	null_fd = open_null();
 	output = raise_fd(files->output < 0 ? null_fd : files->output);
 	error_fd = raise_fd(files->error < 0 ? null_fd : files->error);
-	inherit = files->inherit < 0 ? -1 : raise_fd(files->inherit);
-	if (null_fd < 0 || output < 0 || error_fd < 0 || (files->inherit >= 0 && inherit < 0))
+	if (!raise_inherited(files, inherit) || null_fd < 0 || output < 0 || error_fd < 0)
 		result = errno;
 	else
-		result = spawn(arguments, null_fd, output, error_fd, inherit, files->inherit_as, &pid);
-	close_fd(inherit);
+		result = spawn(arguments, null_fd, output, error_fd, inherit, files->n_inherit, &pid);
+	for (i = 0; i < files->n_inherit; i++)
+		close_fd(inherit[i].fd);
 	close_fd(error_fd);
 	close_fd(output);
 	close_fd(null_fd);

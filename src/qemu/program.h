@@ -11,14 +11,21 @@
  * child, which matters in a process with threads.
  */
 
+#define QEMU_PROGRAM_FD_MAX      255
+#define QEMU_PROGRAM_INHERIT_MAX 65u
+
+/* One of our descriptors and the number it has in the program. */
+typedef struct QemuDescriptor {
+	int fd;
+	int as;            /* 3 to QEMU_PROGRAM_FD_MAX */
+} QemuDescriptor;
+
 typedef struct QemuProgramFiles {
 	int output;        /* its stdout; -1: /dev/null */
 	int error;         /* its stderr; -1: /dev/null */
-	int inherit;       /* one more for it; -1: none */
-	int inherit_as;    /* the number of that one in it, 3 to QEMU_PROGRAM_FD_MAX */
+	const QemuDescriptor *inherit;    /* what else it gets, by rising numbers */
+	size_t n_inherit;                 /* at most QEMU_PROGRAM_INHERIT_MAX */
 } QemuProgramFiles;
-
-#define QEMU_PROGRAM_FD_MAX 255
 
 /* Starts arguments[0] (absolute path) in a session of its own, working directory "/", stdin /dev/null,
  * default signal dispositions, none blocked; of the environment it does not get what the service

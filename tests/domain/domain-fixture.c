@@ -359,6 +359,7 @@ static void set_environment(void)
 	set_directory("CONFIGURATION_DIRECTORY", "config");
 	set_directory("STATE_DIRECTORY", "state");
 	set_directory("RUNTIME_DIRECTORY", "runtime");
+	set_directory("LOGS_DIRECTORY", "logs");
 	/* No real QEMU is looked for, so none is asked for its version. */
 	set_directory("PATH", "no-programs");
 }

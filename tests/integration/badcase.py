@@ -58,14 +58,16 @@ class BadCase(harness.ServiceCase):
         self.owner = self.connection.service_owner()
 
     def look(self):
-        """Everything a domain consists of: objects, files. The state folder has one file, whose content
-        counts events."""
+        """Everything a domain consists of: objects, files. The state folder has one file whose content
+        counts events; and two things that stay on purpose, logs and what is known of emulators."""
+        kept = tuple(service_folder(STATE) + name for name in ("/log", "/emulators.json"))
         return {
             "objects": {path: interfaces[f"{NAME}.Domain"]["State"]
                         for path, interfaces in self.connection.managed_objects().items()},
             "definitions": read_tree(service_folder(DEFINITIONS)),
             "runs": sorted(read_tree(service_folder(RUNS))),
-            "state": sorted(read_tree(service_folder(STATE))),
+            "state": sorted(path for path in read_tree(service_folder(STATE))
+                            if not path.startswith(kept)),
         }
 
     def assert_served(self):

@@ -7,6 +7,8 @@ run until a condition holds and fails after DEADLINE."""
 import json
 import os
 import signal
+import socket
+import threading
 import time
 from collections import namedtuple
 
@@ -258,6 +260,23 @@ class Domain:
     def hmp(self, line):
         """A line of QEMU's human monitor."""
         return self.qmp("human-monitor-command", {"command-line": line})
+
+    def migrate_away(self):
+        """Begins a migration to one who takes everything and runs nothing."""
+        path = os.path.join(folder(), f"away-{self.name}")
+        if os.path.exists(path):
+            os.unlink(path)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+
+        def drain():
+            with listener, listener.accept()[0] as stream:
+                while stream.recv(1 << 20):
+                    pass
+
+        threading.Thread(target=drain, daemon=True).start()
+        self.qmp("migrate", {"uri": f"unix:{path}"})
 
     def port_write(self, port, size, value):
         """Writes to an I/O port as the guest would: 0x604 is ACPI, 0xcf9 the reset register, ..."""

@@ -18,7 +18,7 @@ class Leaving(recipes.EventCase):
         super().setUp()
 
     def migrate(self):
-        self.domain.qmp("migrate", {"uri": "exec:cat >/dev/null"})
+        self.domain.migrate_away()
         self.wait("Migration.Changed", "completed")
 
     def test_migration(self):

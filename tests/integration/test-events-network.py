@@ -95,7 +95,7 @@ class Unplugged(Failover):
         self.negotiate()
         self.domain.qmp("device_add", virtio("primary0", "port1", netdev="hub1",
                                              failover_pair_id="standby0"))
-        self.domain.qmp("migrate", {"uri": "exec:cat >/dev/null"})
+        self.domain.migrate_away()
         self.expect("Network.FailoverPrimaryUnplugged", "s", "primary0")
         self.wait("Migration.Changed", "wait-unplug")
         # A reset lets it go, as the guest would, and then it can leave.

@@ -79,7 +79,7 @@ class Migration(life.LifeCase):
         self.since = self.mark()
 
     def migrate(self):
-        self.domain.qmp("migrate", {"uri": "exec:cat >/dev/null"})
+        self.domain.migrate_away()
         suspended = self.wait_life(self.domain, "suspended", since=self.since)
         self.assertEqual(("suspended", "migrated", "paused"), suspended.arguments[:3])
         self.assertIn(self.details(suspended)["run-state"], ("finish-migrate", "postmigrate"))

@@ -16,7 +16,7 @@ class Migration(BadCase):
 
     def test_to_nowhere(self):
         self.assertEqual("none", self.domain.get("Migration", "Status"))
-        self.domain.qmp("migrate", {"uri": "exec:cat >/dev/null"})
+        self.domain.migrate_away()
         changed = self.wait("setup", "none")
         self.assertEqual("ss(ttt)a{sv}", changed.signature)
         self.assertEqual(self.domain.path, changed.path)
@@ -36,7 +36,7 @@ class Migration(BadCase):
 
     def test_after_service_was_killed(self):
         """The status is what QEMU says it is; the capability is switched on again."""
-        self.domain.qmp("migrate", {"uri": "exec:cat >/dev/null"})
+        self.domain.migrate_away()
         self.wait("completed", "active")
         self.domain.qmp("migrate-set-capabilities", {"capabilities": [
             {"capability": "events", "state": False}]})

@@ -46,7 +46,8 @@ PLAY_SECONDS = 240.0         # for all; only a failure takes so long
 SETTLE_ROUNDS = 3
 NOBODYS = "X_NOBODY_KNOWS"   # in written-irregular: a name that no QEMU has
 # Of the run or of the machine, not of the recording.
-PRIVATE = {"Domain.PID", "Domain.StartedAt", "Domain.Emulator", "Domain.UUID"}
+PRIVATE = {"Domain.PID", "Domain.StartedAt", "Domain.Emulator", "Domain.UUID",
+           "Domain.Accelerator"}
 
 
 def names():

@@ -452,7 +452,7 @@ class Bad(Save):
     def test_migrated_already(self):
         self.domain.start()
         self.slow_down()
-        self.domain.qmp("migrate", {"uri": "exec:cat >/dev/null"})
+        self.domain.migrate_away()
         self.assertIn("migration", self.assert_fails("QemuError", self.domain.save))
         self.assertEqual("running", self.domain.state)
         self.assert_empty()

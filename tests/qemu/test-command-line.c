@@ -51,6 +51,14 @@ static char *fixed_emulator(const Definition *definition)
 	return name[0] == '/' ? g_strdup(name) : g_build_filename(folder_of_default, name, NULL);
 }
 
+/* As the domain has it. */
+static const char *firmware_vars(const Definition *definition)
+{
+	if (definition->firmware.vars || !definition->firmware.vars_template)
+		return definition->firmware.vars;
+	return "/var/lib/vmherald/nvram/0bd63a7e-7c7f-4d4f-9b80-3a8a2f4f6c11.vars";
+}
+
 static void check_golden(const char *name)
 {
 	g_autofree char *json_path = golden_path(name, ".json");
@@ -62,6 +70,9 @@ static void check_golden(const char *name)
 		.emulator = emulator,
 		.monitor_fd = 3,
 		.pid_file = "/run/vmherald/guest/qemu.pid",
+		.log_directory = "/var/log/vmherald/a,b",
+		.firmware_vars = firmware_vars(definition),
+		.knows_sandbox = !g_str_has_suffix(emulator, "-sparc"),
 	};
 	g_auto(GStrv) arguments = qemu_command_line_build(definition, &context);
 	g_autofree char *joined = g_strjoinv("\n", arguments);

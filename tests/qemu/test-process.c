@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/log-file.h"
 #include "qemu/process.h"
 
 #include <errno.h>
@@ -49,8 +50,9 @@ static QemuProcess *spawn_with(Fixture *fixture, const char *script, int inherit
 {
 	const char *const arguments[] = { "/bin/sh", "-c", script, NULL };
 	g_autoptr(GError) error = NULL;
-	QemuProcess *process = qemu_process_spawn((char *const *) arguments, fixture->log, inherit_fd,
-						  child_fd, &error);
+	const QemuDescriptor inherit = { inherit_fd, child_fd };
+	QemuProcess *process = qemu_process_spawn((char *const *) arguments, fixture->log, &inherit,
+						  inherit_fd < 0 ? 0 : 1, &error);
 
 	g_assert_no_error(error);
 	g_assert_nonnull(process);
@@ -280,7 +282,7 @@ static void check_refused(Fixture *fixture, const char *program, const char *arg
 						g_strerror(errno_value));
 	g_autoptr(GError) error = NULL;
 
-	g_assert_null(qemu_process_spawn((char *const *) arguments, fixture->log, -1, 3, &error));
+	g_assert_null(qemu_process_spawn((char *const *) arguments, fixture->log, NULL, 0, &error));
 	g_assert_error(error, CORE_ERROR, CORE_ERROR_START_FAILED);
 	g_assert_cmpstr(error->message, ==, text);
 	/* Nothing is left behind. */
@@ -311,13 +313,13 @@ static void test_log_fails(Fixture *fixture, const void *data)
 	g_autofree char *link = g_build_filename(fixture->folder, "link", NULL);
 	g_autoptr(GError) error = NULL;
 
-	g_assert_null(qemu_process_spawn((char *const *) arguments, missing, -1, 3, &error));
+	g_assert_null(qemu_process_spawn((char *const *) arguments, missing, NULL, 0, &error));
 	g_assert_error(error, CORE_ERROR, CORE_ERROR_IO);
 	g_assert_nonnull(strstr(error->message, missing));
 	g_clear_error(&error);
 
 	g_assert_cmpint(symlink("/dev/null", link), ==, 0);
-	g_assert_null(qemu_process_spawn((char *const *) arguments, link, -1, 3, &error));
+	g_assert_null(qemu_process_spawn((char *const *) arguments, link, NULL, 0, &error));
 	g_assert_error(error, CORE_ERROR, CORE_ERROR_IO);
 	g_unlink(link);
 }
@@ -467,7 +469,7 @@ static void test_start_time_of_odd_name(Fixture *fixture, const void *data)
 
 	g_assert_cmpint(symlink("/bin/sleep", program), ==, 0);
 	before = spawn(fixture, "kill -STOP $$");
-	process = qemu_process_spawn((char *const *) arguments, fixture->log, -1, 3, &error);
+	process = qemu_process_spawn((char *const *) arguments, fixture->log, NULL, 0, &error);
 	g_assert_no_error(error);
 	after = spawn(fixture, "kill -STOP $$");
 	g_unlink(program);

@@ -11,6 +11,7 @@
 
 #include "loop/loop-poll.h"
 #include "qemu/command-line.h"
+#include "qemu/log-file.h"
 #include "qemu/process.h"
 
 /*
@@ -54,6 +55,19 @@ static Run *run_new(void)
 	return run;
 }
 
+static void remove_console_logs(const char *folder)
+{
+	g_autoptr(GDir) directory = g_dir_open(folder, 0, NULL);
+	const char *name;
+
+	while ((name = g_dir_read_name(directory))) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+
+		if (g_str_has_prefix(name, "console-"))
+			g_unlink(path);
+	}
+}
+
 static void run_free(Run *run)
 {
 	close(run->listener);
@@ -61,6 +75,7 @@ static void run_free(Run *run)
 	g_unlink(run->log);
 	g_unlink(run->socket);
 	g_unlink(run->pid_file);
+	remove_console_logs(run->folder);
 	g_assert_cmpint(g_rmdir(run->folder), ==, 0);
 	loop_free(run->loop);
 	g_string_free(run->received, TRUE);
@@ -117,13 +132,16 @@ static QemuProcess *start(Run *run, const Definition *definition)
 		.emulator = emulator,
 		.monitor_fd = CHILD_FD,
 		.pid_file = run->pid_file,
+		.log_directory = run->folder,
+		.knows_sandbox = true,
 	};
+	const QemuDescriptor listener = { run->listener, CHILD_FD };
 	g_auto(GStrv) arguments = NULL;
 	QemuProcess *process;
 
 	g_assert_no_error(error);
 	arguments = qemu_command_line_build(definition, &context);
-	process = qemu_process_spawn(arguments, run->log, run->listener, CHILD_FD, &error);
+	process = qemu_process_spawn(arguments, run->log, &listener, 1, &error);
 	g_assert_no_error(error);
 	g_assert_true(qemu_process_watch(process, run->loop, on_ended, run));
 	return process;

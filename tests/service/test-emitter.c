@@ -76,7 +76,7 @@ static void wait_for(Fixture *fixture, const bool *condition)
 static const char *get_folder(void)
 {
 	static const char *const variables[] = { "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY",
-						 "RUNTIME_DIRECTORY", "PATH" };
+						 "RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "PATH" };
 	static char *folder;
 
 	if (folder)

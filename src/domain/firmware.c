@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/firmware.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/atomic-file.h"
+#include "base/error.h"
+
+static char *vars_name(const char *uuid)
+{
+	return g_strconcat(uuid, ".vars", NULL);
+}
+
+char *firmware_vars_path(const Definition *definition, const char *nvram)
+{
+	const DefinitionFirmware *firmware = &definition->firmware;
+	g_autofree char *name = vars_name(definition->uuid);
+
+	if (firmware->vars || !firmware->vars_template)
+		return g_strdup(firmware->vars);
+	return g_build_filename(nvram, name, NULL);
+}
+
+static bool check_file(const char *key, const char *path, int mode, GError **error)
+{
+	int errno_value;
+
+	if (access(path, mode) == 0 && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+		return true;
+	errno_value = access(path, mode) == 0 ? EISDIR : errno;
+	g_set_error(error, CORE_ERROR, CORE_ERROR_START_FAILED, "firmware.%s: %s cannot be %s: %s", key,
+		    path, mode & W_OK ? "written" : "read",
+		    errno_value == EISDIR ? "it is no regular file" : g_strerror(errno_value));
+	return false;
+}
+
+static bool copy_template(const char *template, const char *vars, GError **error)
+{
+	g_autofree char *from_directory = NULL, *from_name = g_path_get_basename(template);
+	g_autofree char *to_directory = g_path_get_dirname(vars), *to_name = g_path_get_basename(vars);
+	/* A template is often a link to the one of several that fits; what is not followed is a link in
+	 * place of the file itself. */
+	g_autofree char *resolved = realpath(template, NULL);
+	g_autofree char *contents = NULL;
+	size_t length = 0;
+
+	if (resolved) {
+		g_free(from_name);
+		from_name = g_path_get_basename(resolved);
+	}
+	from_directory = g_path_get_dirname(resolved ? resolved : template);
+	contents = atomic_file_read(from_directory, from_name, FIRMWARE_VARS_MAX, &length, error);
+	if (!contents) {
+		g_prefix_error(error, "firmware.vars-template: ");
+		return false;
+	}
+	if (!atomic_file_write(to_directory, to_name, contents, length, 0600, error)) {
+		g_prefix_error(error, "firmware.vars: %s: ", vars);
+		return false;
+	}
+	return true;
+}
+
+bool firmware_prepare(const Definition *definition, const char *nvram, GError **error)
+{
+	const DefinitionFirmware *firmware = &definition->firmware;
+	g_autofree char *vars = firmware_vars_path(definition, nvram);
+
+	if (firmware->code && !check_file("code", firmware->code, R_OK, error))
+		return false;
+	if (!vars)
+		return true;
+	if (firmware->vars_template && access(vars, F_OK) != 0 && errno == ENOENT &&
+	    (!check_file("vars-template", firmware->vars_template, R_OK, error) ||
+	     !copy_template(firmware->vars_template, vars, error)))
+		return false;
+	return check_file("vars", vars, R_OK | W_OK, error);
+}
+
+bool firmware_remove_vars(const char *nvram, const char *uuid, GError **error)
+{
+	g_autofree char *name = vars_name(uuid);
+
+	return atomic_file_remove(nvram, name, error);
+}
