@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <stdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "domain-fixture.h"
@@ -249,6 +250,27 @@ static void test_timeout(DomainFixture *fixture, const void *data)
 	g_assert_false(domain_get_has_saved_state(domain));
 }
 
+/* The disk is full already: not even the header fits. QEMU is not troubled, and the guest has not stood still. */
+static void test_no_room(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	struct rlimit before, small;
+	g_auto(Answer) answer = { 0 };
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+	small = (struct rlimit){ 100, before.rlim_max };
+	g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
+	domain_save(domain, NULL, -1, on_answer, &answer);
+	answer_wait(fixture, &answer);
+	g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+	answer_wait_error(fixture, &answer, CORE_ERROR_IO, ".state.partial: cannot be written");
+	g_assert_false(has_file(fixture, domain, ".state.partial"));
+	g_assert_false(domain_get_has_saved_state(domain));
+	assert_log(fixture, domain, "[\"cont\"]");
+	fixture_expect(fixture, domain, NULL);
+}
+
 /* The disk is full: told as QEMU tells it, and the guest goes on. */
 static void test_fails(DomainFixture *fixture, const void *data)
 {
@@ -489,6 +511,7 @@ int main(int argc, char **argv)
 	ADD("foreign", test_foreign);
 	ADD("other-version", test_other_version);
 	ADD("timeout", test_timeout);
+	ADD("no-room", test_no_room);
 	ADD("fails", test_fails);
 	ADD("monitor-lost", test_monitor_lost);
 	ADD("monitor-lost-paused", test_monitor_lost_paused);
