@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json-text.h"
 
@@ -15,6 +16,7 @@ struct QmpCall {
 	char *command;
 	char *line;                     /* while waiting */
 	size_t line_length;
+	int fd;                         /* while waiting; -1: none */
 	GError *error;                  /* on the list ended */
 	QmpReplyCallback callback;
 	void *userdata;
@@ -39,11 +41,19 @@ struct QmpCalls {
 	size_t n_bytes;                 /* of the lines of waiting and in_flight */
 };
 
+static void drop_line(QmpCall *call)
+{
+	g_clear_pointer(&call->line, g_free);
+	if (call->fd >= 0)
+		(void)close(call->fd);
+	call->fd = -1;
+}
+
 static void call_free(QmpCall *call)
 {
 	g_clear_error(&call->error);
 	g_free(call->command);
-	g_free(call->line);
+	drop_line(call);
 	g_free(call);
 }
 
@@ -111,7 +121,7 @@ static void clear_deadline(QmpCall *call)
 static void put_on_ended(QmpCalls *calls, QmpCall *call, GError *error)
 {
 	clear_deadline(call);
-	g_clear_pointer(&call->line, g_free);
+	drop_line(call);
 	call->error = error;
 	g_queue_push_tail_link(&calls->ended, &call->link);
 }
@@ -139,8 +149,8 @@ uint64_t qmp_calls_new_id(QmpCalls *calls)
 	return ++calls->last_id;
 }
 
-uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments,
-		   int timeout_ms, QmpReplyCallback callback, void *userdata)
+uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments, int fd,
+		       int timeout_ms, QmpReplyCallback callback, void *userdata)
 {
 	QmpCall *call = g_new0(QmpCall, 1);
 	bool too_many = calls->n_pending >= QMP_MONITOR_CALLS_MAX;
@@ -151,6 +161,7 @@ uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNo
 	call->callback = callback;
 	call->userdata = userdata;
 	call->timeout_ms = timeout_ms;
+	call->fd = fd;
 	calls->n_pending++;
 
 	if (too_many) {
@@ -191,7 +202,7 @@ static Place *find_place(QmpCalls *calls, uint64_t id)
 	return NULL;
 }
 
-void qmp_calls_send(QmpCalls *calls, GString *out)
+void qmp_calls_send(QmpCalls *calls, GString *out, GArray *fds)
 {
 	QmpCall *call;
 	Place *place;
@@ -200,8 +211,14 @@ void qmp_calls_send(QmpCalls *calls, GString *out)
 		g_queue_unlink(&calls->waiting, &call->link);
 		g_hash_table_remove(calls->waiting_by_id, &call->id);
 		*place = (Place){ .id = call->id, .line_length = call->line_length, .call = call };
+		if (call->fd >= 0) {
+			const QmpOutFd fd = { out->len, call->fd };
+
+			g_array_append_val(fds, fd);
+			call->fd = -1;
+		}
 		g_string_append_len(out, call->line, (gssize)call->line_length);
-		g_clear_pointer(&call->line, g_free);
+		drop_line(call);
 	}
 }
 

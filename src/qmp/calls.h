@@ -30,16 +30,23 @@ void qmp_calls_skip_ids(QmpCalls *calls, uint64_t id);
 /* Calls that have not ended are freed without their callback. */
 QmpCalls *qmp_calls_free(QmpCalls *calls);
 
-/* As qmp_monitor_execute(); now in microseconds of the monotonic clock. Returns the call's number; if a bound
- * is reached it is on the list "ended" at once. */
-uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments,
-		   int timeout_ms, QmpReplyCallback callback, void *userdata);
+/* As qmp_monitor_execute(); now in microseconds of the monotonic clock. fd goes with the command (-1: none), and is
+ * taken over. Returns the call's number; if a bound is reached it is on the list "ended" at once. */
+uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNode *arguments, int fd,
+		       int timeout_ms, QmpReplyCallback callback, void *userdata);
 
 /* The number for a command that is sent outside of this list (qmp_capabilities). */
 uint64_t qmp_calls_new_id(QmpCalls *calls);
 
-/* Appends waiting calls to out as long as there are places in flight. */
-void qmp_calls_send(QmpCalls *calls, GString *out);
+/* A descriptor, and the byte of the output that it has to go with. */
+typedef struct QmpOutFd {
+	size_t at;
+	int fd;
+} QmpOutFd;
+
+/* Appends waiting calls to out as long as there are places in flight, and their descriptors to fds (QmpOutFd),
+ * whose owner they have then. */
+void qmp_calls_send(QmpCalls *calls, GString *out, GArray *fds);
 
 /* The reply with this id has come: gives its place in flight free. False if the id is unknown;
  * *ret_call is NULL if the call had timed out. The caller ends the call. */

@@ -62,7 +62,8 @@ struct QmpMonitor {
 	QmpCalls *calls;
 	GString *out;
 	size_t out_done;                /* bytes of out that are written */
-	int out_fd;                     /* goes with the next bytes; -1: none */
+	GArray *out_fds;                /* QmpOutFd, of what is not written yet, in order */
+	int next_fd;                    /* of the command that comes next; -1: none */
 
 	QmpMessage *greeting;           /* until ready() */
 	uint64_t handshake_id;
@@ -99,6 +100,7 @@ static void leave(QmpMonitor *monitor)
 	qmp_calls_free(monitor->calls);
 	qmp_framer_free(monitor->framer);
 	g_string_free(monitor->out, TRUE);
+	g_array_unref(monitor->out_fds);
 	qmp_message_free(monitor->greeting);
 	g_queue_clear_full(&monitor->early, message_free);
 	g_free(monitor);
@@ -151,21 +153,35 @@ static void update_deadline(QmpMonitor *monitor)
 static void update_calls(QmpMonitor *monitor)
 {
 	if (monitor->state == STATE_READY && !monitor->write_errno) {
-		qmp_calls_send(monitor->calls, monitor->out);
+		qmp_calls_send(monitor->calls, monitor->out, monitor->out_fds);
 		update_handle(monitor);
 	}
 	update_deadline(monitor);
 }
 
-static void drop_descriptor(QmpMonitor *monitor)
+static void drop_next_fd(QmpMonitor *monitor)
 {
-	if (monitor->out_fd >= 0)
-		close(monitor->out_fd);
-	monitor->out_fd = -1;
+	if (monitor->next_fd >= 0)
+		close(monitor->next_fd);
+	monitor->next_fd = -1;
+}
+
+static QmpOutFd *get_out_fd(QmpMonitor *monitor, unsigned i)
+{
+	return i < monitor->out_fds->len ? &g_array_index(monitor->out_fds, QmpOutFd, i) : NULL;
+}
+
+/* The first n: sent, or not to be sent any more. */
+static void drop_out_fds(QmpMonitor *monitor, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		close(get_out_fd(monitor, i)->fd);
+	g_array_remove_range(monitor->out_fds, 0, n);
 }
 
 static void drop_output(QmpMonitor *monitor)
 {
+	drop_out_fds(monitor, monitor->out_fds->len);
 	monitor->out_done = 0;
 	g_string_truncate(monitor->out, 0);
 	if (monitor->out->allocated_len <= OUT_KEEP_MAX)
@@ -183,7 +199,7 @@ static void disconnect(QmpMonitor *monitor)
 	close(monitor->fd);
 	monitor->fd = -1;
 	loop_update_timeout(monitor->loop, monitor->handshake_timeout, LOOP_DISABLED);
-	drop_descriptor(monitor);
+	drop_next_fd(monitor);
 	drop_output(monitor);
 }
 
@@ -443,17 +459,21 @@ static void read_some(QmpMonitor *monitor, bool hung_up)
 		close_lost(monitor, "the monitor hung up%s", partial_text(monitor));
 }
 
+/* A descriptor goes with the first byte of its command, and no other command goes with it. */
 static ssize_t send_out(QmpMonitor *monitor)
 {
-	struct iovec bytes = { monitor->out->str + monitor->out_done,
-			       monitor->out->len - monitor->out_done };
+	const QmpOutFd *first = get_out_fd(monitor, 0);
+	bool has_fd = first && first->at == monitor->out_done;
+	const QmpOutFd *next = get_out_fd(monitor, has_fd ? 1 : 0);
+	size_t end = next ? next->at : monitor->out->len;
+	struct iovec bytes = { monitor->out->str + monitor->out_done, end - monitor->out_done };
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr alignment;
 	} control = { { 0 } };
 	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
 
-	if (monitor->out_fd >= 0) {
+	if (has_fd) {
 		struct cmsghdr *header;
 
 		message.msg_control = control.space;
@@ -462,7 +482,7 @@ static ssize_t send_out(QmpMonitor *monitor)
 		header->cmsg_level = SOL_SOCKET;
 		header->cmsg_type = SCM_RIGHTS;
 		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &monitor->out_fd, sizeof(int));
+		memcpy(CMSG_DATA(header), &first->fd, sizeof(int));
 	}
 	return sendmsg(monitor->fd, &message, MSG_NOSIGNAL);
 }
@@ -481,7 +501,8 @@ static void write_some(QmpMonitor *monitor)
 		kick(monitor);
 		return;
 	}
-	drop_descriptor(monitor);
+	if (get_out_fd(monitor, 0) && get_out_fd(monitor, 0)->at == monitor->out_done)
+		drop_out_fds(monitor, 1);
 	monitor->out_done += (size_t)n;
 	if (monitor->out_done == monitor->out->len)
 		drop_output(monitor);
@@ -579,7 +600,8 @@ static QmpMonitor *monitor_new(Loop *loop, int fd, int handshake_ms, State state
 	monitor->handler = handler;
 	monitor->userdata = userdata;
 	monitor->fd = fd;
-	monitor->out_fd = -1;
+	monitor->next_fd = -1;
+	monitor->out_fds = g_array_new(FALSE, FALSE, sizeof(QmpOutFd));
 	monitor->handle = -1;
 	monitor->reading = true;
 	monitor->state = state;
@@ -650,8 +672,9 @@ uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode 
 
 	g_assert(command);
 
-	id = qmp_calls_add(monitor->calls, g_get_monotonic_time(), command, arguments, timeout_ms,
-			   callback, userdata);
+	id = qmp_calls_add(monitor->calls, g_get_monotonic_time(), command, arguments,
+			   monitor->next_fd, timeout_ms, callback, userdata);
+	monitor->next_fd = -1;
 	if (is_over(monitor))
 		qmp_calls_fail_all(monitor->calls, CORE_ERROR_MONITOR_LOST, "the monitor is closed");
 	/* While the monitor is being freed the list is run by qmp_monitor_free(). */
@@ -675,9 +698,9 @@ void qmp_monitor_send_descriptor(QmpMonitor *monitor, int fd)
 {
 	if (is_over(monitor))
 		return;
-	drop_descriptor(monitor);
+	drop_next_fd(monitor);
 	/* Without a copy "getfd" says that it got none, which is as good an answer as any. */
-	monitor->out_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	monitor->next_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading)

@@ -90,9 +90,9 @@ uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode 
  * this returns. One that has been sent goes on as it was; so nothing is known of what QEMU does with it. */
 void qmp_monitor_cancel(QmpMonitor *monitor, uint64_t call);
 
-/* The next bytes that are written carry a copy of fd (SCM_RIGHTS), for the command "getfd" that is to be
- * executed next: QEMU keeps the descriptor that came last until that command takes it. fd stays the
- * caller's. */
+/* The command that is executed next (getfd, add-fd) carries a copy of fd (SCM_RIGHTS), however long it waits to be
+ * sent, and whatever is sent before it: QEMU keeps the descriptor that came last until a command takes it, and reads
+ * no further before a command is done. fd stays the caller's. */
 void qmp_monitor_send_descriptor(QmpMonitor *monitor, int fd);
 
 /* Stops and restarts reading (flow control): what is not read stays with QEMU. Time-outs go on.
