@@ -13,6 +13,7 @@
 static const char *const signatures[] = {
 	[BUS_OPTION_BOOLEAN] = "b",
 	[BUS_OPTION_STRING] = "s",
+	[BUS_OPTION_NUMBER] = "u",
 	[BUS_OPTION_DURATION] = "t",
 	[BUS_OPTION_DESCRIPTORS] = "a{uh}",
 };
@@ -59,6 +60,8 @@ static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_e
 		if (r >= 0)
 			*(const char **)option->ret_value = string;
 		return r;
+	case BUS_OPTION_NUMBER:
+		return sd_bus_message_read(message, "v", signature, option->ret_value);
 	case BUS_OPTION_DURATION:
 		r = sd_bus_message_read(message, "v", signature, &number);
 		if (r >= 0)

@@ -189,6 +189,42 @@ static int method_get_definition(sd_bus_message *message, void *userdata, sd_bus
 	return sd_bus_reply_method_return(message, "s", text);
 }
 
+static void on_screenshot(Domain *domain, int fd, const GError *error, void *userdata)
+{
+	MethodCall *call = userdata;
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (error) {
+		method_call_done(domain, NULL, error, call);
+		return;
+	}
+	r = method_call_new_reply(call, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "h", fd);
+	method_call_reply(call, domain, reply, r);
+}
+
+static int method_screenshot(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	const char *device = NULL;
+	uint32_t head = UINT32_MAX;
+	int timeout_ms = DOMAIN_CALL_TIMEOUT_MS;
+	const BusOption options[] = {
+		{ "device", BUS_OPTION_STRING, &device },
+		{ "head", BUS_OPTION_NUMBER, &head },
+		{ "timeout", BUS_OPTION_DURATION, &timeout_ms },
+	};
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+
+	if (r < 0)
+		return r;
+	domain_screenshot(object.domain, device, head == UINT32_MAX ? -1 : (int64_t)head, timeout_ms,
+			  on_screenshot, method_call_new(object.service, message));
+	return 1;
+}
+
 static int method_save(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	const DomainObject object = *(DomainObject *)userdata;
@@ -246,6 +282,8 @@ const sd_bus_vtable domain_interface_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Undefine", OPTIONS, NO_RESULT, method_undefine, 0),
 	SD_BUS_METHOD_WITH_ARGS("GetDefinition", OPTIONS, SD_BUS_RESULT("s", definition),
 				method_get_definition, 0),
+	SD_BUS_METHOD_WITH_ARGS("Screenshot", OPTIONS, SD_BUS_RESULT("h", picture), method_screenshot,
+				0),
 	SD_BUS_METHOD_WITH_ARGS("Save", OPTIONS, NO_RESULT, method_save, 0),
 	SD_BUS_METHOD_WITH_ARGS("DropSavedState", SD_BUS_NO_ARGS, NO_RESULT,
 				method_drop_saved_state, 0),

@@ -101,6 +101,14 @@ void domain_call_getfd(Domain *domain, const char *name, int fd, QmpReplyCallbac
 		    userdata);
 }
 
+void domain_call_add_fd(Domain *domain, JsonNode *arguments, int fd, int timeout_ms,
+			QmpReplyCallback callback, void *userdata)
+{
+	if (domain->monitor)
+		qmp_monitor_send_descriptor(domain->monitor, fd);
+	domain_call(domain, "add-fd", arguments, timeout_ms, callback, userdata);
+}
+
 static void on_order(JsonNode *result, const GError *error, void *userdata)
 {
 	Domain *domain = userdata;

@@ -370,6 +370,7 @@ void domain_drop_monitor(Domain *domain)
 	/* Ends the pending calls; their callbacks must not find the monitor any more. */
 	qmp_monitor_free(monitor);
 	operations_forget_calls(domain);
+	screenshot_forget_descriptor(domain);
 	if (monitor && domain->host)
 		set_connected(domain, false);
 }

@@ -47,6 +47,7 @@
  *   command.c     suspend, resume, ...; any command
  *   stop.c        shutdown, destroy
  *   reboot.c      reboot
+ *   screenshot.c  a picture of a display
  *   run-end.c     from the exit of QEMU to `stopped`
  *
  * Everything here: event thread only, except domain/launch.h, domain/run-file.h and domain/saved-state.h.
@@ -190,6 +191,9 @@ struct Domain {
 	Operation *reboot;            /* the reboot in progress, also in operations */
 	Save *save;
 	PanicDump *dump;
+	int screenshot_fd;            /* QEMU writes to it; -1: none yet */
+	uint64_t screenshot_adding;   /* the operation by which QEMU is being given it; 0: none */
+	int64_t screenshot_number;    /* which it is in QEMU, since it was connected; -1: not known */
 	FilterWatch *filter_watch;
 	GHashTable *devices;          /* id -> DomainDevice */
 	GHashTable *backends;         /* id -> Backends */
@@ -304,6 +308,9 @@ uint64_t domain_call(Domain *domain, const char *command, JsonNode *arguments, i
 /* QEMU gets a copy of fd, by that name. fd stays the caller's, open until the callback. */
 void domain_call_getfd(Domain *domain, const char *name, int fd, QmpReplyCallback callback,
 		       void *userdata);
+/* The same for a set of descriptors; arguments are those of add-fd. */
+void domain_call_add_fd(Domain *domain, JsonNode *arguments, int fd, int timeout_ms,
+			QmpReplyCallback callback, void *userdata);
 /* A call that nobody waits for; a refusal is logged. */
 void domain_order(Domain *domain, const char *command, JsonNode *arguments);
 
@@ -399,6 +406,11 @@ JsonNode *save_make_uri(void);
 void saved_resynced(Domain *domain, const char *run_state);
 /* The guest has gone on from it. */
 void saved_drop_used(Domain *domain);
+/* screenshot.c */
+/* The connection is gone, and QEMU may close what came by it. */
+void screenshot_forget_descriptor(Domain *domain);
+/* Nothing of the run is left. */
+void screenshot_clear(Domain *domain);
 
 /* restore.c */
 /* Worker: looks at the state before there is a QEMU. definition: what the next start would use, which becomes what was

@@ -8,6 +8,7 @@ Domain *domain_new(const DomainHost *host, Definition *definition, bool persiste
 	Domain *domain = g_new0(Domain, 1);
 
 	domain->ref_count = 1;
+	domain->screenshot_fd = -1;
 	domain->host = host;
 	domain->uuid = g_strdup(definition->uuid);
 	domain->definition = definition;
@@ -52,6 +53,7 @@ static void clear_run(Domain *domain)
 	channels_clear(domain);
 	display_clear(domain);
 	migration_clear(domain);
+	screenshot_clear(domain);
 	g_clear_pointer(&domain->emulator, g_free);
 	g_clear_pointer(&domain->accelerator, g_free);
 	g_clear_pointer(&domain->directory, g_free);

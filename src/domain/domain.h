@@ -268,6 +268,13 @@ void domain_reboot(Domain *domain, int force_after_ms, DomainDone done, void *us
 void domain_save(Domain *domain, const char *path, int timeout_ms, DomainDone done, void *userdata);
 /* CORE_ERROR_WRONG_STATE if there is none. */
 void domain_drop_saved_state(Domain *domain, DomainDone done, void *userdata);
+/* A picture of a display, as PNG. device: id of the device, or QOM path; NULL: the first. head: of that device; -1: the
+ * first. done gets a sealed file in memory, which it may keep a copy of, or -1 and the error. */
+#define DOMAIN_SCREENSHOT_SIZE_MAX  (64u * 1024 * 1024)
+/* One at a time: CORE_ERROR_LIMIT_EXCEEDED. */
+typedef void (*DomainScreenshotDone)(Domain *domain, int fd, const GError *error, void *userdata);
+void domain_screenshot(Domain *domain, const char *device, int64_t head, int timeout_ms,
+		       DomainScreenshotDone done, void *userdata);
 /* Operations that are one QMP command: reset, suspend, resume, wakeup, inject-nmi. */
 void domain_command(Domain *domain, DomainOperation operation, DomainDone done, void *userdata);
 /* A bus cuts off who sends more than it takes. */

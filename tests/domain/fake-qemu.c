@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake-qemu-files.h"
+
 /*
  * A program in the part of QEMU: it understands of a command line what the service needs (the listening
  * descriptor of the monitor, -pidfile, -device), speaks QMP, and keeps no guest. How it misbehaves is
@@ -37,6 +39,7 @@
  *   reply:COMMAND=JSON  answers COMMAND with that; "" takes it back
  *   qom:PATH=JSON       what qom-get returns of a property: its object's path, "/", its name
  *
+ * screendump writes the beginning of a PNG, or what picture=TEXT says; with picture-size=large more than is taken.
  * dump-guest-memory writes "dump" to the descriptor that getfd gave it; its end has to be emitted.
  *
  * Commands of its own: x-set {KEY: VALUE}, x-emit {"events": [...], "after": BOOLEAN} (the reply comes
@@ -300,10 +303,13 @@ static void query_dump(gint64 id, JsonObject *arguments)
 
 static void getfd(gint64 id, JsonObject *arguments)
 {
+	/* The number is the answer to add-fd; getfd's is not read. */
+	g_autofree char *result = g_strdup_printf("{\"fd\": %d}", received);
+
 	if (received < 0)
 		refuse(id, "GenericError", "no file descriptor supplied");
 	else
-		reply(id, "{}");
+		reply(id, result);
 }
 
 static void dump_guest_memory(gint64 id, JsonObject *arguments)
@@ -329,8 +335,7 @@ static void dump_guest_memory(gint64 id, JsonObject *arguments)
 static void migrate(gint64 id, JsonObject *arguments)
 {
 	if (is_set("migrate", "complete")) {
-		if (write(received, "state", 5) != 5)
-			_exit(3);
+		fake_write_state(received);
 		status = "postmigrate";
 		g_hash_table_replace(settings, g_strdup("migration"), g_strdup("completed"));
 		emit("MIGRATION", "{\"status\": \"active\"}");
@@ -341,12 +346,7 @@ static void migrate(gint64 id, JsonObject *arguments)
 
 static void migrate_incoming(gint64 id, JsonObject *arguments)
 {
-	char bytes[16];
-
-	if (read(received, bytes, sizeof(bytes)) != 5 || memcmp(bytes, "state", 5) != 0) {
-		g_printerr("fake-qemu: load of migration failed\n");
-		_exit(1);
-	}
+	fake_read_state(received);
 	status = "paused";
 	emit("MIGRATION", "{\"status\": \"completed\"}");
 	reply(id, "{}");
@@ -512,6 +512,16 @@ static void x_close(gint64 id, JsonObject *arguments)
 	drop_connection();
 }
 
+static void screendump(gint64 id, JsonObject *arguments)
+{
+	if (fake_write_picture(get_string(arguments, "filename"),
+			       g_hash_table_lookup(settings, "picture"),
+			       is_set("picture-size", "large")))
+		reply(id, "{}");
+	else
+		refuse(id, "GenericError", "cannot be written");
+}
+
 static _Noreturn void x_exit(gint64 id, JsonObject *arguments)
 {
 	leave((int)json_object_get_int_member(arguments, "status"));
@@ -521,6 +531,7 @@ static const struct {
 	const char *name;
 	void (*run)(gint64 id, JsonObject *arguments);
 } rows[] = {
+	{ "add-fd", getfd },
 	{ "block-job-cancel", accept_it },
 	{ "block-set-write-threshold", accept_it },
 	{ "blockdev-add", accept_it },
@@ -553,6 +564,7 @@ static const struct {
 	{ "query-status", run_state },
 	{ "query-version", query_version },
 	{ "quit", quit },
+	{ "screendump", screendump },
 	{ "set-action", set_action },
 	{ "stop", stop },
 	{ "system_powerdown", system_powerdown },
@@ -739,24 +751,12 @@ static _Noreturn void run(int signals)
 
 /* ---- the command line ---- */
 
-static void read_settings(const char *text)
-{
-	g_auto(GStrv) parts = g_strsplit(text, ";", -1);
-
-	for (unsigned i = 0; parts[i]; i++) {
-		g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
-
-		if (pair[0] && pair[1])
-			g_hash_table_replace(settings, g_strdup(pair[0]), g_strdup(pair[1]));
-	}
-}
-
 static void read_option(const char *option, const char *value)
 {
 	g_autoptr(JsonNode) node = NULL;
 
 	if (g_str_equal(option, "-fake")) {
-		read_settings(value);
+		fake_read_settings(settings, value);
 	} else if (g_str_equal(option, "-chardev") && strstr(value, "id=vmherald-monitor")) {
 		listener = atoi(strstr(value, "fd=") + strlen("fd="));
 	} else if (g_str_equal(option, "-pidfile")) {

@@ -2,12 +2,13 @@
 """How a domain ends, or nearly ends: each way gives one `stopped` with what is known about it, and
 soon; what the guest does to itself (watchdog, panic, sleep, reset) is told as what it is."""
 import os
+import re
 import signal
 import statistics
 
 import harness
 import life
-from harness import GLib
+from harness import GLib, wait_until
 
 REPETITIONS = 9
 # What the service is to keep up is 10 ms. A busy machine must not make a test fail, so only what no
@@ -347,6 +348,21 @@ class Resets(life.LifeCase):
 
     def test_nmi(self):
         self.domain.call("Domain", "InjectNMI")
+        self.check_unharmed()
+
+    def test_nmi_arrives(self):
+        """The test puts a handler of its own in the place of the firmware's, which leaves a mark."""
+        handler, mark = 0x7000, 0x7100
+        # Real mode, vector 2; the firmware waits for its next boot there, asleep between interrupts.
+        wait_until(lambda: "HLT=1" in (state := self.domain.hmp("info registers")) and
+                   re.search(r"CR0=[0-9a-f]*0 ", state), "the firmware to stand still in real mode")
+        with self.domain.qtest() as qtest:
+            # mov byte ptr cs:[mark], 0x55; iret
+            qtest.write(handler, bytes((0x2e, 0xc6, 0x06, mark & 0xff, mark >> 8, 0x55, 0xcf)))
+            qtest.write(2 * 4, handler.to_bytes(2, "little") + bytes(2))
+            self.assertEqual(b"\0", qtest.read(mark, 1))
+            self.domain.call("Domain", "InjectNMI")
+            wait_until(lambda: qtest.read(mark, 1) == b"\x55", "the guest to take the interrupt")
         self.check_unharmed()
 
     def test_on_reboot_stop(self):

@@ -128,6 +128,7 @@ static const char *const accepted[DOMAIN_OPERATION_MAX] = {
 	[DOMAIN_OPERATION_RESUME] =        "...X..X.",
 	[DOMAIN_OPERATION_WAKEUP] =        "....X...",
 	[DOMAIN_OPERATION_INJECT_NMI] =    "..X.....",
+	[DOMAIN_OPERATION_SCREENSHOT] =    "..XXXXX.",
 	[DOMAIN_OPERATION_SAVE] =          "..XX....",
 	[DOMAIN_OPERATION_UNDEFINE] =      "X.......",
 	[DOMAIN_OPERATION_ATTACH_DEVICE] = "..XXX.X.",

@@ -10,6 +10,7 @@ typedef struct Options {
 	bool paused;
 	const char *path;
 	int timeout;
+	uint32_t head;
 } Options;
 
 /* The message must live as long as the string that was read from it. */
@@ -19,6 +20,7 @@ static int read_options(sd_bus_message *message, Options *options, sd_bus_error 
 		{ "paused", BUS_OPTION_BOOLEAN, &options->paused },
 		{ "path", BUS_OPTION_STRING, &options->path },
 		{ "timeout", BUS_OPTION_DURATION, &options->timeout },
+		{ "head", BUS_OPTION_NUMBER, &options->head },
 	};
 
 	bus_seal(message);
@@ -31,13 +33,14 @@ static void test_all(BusFixture *fixture, const void *data)
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	Options options = { .timeout = -1 };
 
-	g_assert_cmpint(sd_bus_message_append(message, "a{sv}", 3, "timeout", "t", UINT64_C(1500000),
-					      "paused", "b", 1, "path", "s", "/a"), >=, 0);
+	g_assert_cmpint(sd_bus_message_append(message, "a{sv}", 4, "timeout", "t", UINT64_C(1500000),
+					      "head", "u", UINT32_MAX, "paused", "b", 1, "path", "s", "/a"), >=, 0);
 	g_assert_cmpint(read_options(message, &options, &error), >=, 0);
 	g_assert_false(sd_bus_error_is_set(&error));
 	g_assert_true(options.paused);
 	g_assert_cmpstr(options.path, ==, "/a");
 	g_assert_cmpint(options.timeout, ==, 1500);
+	g_assert_cmpuint(options.head, ==, UINT32_MAX);
 	/* The whole array was read. */
 	g_assert_cmpint(sd_bus_message_at_end(message, true), >, 0);
 }
@@ -118,7 +121,7 @@ static void test_unknown(BusFixture *fixture, const void *data)
 					      UINT64_C(1)), >=, 0);
 	/* It says what is wrong and what there is. */
 	assert_refused(read_options(message, &options, &error), &error,
-		       (const char *const[]){ "'Timeout'", "paused, path, timeout", NULL });
+		       (const char *const[]){ "'Timeout'", "paused, path, timeout, head", NULL });
 }
 
 static void test_wrong_type(BusFixture *fixture, const void *data)
@@ -128,7 +131,7 @@ static void test_wrong_type(BusFixture *fixture, const void *data)
 	} rows[] = {
 		{ "paused", "s" }, { "paused", "t" }, { "path", "b" }, { "path", "o" },
 		{ "timeout", "u" }, { "timeout", "x" }, { "timeout", "d" }, { "timeout", "s" },
-		{ "paused", "v" }, { "path", "as" },
+		{ "head", "x" }, { "head", "s" }, { "head", "b" }, { "paused", "v" }, { "path", "as" },
 	};
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
