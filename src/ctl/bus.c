@@ -106,6 +106,9 @@ CtlExit bus_append_options(sd_bus_message *message, const BusOption *options)
 		else if (options->microseconds && *options->microseconds != BUS_NO_DURATION)
 			r = sd_bus_message_append(message, "{sv}", options->key, "t",
 						  *options->microseconds);
+		else if (options->number && *options->number >= 0)
+			r = sd_bus_message_append(message, "{sv}", options->key, "u",
+						  (uint32_t)*options->number);
 	}
 	if (r >= 0)
 		r = sd_bus_message_close_container(message);

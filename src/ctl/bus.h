@@ -31,6 +31,7 @@ typedef struct BusOption {
 	const char *text;           /* s */
 	bool flag;                  /* b */
 	uint64_t *microseconds;     /* t; BUS_NO_DURATION: not set */
+	const int *number;          /* u; negative: not set */
 } BusOption;
 
 #define BUS_NO_DURATION UINT64_MAX

@@ -55,6 +55,7 @@ INTERFACES = """<node>
   <method name="InjectNMI"/>
   <method name="Save"><arg type="a{sv}"/></method>
   <method name="DropSavedState"/>
+  <method name="Screenshot"><arg type="a{sv}"/><arg type="h" direction="out"/></method>
   <method name="Undefine"><arg type="a{sv}"/></method>
   <method name="GetDefinition"><arg type="a{sv}"/><arg type="s" direction="out"/></method>
   <method name="SetAutostart"><arg type="b"/></method>
@@ -138,6 +139,7 @@ class FakeService:
         self.properties = {}        # interface -> GLib.Variant("a{sv}")
         self.explicit = {}          # (interface, property) -> GLib.Variant; not what GetAll answers with
         self.answers = {}           # member -> value, Failure or function of the arguments
+        self.descriptors = {}       # member -> descriptors that go with the answer
         self.held = set()           # members that are not answered yet
         self.invocations = []
         self.sequence = 0
@@ -213,7 +215,10 @@ class FakeService:
         except Failure as failure:
             invocation.return_dbus_error(failure.name, failure.text)
             return
-        invocation.return_value(value)
+        descriptors = Gio.UnixFDList()
+        for descriptor in self.descriptors.get(member, []):
+            descriptors.append(descriptor)
+        invocation.return_value_with_unix_fd_list(value, descriptors)
 
     def _find(self, path):
         for uuid, domain in self.domains.items():

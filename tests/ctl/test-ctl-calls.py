@@ -121,6 +121,40 @@ class Calls(Case):
         self.assertEqual((outcome.code, outcome.out), (1, ""))
         self.assertIn("too many", outcome.err)
 
+    def test_screenshot(self):
+        """Any bytes are copied, into a new file, over an old one, and to the standard output."""
+        content = bytes(range(256)) * 1000
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = os.path.join(folder, "source"), os.path.join(folder, "a picture.png")
+            with open(source, "wb") as file:
+                file.write(content)
+            self.fake.answers["Screenshot"] = GLib.Variant("(h)", (0,))
+
+            def take(*arguments):
+                with open(source, "rb") as file:
+                    self.fake.descriptors["Screenshot"] = [file.fileno()]
+                    done = subprocess.run([tap.PROGRAM, f"--address={self.bus.address}", "screenshot",
+                                           "vm", *arguments], capture_output=True, check=False,
+                                          env=tap.environment(), timeout=DEADLINE)
+                return done.returncode, done.stdout, done.stderr
+
+            for _ in range(2):
+                self.assertEqual(take(target), (0, b"", b""))
+                with open(target, "rb") as file:
+                    self.assertEqual(file.read(), content)
+                with open(target, "ab") as file:
+                    file.write(b"longer than before")
+            self.assertEqual(self.fake.calls[-1], (PATH, SERVICE + ".Domain", "Screenshot", ({},)))
+            self.assertEqual(take("-", "--device=video0", "--head=1"), (0, content, b""))
+            self.assertEqual(self.fake.calls[-1][3], ({"device": "video0", "head": 1},))
+            code, out, err = take(os.path.join(folder, "nowhere", "x"))
+            self.assertEqual((code, out), (1, b""))
+            self.assertIn(b"nowhere/x: No such file", err)
+            self.assertEqual(take("/dev/full")[0], 1)
+            self.fake.answers["Screenshot"] = Failure("QemuError", "no console")
+            self.assertEqual(take(target + "2"), (1, b"", b"vmheraldctl: no console\n"))
+            self.assertFalse(os.path.exists(target + "2"))
+
     def test_define_from_file_and_standard_input(self):
         self.fake.answers["DefineDomain"] = GLib.Variant("(o)", (PATH,))
         text = '{"name": "täst"}'

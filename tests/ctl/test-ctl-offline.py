@@ -13,7 +13,7 @@ from tap import run
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 
 VERBS = ["list", "show", "definition", "validate", "define", "undefine", "create", "start", "shutdown",
-         "reboot", "reset", "destroy", "save", "drop-saved", "suspend", "resume", "wakeup", "nmi",
+         "reboot", "reset", "destroy", "save", "drop-saved", "screenshot", "suspend", "resume", "wakeup", "nmi",
          "autostart", "attach", "detach", "change-media", "balloon", "threshold", "cancel-job",
          "qmp", "events", "wait", "reload"]
 
