@@ -2,87 +2,43 @@
 #include "domain/launch.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/directories.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/unix-socket.h"
 #include "domain/firmware.h"
 #include "qemu/command-line.h"
 #include "qemu/log-file.h"
 
 /* The descriptor QEMU finds the listening socket at. */
 #define MONITOR_FD_IN_QEMU 3
-
-G_STATIC_ASSERT(sizeof(((struct sockaddr_un *)NULL)->sun_path) == 108);
-
-/* A socket's path holds 107 bytes; a folder may have a longer name. So the folder is opened and the
- * socket is named by way of that descriptor. */
-static bool make_address(int directory_fd, struct sockaddr_un *ret_address)
-{
-	ret_address->sun_family = AF_UNIX;
-	return snprintf(ret_address->sun_path, sizeof(ret_address->sun_path),
-			"/proc/self/fd/%d/" RUN_MONITOR_NAME, directory_fd) <
-	       (int)sizeof(ret_address->sun_path);
-}
-
-static int open_directory(const char *directory, GError **error)
-{
-	int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		core_error_set_errno(error, errno, "%s: cannot be opened", directory);
-	return fd;
-}
+#define MONITOR_BACKLOG    4
 
 static int make_listening_socket(const char *directory, GError **error)
 {
-	int directory_fd = open_directory(directory, error);
+	g_autofree char *path = g_build_filename(directory, RUN_MONITOR_NAME, NULL);
 	/* WARNING: non-blocking. QEMU moves a monitor's chardev to a thread of its own while it starts, and
 	 * may be told of one connection in both; the second accept() would never return (seen with 7.2). */
-	int fd = directory_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un address = { 0 };
+	int fd = unix_socket_listen(path, MONITOR_BACKLOG);
 
-	if (directory_fd < 0)
-		return -1;
-	if (fd < 0 || !make_address(directory_fd, &address) ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 4) < 0) {
-		core_error_set_errno(error, errno, "%s/" RUN_MONITOR_NAME
-				     ": the monitor's socket cannot be made", directory);
-		if (fd >= 0)
-			(void)close(fd);
-		fd = -1;
-	}
-	(void)close(directory_fd);
-	return fd;
+	if (fd < 0)
+		core_error_set_errno(error, -fd, "%s: the monitor's socket cannot be made", path);
+	return MAX(fd, -1);
 }
 
 int launch_connect(const char *directory, GError **error)
 {
-	int directory_fd = open_directory(directory, error);
-	int fd = directory_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un address = { 0 };
+	g_autofree char *path = g_build_filename(directory, RUN_MONITOR_NAME, NULL);
+	int fd = unix_socket_connect(path);
 
-	if (directory_fd < 0)
-		return -1;
-	/* Non-blocking: a full backlog (somebody else waits there) is EAGAIN, not a wait without end. */
-	if (fd < 0 || !make_address(directory_fd, &address) ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		g_set_error(error, CORE_ERROR, CORE_ERROR_MONITOR_LOST,
-			    "%s/" RUN_MONITOR_NAME ": cannot be connected to: %s", directory,
-			    g_strerror(errno));
-		if (fd >= 0)
-			(void)close(fd);
-		fd = -1;
-	}
-	(void)close(directory_fd);
-	return fd;
+	if (fd < 0)
+		g_set_error(error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "%s: cannot be connected to: %s",
+			    path, g_strerror(-fd));
+	return MAX(fd, -1);
 }
 
 static bool write_run_file(const RunFile *run, const char *directory, GError **error)
