@@ -42,8 +42,8 @@ NUMBER_GETTER(started_at, "t", (uint64_t)domain_get_started_at(domain))
 STRING_GETTER(emulator, domain_get_emulator(domain))
 STRING_GETTER(machine, domain_get_machine_type(domain))
 STRING_GETTER(accelerator, domain_get_accelerator(domain))
-NUMBER_GETTER(cpus, "u", (uint32_t)domain_get_definition(domain)->cpus)
-NUMBER_GETTER(memory, "t", domain_get_definition(domain)->memory)
+NUMBER_GETTER(cpus, "u", (uint32_t)domain_get_cpus(domain))
+NUMBER_GETTER(memory, "t", domain_get_memory(domain))
 
 static int get_log_directory(sd_bus *bus, const char *path, const char *interface, const char *property,
 			     sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -156,11 +156,13 @@ static int method_command(sd_bus_message *message, void *userdata, sd_bus_error 
 static int method_undefine(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	const DomainObject object = *(DomainObject *)userdata;
-	int r = bus_read_no_options(message, ret_error);
+	bool destroy = false;
+	const BusOption options[] = { { "destroy", BUS_OPTION_BOOLEAN, &destroy } };
+	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 
 	if (r < 0)
 		return r;
-	driver_undefine(object.service->driver, object.domain, method_call_done_empty,
+	driver_undefine(object.service->driver, object.domain, destroy, method_call_done_empty,
 			method_call_new(object.service, message));
 	return 1;
 }
@@ -173,6 +175,7 @@ static int method_get_definition(sd_bus_message *message, void *userdata, sd_bus
 				      { "command-line", BUS_OPTION_BOOLEAN, &command_line } };
 	int r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 	g_autofree char *text = NULL;
+	g_autoptr(GError) error = NULL;
 
 	if (r < 0)
 		return r;
@@ -184,6 +187,9 @@ static int method_get_definition(sd_bus_message *message, void *userdata, sd_bus
 					method_call_new(object.service, message));
 		return 1;
 	}
+	if (!domain_check_not_adopted(object.domain, "The option command-line tells how it was started, the "
+				      "properties tell what is known of it", &error))
+		return bus_error_from_gerror(ret_error, error);
 	text = definition_to_json(live ? domain_get_definition(object.domain)
 				       : domain_get_next_definition(object.domain));
 	return sd_bus_reply_method_return(message, "s", text);

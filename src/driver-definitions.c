@@ -41,6 +41,9 @@ static bool check_define(Job *job, GError **error)
 	if (!domain)
 		return true;
 	job->domain = domain_ref(domain);
+	if (!domain_check_not_adopted(domain, "Let go of it (Undefine) or wait for its end, then define "
+				      "one with this uuid", error))
+		return false;
 	job->old_name = g_strdup(domain_get_name(domain));
 	if (domain_state_is_active(domain_get_state(domain)) &&
 	    !g_str_equal(job->old_name, job->definition->name)) {
@@ -207,7 +210,7 @@ static bool store_removal(Job *job, GError **error)
 
 void driver_forget(Driver *driver, Domain *domain)
 {
-	domain_emit_undefined(domain);
+	domain_emit_undefined(domain, LIFECYCLE_REASON_REMOVED);
 	/* Started in the meantime: it goes when it stops. */
 	if (domain_state_is_active(domain_get_state(domain))) {
 		domain_set_transient(domain);
@@ -225,12 +228,59 @@ static void commit_undefine(Job *job)
 
 static const JobClass undefine_class = { NULL, check_undefine, store_removal, commit_undefine };
 
-void driver_undefine(Driver *driver, Domain *domain, DriverDone done, void *userdata)
+static void push_undefine(Driver *driver, Domain *domain, DriverDone done, void *userdata)
 {
 	Job *job = job_new(driver, &undefine_class, done, userdata);
 
 	job->domain = domain_ref(domain);
 	job_push(job);
+}
+
+typedef struct UndefineAnswer {
+	Driver *driver;
+	DriverDone done;
+	void *userdata;
+} UndefineAnswer;
+
+static UndefineAnswer *undefine_answer_new(Driver *driver, DriverDone done, void *userdata)
+{
+	UndefineAnswer *answer = g_new0(UndefineAnswer, 1);
+
+	answer->driver = driver;
+	answer->done = done;
+	answer->userdata = userdata;
+	return answer;
+}
+
+static void on_released(Domain *domain, const char *result, const GError *error, void *userdata)
+{
+	UndefineAnswer *answer = userdata;
+
+	answer->done(domain, error, answer->userdata);
+	g_free(answer);
+}
+
+/* What was transient has gone with its QEMU. */
+static void on_destroyed(Domain *domain, const char *result, const GError *error, void *userdata)
+{
+	UndefineAnswer *answer = userdata;
+
+	if (!error && domain_is_persistent(domain))
+		push_undefine(answer->driver, domain, answer->done, answer->userdata);
+	else
+		answer->done(domain, error, answer->userdata);
+	g_free(answer);
+}
+
+void driver_undefine(Driver *driver, Domain *domain, bool destroy, DriverDone done, void *userdata)
+{
+	if (destroy && domain_state_is_active(domain_get_state(domain)))
+		domain_destroy(domain, DOMAIN_DESTROY_GRACE_MS, on_destroyed,
+			       undefine_answer_new(driver, done, userdata));
+	else if (domain_is_adopted(domain))
+		domain_release(domain, on_released, undefine_answer_new(driver, done, userdata));
+	else
+		push_undefine(driver, domain, done, userdata);
 }
 
 /* ---- autostart flag ---- */

@@ -7,6 +7,8 @@
 #include "driver.h"
 #include "event/sequence.h"
 
+typedef struct DriverAdoption DriverAdoption;
+
 struct Driver {
 	Loop *loop;
 	DriverObserver observer;
@@ -40,6 +42,7 @@ struct Driver {
 	GHashTable *asked;          /* Domain, with a reference -> Asked (driver-shutdown.c) */
 	void (*shut_down)(void *userdata);
 	void *shut_down_userdata;
+	GPtrArray *adoptions;       /* DriverAdoption (driver-adopt.c): those whose domain there is not yet */
 
 	unsigned readopting;
 	void (*started)(void *userdata);
@@ -82,3 +85,8 @@ void driver_logs_stop(Driver *driver);
 void driver_logs_update(Driver *driver);
 /* Removes logs of domains that are no more, if there are many. */
 void driver_logs_clean(Driver *driver);
+
+/* driver-adopt.c */
+void driver_adopt_init(Driver *driver);
+/* Those who wait are told that the service leaves. */
+void driver_adopt_close(Driver *driver);

@@ -183,6 +183,7 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	driver->runtime_lock = -1;
 	driver->state_lock = -1;
 	g_queue_init(&driver->autostart);
+	driver_adopt_init(driver);
 	driver->registry = registry_new();
 	driver->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	driver->emulators = g_ptr_array_new();
@@ -240,6 +241,7 @@ Driver *driver_free(Driver *driver)
 	driver_end_shutdown(driver);
 	g_queue_clear_full(&driver->autostart, (GDestroyNotify)domain_unref);
 	driver_logs_stop(driver);
+	driver_adopt_close(driver);
 	if (driver->store)
 		strand_close(driver->store);
 	for (unsigned i = 0; i < domains->len; i++)
@@ -255,6 +257,7 @@ Driver *driver_free(Driver *driver)
 	g_hash_table_unref(driver->numbers);
 	g_ptr_array_unref(driver->emulators);
 	qemu_emulators_free(driver->host.emulators);
+	g_ptr_array_unref(driver->adoptions);
 	sequence_close(driver->sequence);
 	g_ptr_array_unref(driver->problems);
 	g_ptr_array_unref(driver->changed_files);
@@ -282,16 +285,19 @@ static void on_readopted(Domain *domain, const char *result, const GError *error
 }
 
 /* The domain of a run file: the persistent one of that uuid, or a transient one of its own. */
-static Domain *get_domain_of_run(Driver *driver, const RunFile *run, GError **error)
+static Domain *get_domain_of_run(Driver *driver, RunFile *run, GError **error)
 {
 	Domain *domain = registry_find_by_uuid(driver->registry, run->definition->uuid);
 
-	if (domain)
+	/* A file with the uuid of an adopted one has come meanwhile: then two would be one. */
+	if (domain && !run->adopted)
 		return domain;
 	if (!registry_hold(driver->registry, run->definition, NULL, error))
 		return NULL;
 	registry_release(driver->registry, run->definition);
 	domain = domain_new(&driver->host, definition_ref(run->definition), false);
+	if (run->adopted)
+		domain_set_adopted(domain, g_steal_pointer(&run->adopted));
 	driver_add_domain(driver, domain);
 	/* The registry has its own reference. */
 	(void)domain_unref(domain);
@@ -365,7 +371,7 @@ bool driver_is_idle(const Driver *driver)
 {
 	g_autoptr(GPtrArray) domains = registry_list(driver->registry);
 
-	if (driver->jobs > 0 || driver->readopting > 0 || driver->autostarting > 0 ||
+	if (driver->jobs > 0 || driver->adoptions->len > 0 || driver->readopting > 0 || driver->autostarting > 0 ||
 	    !g_queue_is_empty((GQueue *)&driver->autostart))
 		return false;
 	for (unsigned i = 0; i < domains->len; i++) {

@@ -16,6 +16,7 @@
  *   driver-watch.c        files that somebody else has changed
  *   driver-job.c          a change of definitions in its steps
  *   driver-records.c      what of it the administrator is told
+ *   driver-adopt.c        taking in QEMUs that somebody else has started
  *   driver-autostart.c    starting what is to be started, a few at a time
  *   driver-logs.c         logs of QEMUs that have grown too long, or too many
  *   driver-shutdown.c     ending all of them before the service ends
@@ -91,7 +92,8 @@ void driver_create(Driver *driver, const char *text, bool paused, DriverDone don
 /* The same; descriptors (or NULL) are taken over. */
 void driver_create_with(Driver *driver, const char *text, bool paused, Descriptors *descriptors,
 			DriverDone done, void *userdata);
-void driver_undefine(Driver *driver, Domain *domain, DriverDone done, void *userdata);
+/* An adopted domain is let go of, its QEMU goes on. destroy: what runs is ended first, TERM, then KILL. */
+void driver_undefine(Driver *driver, Domain *domain, bool destroy, DriverDone done, void *userdata);
 void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, DriverDone done,
 			  void *userdata);
 /* Reads the files again: takes in new and changed ones, undefines what has no file any more (what runs becomes
@@ -133,5 +135,16 @@ void driver_attach_device(Driver *driver, Domain *domain, JsonNode *device,
  * the definition is left alone unless the device has gone. */
 void driver_detach_device(Driver *driver, Domain *domain, const char *id, int timeout_ms,
 			  DeviceAffect affect, DomainDone done, void *userdata);
+
+/* ---- a QEMU of somebody else ---- */
+
+/* Calls that wait for the handshake of a QEMU. */
+#define DRIVER_ADOPTIONS_MAX 64u
+
+/* name: "" to ask QEMU. path: absolute, of its monitor's socket, or "" and fd (taken over) a connection to it, else -1.
+ * timeout_ms: for the handshake (ADOPTION_TIMEOUT_MS). Errors: those of adoption.h, CORE_ERROR_DOMAIN_EXISTS (that QEMU, that
+ * uuid or that name), CORE_ERROR_LIMIT_EXCEEDED. */
+void driver_adopt(Driver *driver, const char *name, const char *path, int fd, int timeout_ms,
+		  DriverDone done, void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Driver, driver_free)

@@ -23,6 +23,9 @@
 #define RECONNECT_MAX_MS       5000
 #define RECONNECT_HANDSHAKE_MS 5000
 
+/* Why the monitor is lost, where there is no other way to it than the one we were given. */
+#define LOST_FOR_GOOD "closed-for-good"
+
 static void push_closed(Domain *domain, GError *error);
 static void reconnect(Domain *domain);
 static void reconnect_later(Domain *domain);
@@ -56,6 +59,18 @@ static const LifecycleEvent found_events[DOMAIN_STATE_MAX] = {
 	[DOMAIN_STATE_CRASHED] = LIFECYCLE_CRASHED,
 };
 
+void connection_tell_found(Domain *domain, DomainState state, LifecycleReason reason)
+{
+	domain_publish_lifecycle(domain, event_new_lifecycle(0, found_events[state], reason), state);
+}
+
+static LifecycleReason get_reason_of_start(const Domain *domain)
+{
+	if (domain->adopted)
+		return LIFECYCLE_REASON_ADOPTED;
+	return domain->saved_left & SAVED_LEFT_USED ? LIFECYCLE_REASON_RESTORED : LIFECYCLE_REASON_BOOTED;
+}
+
 static void enter_found_state(Domain *domain, DomainState state, LifecycleReason reason)
 {
 	/* Since it is there again QEMU may have told of a state by itself. */
@@ -72,9 +87,7 @@ static void enter_found_state(Domain *domain, DomainState state, LifecycleReason
 	/* A start whose last word nobody has heard. */
 	if (before == DOMAIN_STATE_STARTING)
 		event = event_new_lifecycle(domain->started_at, LIFECYCLE_STARTED,
-					    domain->saved_left & SAVED_LEFT_USED
-						    ? LIFECYCLE_REASON_RESTORED
-						    : LIFECYCLE_REASON_BOOTED);
+					    get_reason_of_start(domain));
 	else
 		event = event_new_lifecycle(0, found_events[state], reason);
 	event_add_resync(event);
@@ -84,7 +97,7 @@ static void enter_found_state(Domain *domain, DomainState state, LifecycleReason
 }
 
 /* A guest that is down in a QEMU that stays is told as paused, as at its STOP (lifecycle.c). */
-static DomainState get_found_state(const Domain *domain, const char *run_state)
+DomainState connection_get_found_state(const Domain *domain, const char *run_state)
 {
 	DomainState state = domain_state_from_run_state(run_state);
 
@@ -112,7 +125,7 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 			reconnect_later(domain);
 		return;
 	}
-	state = get_found_state(domain, run_state);
+	state = connection_get_found_state(domain, run_state);
 	reason = reboot_is_half_way(domain, run_state) ? LIFECYCLE_REASON_RESYNC
 						       : stop_cause_get_found(domain, run_state);
 	set_connected(domain, true);
@@ -131,7 +144,7 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	domain->released = true;
 	reboot_resynced(domain, run_state);
 	saved_resynced(domain, run_state);
-	if (state == DOMAIN_STATE_SHUTTING_DOWN)
+	if (state == DOMAIN_STATE_SHUTTING_DOWN && !domain->adopted)
 		domain_order(domain, "quit", NULL);
 	if (reason == LIFECYCLE_REASON_GUEST_SHUTDOWN)
 		stop_guest_is_down(domain);
@@ -233,6 +246,14 @@ static bool is_about_to_end(const Domain *domain)
 	return hints->stop_requested || (hints->shutdown_seen && !stays);
 }
 
+/* Nothing else would ever tell. */
+static void end_with_monitor(Domain *domain)
+{
+	domain->process_exited = true;
+	domain->exit = (QemuExit){ .status = -1 };
+	run_end_check(domain);
+}
+
 static void on_grace(int timer, void *userdata)
 {
 	Domain *domain = userdata;
@@ -253,12 +274,20 @@ static void on_grace(int timer, void *userdata)
 					       "QEMU closed its monitor and goes on running"));
 		return;
 	}
+	if (adopt_ends_with_monitor(domain)) {
+		end_with_monitor(domain);
+		return;
+	}
 	if (is_about_to_end(domain)) {
 		domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
 		return;
 	}
-	lose_monitor(domain, "closed");
-	reconnect_later(domain);
+	if (adopt_can_reconnect(domain)) {
+		lose_monitor(domain, "closed");
+		reconnect_later(domain);
+	} else {
+		lose_monitor(domain, LOST_FOR_GOOD);
+	}
 }
 
 static void closed_done(void *data)
@@ -274,7 +303,8 @@ static void closed_done(void *data)
 	domain_drop_monitor(domain);
 	domain->monitor_gone = true;
 	/* What was kept was dead, and nobody has been told yet that it had been kept. */
-	if (catching_up && !domain->process_exited && !is_about_to_end(domain)) {
+	if (catching_up && !domain->process_exited && !is_about_to_end(domain) &&
+	    adopt_can_reconnect(domain)) {
 		domain->gap_reason = "service-restarted";
 		reconnect(domain);
 		return;
@@ -375,6 +405,16 @@ void domain_drop_monitor(Domain *domain)
 		set_connected(domain, false);
 }
 
+void domain_take_monitor(Domain *domain, QmpMonitor *monitor, JsonNode *greeting)
+{
+	g_assert(!domain->monitor);
+	domain->monitor = monitor;
+	qmp_monitor_set_handler(monitor, &monitor_handler, domain);
+	handover_keep(domain);
+	read_version(domain, json_read_object(json_node_as_object(greeting), "version"));
+	set_connected(domain, true);
+}
+
 /* ---- the process ---- */
 
 static void on_exit_of_process(QemuProcess *process, const QemuExit *how, void *userdata)
@@ -424,14 +464,30 @@ typedef struct Reconnect {
 	Domain *domain;
 	uint64_t run;
 	char *directory;
+	char *adopted_path;          /* instead of directory; NULL if it was not adopted */
+	pid_t pid;                   /* whom it was adopted from; 0 if that is not known */
 	int fd;
+	bool nobody;                 /* listens there */
 } Reconnect;
+
+/* Another QEMU may listen at that path by now. */
+static void reconnect_adopted(Reconnect *job)
+{
+	job->fd = adoption_connect(job->adopted_path, &job->nobody, NULL);
+	if (job->fd < 0 || job->pid == 0 || qemu_peer_get_pid(job->fd) == job->pid)
+		return;
+	(void)close(job->fd);
+	job->fd = -1;
+}
 
 static StrandStep reconnect_work(void *data)
 {
 	Reconnect *job = data;
 
-	job->fd = launch_connect(job->directory, NULL);
+	if (job->adopted_path)
+		reconnect_adopted(job);
+	else
+		job->fd = launch_connect(job->directory, NULL);
 	return STRAND_DONE;
 }
 
@@ -450,6 +506,11 @@ static void reconnect_done(void *data)
 		job->fd = -1;
 		return;
 	}
+	if (job->nobody && !domain->process) {
+		domain->monitor_gone = true;
+		end_with_monitor(domain);
+		return;
+	}
 	reconnect_later(domain);
 }
 
@@ -461,10 +522,18 @@ static void reconnect_free(void *data)
 		(void)close(job->fd);
 	domain_unref(job->domain);
 	g_free(job->directory);
+	g_free(job->adopted_path);
 	g_free(job);
 }
 
 static const StrandItemClass reconnect_class = { reconnect_work, NULL, reconnect_done, reconnect_free };
+
+static void lose_for_good(Domain *domain)
+{
+	lose_monitor(domain, LOST_FOR_GOOD);
+	if (adopt_ends_with_monitor(domain))
+		adopt_release_unreachable(domain);
+}
 
 static void reconnect(Domain *domain)
 {
@@ -472,11 +541,17 @@ static void reconnect(Domain *domain)
 
 	if (domain->reconnecting || domain->process_exited)
 		return;
+	if (!adopt_can_reconnect(domain)) {
+		lose_for_good(domain);
+		return;
+	}
 	domain->reconnecting = true;
 	job = g_new0(Reconnect, 1);
 	job->domain = domain_ref(domain);
 	job->run = domain->run;
 	job->directory = g_strdup(domain->directory);
+	job->adopted_path = g_strdup(domain_get_adopted_path(domain));
+	job->pid = domain_get_pid(domain);
 	job->fd = -1;
 	strand_push(domain->work, &reconnect_class, job);
 }
@@ -514,11 +589,27 @@ static void on_readopt_timeout(int timer, void *userdata)
 	operation_end(operation, NULL, NULL);
 }
 
+/* We cannot go to it. If it does not come to us, what is left to see is its end. */
+static void wait_for_adopted(Domain *domain)
+{
+	Operation *readopt = domain->readopt;
+
+	if (domain->adopted->by == ADOPTED_BY_DESCRIPTOR)
+		domain_log(domain, LOG_NOTICE, "it was adopted by a descriptor, which the service has not any "
+			   "more: it cannot be connected to again. %s",
+			   adopt_ends_with_monitor(domain)
+				   ? "Its process is not known either: it is let go of"
+				   : "Let go of it (Undefine) and adopt it by the path of a monitor");
+	lose_for_good(domain);
+	if (domain->readopt == readopt && !domain->adopted->releasing)
+		operation_end(readopt, NULL, NULL);
+}
+
 void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
 	QemuProcess *process;
-	bool kept;
+	bool gone, kept;
 
 	/* The process, not the state, says what is possible: so no operation_begin(). */
 	domain->readopt = operation_new(domain, DOMAIN_OPERATION_MAX, done, userdata);
@@ -542,12 +633,17 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	domain->while_away = true;
 	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
 
-	process = run->start_time > 0 ? qemu_process_adopt(run->pid, run->start_time, &error)
-				      : launch_find_orphan(domain->directory);
+	if (domain->adopted) {
+		process = adopt_find_again(run, &gone, &error);
+	} else {
+		process = run->start_time > 0 ? qemu_process_adopt(run->pid, run->start_time, &error)
+					      : launch_find_orphan(domain->directory);
+		gone = !process;
+	}
 	if (error)
 		domain_log(domain, LOG_WARNING, "%s", error->message);
 	kept = handover_begin(domain, g_steal_pointer(&run->picture), run->started);
-	if (!process) {
+	if (gone) {
 		/* What it said last may be in the socket, and the end of file behind it. */
 		domain->process_exited = true;
 		domain->monitor_gone = !kept;
@@ -557,7 +653,8 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 			run_end_check(domain);
 		return;
 	}
-	domain_watch_process(domain, process);
+	if (process)
+		domain_watch_process(domain, process);
 	if (!run->started) {
 		/* Killed in the middle of a start: what it would have become, nobody asked to the end. */
 		domain_log(domain, LOG_NOTICE, "cleaning up after a start that was cut off");
@@ -566,6 +663,10 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 		return;
 	}
 	domain->while_away = false;
+	if (!kept && !adopt_can_reconnect(domain)) {
+		wait_for_adopted(domain);
+		return;
+	}
 	operation_set_timer(domain->readopt, READOPT_TIMEOUT_MS, on_readopt_timeout);
 	if (!kept)
 		reconnect(domain);

@@ -17,6 +17,7 @@
  *   restore.c     the part of it that only a domain with a saved state has
  *   save.c        from Save() to `quit`
  *   saved.c       what is saved of it; dropping that; what a cut-off save has left
+ *   adopt.c       a QEMU of somebody else: taken in, and let go
  *   connection.c  the monitor: connect, reconnect, losing it
  *   handover.c    the connection of the service before this one, and what it told last
  *   call.c        a command whose reply takes its place among the events
@@ -50,7 +51,8 @@
  *   screenshot.c  a picture of a display
  *   run-end.c     from the exit of QEMU to `stopped`
  *
- * Everything here: event thread only, except domain/launch.h, domain/run-file.h and domain/saved-state.h.
+ * Everything here: event thread only, except domain/adopted.h, domain/launch.h, domain/run-file.h and
+ * domain/saved-state.h.
  */
 
 /* An operation that has been asked for and has not been answered yet. */
@@ -144,6 +146,7 @@ struct Domain {
 	char *uuid;
 	Definition *definition;
 	Definition *next_definition;  /* NULL: the same */
+	Adopted *adopted;             /* NULL: its QEMU is ours */
 	bool persistent;
 
 	DomainState state;
@@ -314,7 +317,28 @@ void domain_call_add_fd(Domain *domain, JsonNode *arguments, int fd, int timeout
 /* A call that nobody waits for; a refusal is logged. */
 void domain_order(Domain *domain, const char *command, JsonNode *arguments);
 
+/* adopt.c */
+bool adopt_check_operation(const Domain *domain, DomainOperation kind, GError **error);
+/* There is a path to connect to, also for a QEMU of ours. */
+bool adopt_can_reconnect(const Domain *domain);
+/* Nothing but the monitor tells of it, and there is no way to get another one. */
+bool adopt_ends_with_monitor(const Domain *domain);
+/* Asks QEMU to end, by whatever reaches it. */
+void adopt_terminate(Domain *domain);
+/* CORE_ERROR_TIMEOUT if that is not possible. */
+bool adopt_kill(Domain *domain, GError **error);
+/* The process of the run file; NULL if it is not known, or *ret_gone, or with an error if that cannot be told. */
+QemuProcess *adopt_find_again(const RunFile *run, bool *ret_gone, GError **error);
+/* Nobody will ever hear of it again. */
+void adopt_release_unreachable(Domain *domain);
+
 /* connection.c */
+/* One that has been used, and has nothing pending. Takes monitor over. */
+void domain_take_monitor(Domain *domain, QmpMonitor *monitor, JsonNode *greeting);
+/* The state of a guest that was found with QEMU in that run state. */
+DomainState connection_get_found_state(const Domain *domain, const char *run_state);
+/* Enters state and tells what has led to it. */
+void connection_tell_found(Domain *domain, DomainState state, LifecycleReason reason);
 /* Takes over fd. */
 void domain_use_monitor(Domain *domain, int fd, int handshake_ms);
 void domain_drop_monitor(Domain *domain);

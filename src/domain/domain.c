@@ -176,6 +176,7 @@ Domain *domain_unref(Domain *domain)
 	strand_unref(domain->work);
 	definition_unref(domain->definition);
 	definition_unref(domain->next_definition);
+	adopted_free(domain->adopted);
 	g_free(domain->uuid);
 	g_free(domain);
 	return NULL;
@@ -225,13 +226,20 @@ bool domain_is_persistent(const Domain *domain)
 
 bool domain_is_adopted(const Domain *domain)
 {
-	return false;
+	return domain->adopted != NULL;
+}
+
+const char *domain_get_adopted_path(const Domain *domain)
+{
+	return domain->adopted ? domain->adopted->monitor : NULL;
 }
 
 bool domain_check_persistent(const Domain *domain, GError **error)
 {
 	if (domain->persistent)
 		return true;
+	if (!domain_check_not_adopted(domain, "It cannot be started again", error))
+		return false;
 	g_set_error(error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
 		    "Domain '%s' is transient: it has no definition to start from; define it first",
 		    domain_get_name(domain));
@@ -270,6 +278,16 @@ const char *domain_get_machine_type(const Domain *domain)
 char *domain_get_log_directory(const Domain *domain)
 {
 	return g_build_filename(domain->host->directories->logs, domain->uuid, NULL);
+}
+
+unsigned domain_get_cpus(const Domain *domain)
+{
+	return domain->adopted ? domain->adopted->cpus : domain->definition->cpus;
+}
+
+uint64_t domain_get_memory(const Domain *domain)
+{
+	return domain->adopted ? domain->adopted->memory : domain->definition->memory;
 }
 
 const char *domain_get_qemu_version(const Domain *domain)
@@ -516,7 +534,7 @@ void domain_emit_defined(Domain *domain, LifecycleReason reason)
 	emit_definition_event(domain, LIFECYCLE_DEFINED, reason, NULL);
 }
 
-void domain_emit_undefined(Domain *domain)
+void domain_emit_undefined(Domain *domain, LifecycleReason reason)
 {
-	emit_definition_event(domain, LIFECYCLE_UNDEFINED, LIFECYCLE_REASON_REMOVED, NULL);
+	emit_definition_event(domain, LIFECYCLE_UNDEFINED, reason, NULL);
 }

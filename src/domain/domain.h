@@ -7,6 +7,7 @@
 
 #include "base/directories.h"
 #include "base/worker-pool.h"
+#include "domain/adoption.h"
 #include "domain/backend.h"
 #include "domain/descriptors.h"
 #include "domain/monitor-store.h"
@@ -107,8 +108,12 @@ DomainState domain_get_state(const Domain *domain);
 LifecycleReason domain_get_state_reason(const Domain *domain);
 uint64_t domain_get_incarnation(const Domain *domain);
 bool domain_is_persistent(const Domain *domain);
-/* Its QEMU was started by somebody else. In this version never. */
+/* Its QEMU was started by somebody else. */
 bool domain_is_adopted(const Domain *domain);
+/* CORE_ERROR_NOT_SUPPORTED if it was adopted. what: a sentence that says what to do. */
+bool domain_check_not_adopted(const Domain *domain, const char *what, GError **error);
+/* The path it was adopted by; NULL if there is none. */
+const char *domain_get_adopted_path(const Domain *domain);
 /* CORE_ERROR_WRONG_STATE if it is transient. */
 bool domain_check_persistent(const Domain *domain, GError **error);
 bool domain_is_autostart(const Domain *domain);
@@ -125,6 +130,9 @@ const char *domain_get_machine_type(const Domain *domain);
 const char *domain_get_accelerator(const Domain *domain);
 /* The folder of its logs, which may not be there yet. Free with g_free(). */
 char *domain_get_log_directory(const Domain *domain);
+unsigned domain_get_cpus(const Domain *domain);
+/* Bytes. */
+uint64_t domain_get_memory(const Domain *domain);
 /* "" if never connected in this incarnation. */
 const char *domain_get_qemu_version(const Domain *domain);
 bool domain_is_connected(const Domain *domain);
@@ -226,7 +234,7 @@ void domain_set_transient(Domain *domain);
 void domain_set_has_saved_state(Domain *domain, bool has_saved_state);
 void domain_set_saved_left(Domain *domain, unsigned left);
 void domain_emit_defined(Domain *domain, LifecycleReason reason);
-void domain_emit_undefined(Domain *domain);
+void domain_emit_undefined(Domain *domain, LifecycleReason reason);
 
 /* ---- operations; each answers when it is done ---- */
 
@@ -315,5 +323,15 @@ void domain_get_command_line(Domain *domain, DomainDone done, void *userdata);
 /* Finds the QEMU of a run file again (domain/run-file.h). done when its state is known, or it is known to be
  * gone, or its monitor cannot be reached (state unknown; it goes on trying). */
 void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdata);
+
+/* ---- a QEMU of somebody else (domain/adopt.c) ---- */
+
+/* Before anybody sees the domain, which is a transient one. Takes adopted over. */
+void domain_set_adopted(Domain *domain, Adopted *adopted);
+/* Takes what adoption has found; the caller frees it. done when the state is known and the run file is written. If that
+ * cannot be, the domain goes again, and QEMU is left alone. */
+void domain_adopt(Domain *domain, Adoption *adoption, DomainDone done, void *userdata);
+/* Lets go of QEMU, which goes on: the domain is gone when done is called. Adopted domains only. */
+void domain_release(Domain *domain, DomainDone done, void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_unref)

@@ -221,8 +221,8 @@ static LifecycleReason get_stop_reason(const Domain *domain)
 		return LIFECYCLE_REASON_MIGRATED;
 	if (hints->shutdown_seen || hints->watchdog_poweroff)
 		return LIFECYCLE_REASON_SHUTDOWN;
-	/* Nobody was listening, and nothing else tells. */
-	if (domain->while_away)
+	/* Nobody was listening, or only the monitor has ended, and nothing else tells. */
+	if (domain->while_away || !domain->process)
 		return LIFECYCLE_REASON_UNKNOWN;
 	if (domain->state == DOMAIN_STATE_UNKNOWN &&
 	    (!domain->exit.known || (domain->exit.signal == 0 && domain->exit.status == 0)))

@@ -21,13 +21,23 @@ static bool is_possible_while_saved(DomainOperation kind)
 	       kind == DOMAIN_OPERATION_GET_COMMAND_LINE;
 }
 
+static bool check_operation(const Domain *domain, DomainOperation kind, GError **error)
+{
+	if (domain->adopted && !adopt_check_operation(domain, kind, error))
+		return false;
+	/* To let go of a QEMU that runs is just what is wanted. */
+	if (domain->adopted && kind == DOMAIN_OPERATION_UNDEFINE)
+		return true;
+	return domain_state_check_operation(domain->state, kind, domain_get_name(domain), error);
+}
+
 Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
 	unsigned max = DOMAIN_PENDING_MAX;
 
-	/* A hung QEMU that is full of calls must not be safe from being ended. */
-	if (kind == DOMAIN_OPERATION_DESTROY)
+	/* A hung QEMU that is full of calls must not be safe from being ended, or let go of. */
+	if (kind == DOMAIN_OPERATION_DESTROY || kind == DOMAIN_OPERATION_UNDEFINE)
 		max += DOMAIN_PENDING_RESERVE;
 	if (domain->operations->len >= max)
 		g_set_error(&error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
@@ -46,8 +56,7 @@ Operation *operation_begin(Domain *domain, DomainOperation kind, DomainDone done
 			    "Domain '%s' is being saved; %s is possible when that is done",
 			    domain_get_name(domain), domain_operation_to_string(kind));
 	else
-		(void)domain_state_check_operation(domain->state, kind, domain_get_name(domain),
-						   &error);
+		(void)check_operation(domain, kind, &error);
 	if (error) {
 		if (done)
 			done(domain, NULL, error, userdata);

@@ -48,6 +48,9 @@ bool policy_keeps_after_panic(const Domain *domain)
 
 void policy_tell_shutdown(Domain *domain, Event *suspended)
 {
+	/* No definition wants anything of a QEMU that was adopted. */
+	if (domain->adopted)
+		return;
 	add_decision(suspended, "on-shutdown", domain->definition->on_shutdown);
 }
 
@@ -56,8 +59,9 @@ void policy_tell_panic(Domain *domain, Event *crashed, const char *qemu_action)
 	DefinitionPolicy action = domain->definition->on_panic;
 
 	/* Else it was overruled, by arguments or by set-action. */
-	if (g_str_equal(qemu_action, "pause") ||
-	    (g_str_equal(qemu_action, "poweroff") && !keeps(action)))
+	if (!domain->adopted &&
+	    (g_str_equal(qemu_action, "pause") ||
+	     (g_str_equal(qemu_action, "poweroff") && !keeps(action))))
 		add_decision(crashed, "on-panic", action);
 	else
 		event_add_detail(crashed, "action", g_variant_new_string(qemu_action));
@@ -67,7 +71,7 @@ void policy_after_panic(Domain *domain)
 {
 	Event *crashed;
 
-	if (!policy_keeps_after_panic(domain)) {
+	if (!policy_keeps_after_panic(domain) && !domain->adopted) {
 		domain->hints.panic_ended = true;
 		domain_order(domain, "quit", NULL);
 		return;
@@ -172,7 +176,7 @@ const char *policy_decide_end(Domain *domain, Event *stopped)
 	}
 	/* A run that nobody saw the end of, one that has not begun, and one that somebody wanted to end.
 	 * QEMU stays with preserve and pause, so if it did not, they were overruled. */
-	if (!decision.policy || domain->while_away || domain->start || keeps(decision.action) ||
+	if (!decision.policy || domain->adopted || domain->while_away || domain->start || keeps(decision.action) ||
 	    domain_has_operation(domain, DOMAIN_OPERATION_SHUTDOWN))
 		return NULL;
 	/* It was asked to shut down, and did so in its own time. */

@@ -146,9 +146,12 @@ bool reboot_is_half_way(const Domain *domain, const char *run_state)
 void reboot_resynced(Domain *domain, const char *run_state)
 {
 	if (!reboot_is_half_way(domain, run_state)) {
+		bool cut_off = domain->hints.reboot_cut_off;
+
 		domain->hints.reboot_cut_off = false;
-		/* One that was under way has left QEMU set to pause. If nobody has it any more: */
-		if (!domain->reboot)
+		/* One that was under way has left QEMU set to pause. If nobody has it any more: but what a QEMU that
+		 * was adopted does by itself is set back only if it was us. */
+		if (!domain->reboot && (!domain->adopted || cut_off))
 			command_restore_action(domain);
 		return;
 	}

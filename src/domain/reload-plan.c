@@ -180,7 +180,11 @@ static void check_alone(Planner *planner, ReloadEntry *entry)
 	Registry *registry = planner->plan->registry;
 	const Definition *definition = entry->stored->definition;
 
-	if (entry->domain && is_active(entry->domain) && is_renamed(entry))
+	if (entry->domain && domain_is_adopted(entry->domain))
+		complain(planner, entry->stored, "uuid",
+			 "domain '%s', which was adopted, has this uuid; let go of it (Undefine) or wait "
+			 "for its end, and reload", domain_get_name(entry->domain));
+	else if (entry->domain && is_active(entry->domain) && is_renamed(entry))
 		complain(planner, entry->stored, "name",
 			 "domain '%s' runs and cannot be renamed to '%s' now; shut it down and reload",
 			 domain_get_name(entry->domain), definition->name);

@@ -69,6 +69,7 @@ static void answer_operations(Domain *domain, LifecycleReason reason)
 		operations_end_kind(domain, DOMAIN_OPERATION_SAVE, NULL, NULL);
 	operations_end_kind(domain, DOMAIN_OPERATION_DESTROY, NULL, NULL);
 	operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, NULL);
+	operations_end_kind(domain, DOMAIN_OPERATION_UNDEFINE, NULL, NULL);
 	g_set_error(&error, CORE_ERROR, CORE_ERROR_MONITOR_LOST, "Domain '%s' has stopped",
 		    domain_get_name(domain));
 	if (domain->readopt)

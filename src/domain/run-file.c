@@ -73,6 +73,8 @@ char *run_file_to_json(const RunFile *run)
 	write_string(builder, "definition", definition);
 	if (run->backends)
 		write_backends(builder, run->backends);
+	if (run->adopted)
+		adopted_write(run->adopted, builder, "adopted");
 	json_builder_end_object(builder);
 	node = json_builder_get_root(builder);
 	return json_text_from_node(node);
@@ -163,6 +165,13 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->picture = run_picture_open(directory, &picture_error);
 	if (!run->picture)
 		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
+	/* Taken for one of ours, it would be ended where it must not be. */
+	if (json_object_has_member(object, "adopted") &&
+	    !(run->adopted = adopted_read(json_read_object(object, "adopted")))) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_IO, "%s/%s: adopted: not understood", directory,
+			    RUN_FILE_NAME);
+		return NULL;
+	}
 	return g_steal_pointer(&run);
 }
 
@@ -173,6 +182,7 @@ RunFile *run_file_free(RunFile *run)
 	g_clear_pointer(&run->definition, definition_unref);
 	g_clear_pointer(&run->backends, g_hash_table_unref);
 	g_clear_pointer(&run->picture, run_picture_free);
+	adopted_free(run->adopted);
 	g_free(run->emulator);
 	g_free(run);
 	return NULL;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "domain/adopted.h"
 #include "domain/backend.h"
 #include "domain/run-picture.h"
 #include "model/definition.h"
@@ -28,6 +29,7 @@ typedef struct RunFile {
 	char *emulator;
 	GHashTable *backends;        /* device id -> Backends */
 	RunPicture *picture;         /* beside it (run-picture.h); NULL: none */
+	Adopted *adopted;            /* NULL: started by the service */
 } RunFile;
 
 #define RUN_FILE_NAME      "run.json"

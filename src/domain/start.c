@@ -416,6 +416,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 		.started_at = domain->started_at,
 		.emulator = domain->emulator,
 		.backends = domain->backends,
+		.adopted = domain->adopted,
 	};
 	WriteJob *job = g_new0(WriteJob, 1);
 

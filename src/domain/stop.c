@@ -16,8 +16,18 @@
  * caller has left. The operations only wait for the end, which run-end.c tells, with what was done to get there.
  */
 
+/* What was adopted may be out of our reach. */
+static void give_up(Domain *domain, const GError *error)
+{
+	domain->hints.stop_requested = false;
+	stop_clear(domain);
+	operations_end_kind(domain, DOMAIN_OPERATION_DESTROY, NULL, error);
+	operations_end_kind(domain, DOMAIN_OPERATION_SHUTDOWN, NULL, error);
+}
+
 static void on_kill(int timer, void *userdata)
 {
+	g_autoptr(GError) error = NULL;
 	Domain *domain = userdata;
 
 	domain_clear_timer(domain, &domain->stop.kill.timer);
@@ -25,7 +35,10 @@ static void on_kill(int timer, void *userdata)
 		return;
 	domain_log(domain, LOG_INFO, "TERM was not enough; KILL");
 	domain->stop.escalated = true;
-	domain_kill(domain, SIGKILL);
+	if (!domain->adopted)
+		domain_kill(domain, SIGKILL);
+	else if (!adopt_kill(domain, &error))
+		give_up(domain, error);
 }
 
 /* The earlier one stays. */
@@ -47,6 +60,8 @@ static void destroy(Domain *domain, int grace_ms)
 	if (domain->start)
 		start_fail(domain, g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
 					       "it was destroyed while it started"));
+	else if (domain->adopted)
+		adopt_terminate(domain);
 	else
 		domain_kill(domain, SIGTERM);
 }

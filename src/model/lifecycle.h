@@ -20,8 +20,8 @@ typedef enum LifecycleEvent {
 	LIFECYCLE_EVENT_MAX,
 } LifecycleEvent;
 
-/* Why. The names are libvirt's details (virDomainEvent*DetailType) in lower case, plus resync (found
- * out when state was read afresh), unknown (it happened where nobody could see why), and those of QEMU's
+/* Why. The names are libvirt's details (virDomainEvent*DetailType) in lower case, plus adopted and released
+ * (of a QEMU that somebody else has started), resync (found out when state was read afresh), unknown (it happened where nobody could see why), and those of QEMU's
  * run states that libvirt has no word for. */
 typedef enum LifecycleReason {
 	LIFECYCLE_REASON_UNKNOWN,
@@ -29,7 +29,9 @@ typedef enum LifecycleReason {
 	LIFECYCLE_REASON_UPDATED,
 	LIFECYCLE_REASON_RENAMED,
 	LIFECYCLE_REASON_REMOVED,        /* undefined */
+	LIFECYCLE_REASON_RELEASED,       /* its QEMU goes on */
 	LIFECYCLE_REASON_BOOTED,         /* starting, started */
+	LIFECYCLE_REASON_ADOPTED,
 	LIFECYCLE_REASON_RESTORED,
 	LIFECYCLE_REASON_WAKEUP,
 	LIFECYCLE_REASON_RECREATED,      /* also stopped */

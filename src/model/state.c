@@ -18,6 +18,7 @@ NAME_TABLE(domain_state, DomainState, DOMAIN_STATE_MAX)
 
 static const char *const domain_operation_names[] = {
 	[DOMAIN_OPERATION_START] = "start",
+	[DOMAIN_OPERATION_ADOPT] = "adopt",
 	[DOMAIN_OPERATION_SHUTDOWN] = "shutdown",
 	[DOMAIN_OPERATION_REBOOT] = "reboot",
 	[DOMAIN_OPERATION_RESET] = "reset",
@@ -63,6 +64,7 @@ static const unsigned transitions[DOMAIN_STATE_MAX] = {
 /* The states in which each operation makes sense. */
 static const unsigned operations[DOMAIN_OPERATION_MAX] = {
 	[DOMAIN_OPERATION_START] = BIT(SHUT_OFF),
+	[DOMAIN_OPERATION_ADOPT] = BIT(SHUT_OFF),
 	[DOMAIN_OPERATION_SHUTDOWN] = BIT(RUNNING) | BIT(PM_SUSPENDED),
 	[DOMAIN_OPERATION_REBOOT] = BIT(RUNNING),
 	[DOMAIN_OPERATION_RESET] = BITS_ANSWERING,

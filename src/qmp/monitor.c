@@ -644,6 +644,12 @@ QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, const QmpMonitorHandler *h
 	return monitor;
 }
 
+void qmp_monitor_set_handler(QmpMonitor *monitor, const QmpMonitorHandler *handler, void *userdata)
+{
+	monitor->handler = handler;
+	monitor->userdata = userdata;
+}
+
 QmpMonitor *qmp_monitor_free(QmpMonitor *monitor)
 {
 	/* Once more, from the callback of a call that ends in here. */

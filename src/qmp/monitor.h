@@ -75,6 +75,9 @@ QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonit
  * first answer. */
 QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, const QmpMonitorHandler *handler, void *userdata);
 
+/* From here on another handler is called. The calls that are pending stay with their callbacks. */
+void qmp_monitor_set_handler(QmpMonitor *monitor, const QmpMonitorHandler *handler, void *userdata);
+
 /* Closes the connection. Pending calls end with CORE_ERROR_MONITOR_LOST before this returns, also
  * those that their callbacks make; closed() is not called. NULL-safe, returns NULL. */
 QmpMonitor *qmp_monitor_free(QmpMonitor *monitor);

@@ -13,16 +13,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake-machine.h"
 #include "fake-qemu-files.h"
 
 /*
  * A program in the part of QEMU: it understands of a command line what the service needs (the listening
- * descriptor of the monitor, -pidfile, -device), speaks QMP, and keeps no guest. How it misbehaves is
+ * descriptor of the monitor or -qmp unix:PATH, -pidfile, -device, -name, -uuid), speaks QMP, and keeps no guest. How it misbehaves is
  * said by settings, KEY=VALUE with semicolons between them behind "-fake", or later by the command
  * x-set:
  *
  *   start=fail          says something on stderr and exits with status 1
  *   greeting=none       accepts and is silent; =garbage: talks nonsense
+ *   status=RUN-STATE    that of the beginning
  *   hang=COMMAND        takes COMMAND (or "all") and never answers
  *   close=COMMAND       closes the monitor instead of an answer to COMMAND, once
  *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
@@ -53,17 +55,13 @@
 #define PERIPHERAL "/machine/peripheral/"
 #define VERSION "{\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, \"package\": \"\"}"
 
-typedef struct Device {
-	char *id, *driver;
-} Device;
-
 static GHashTable *settings;
 static GPtrArray *commands;      /* "COMMAND ID" */
-static GPtrArray *devices;
 static GString *input, *output;
 static int listener = -1, connection = -1;
 static int received = -1;        /* the last descriptor that came with a command */
 static const char *status = "prelaunch";
+static const char *guest_name = "", *guest_uuid = "00000000-0000-0000-0000-000000000000";
 static bool pause_at_shutdown;
 
 static bool is_set(const char *key, const char *value)
@@ -140,39 +138,6 @@ static void refuse(gint64 id, const char *class, const char *text)
 
 /* ---- the machine ---- */
 
-static const char *get_string(JsonObject *object, const char *member)
-{
-	return object ? json_object_get_string_member_with_default(object, member, "") : "";
-}
-
-static void add_device(JsonObject *object)
-{
-	Device *device = g_new0(Device, 1);
-
-	device->id = g_strdup(get_string(object, "id"));
-	device->driver = g_strdup(get_string(object, "driver"));
-	g_ptr_array_add(devices, device);
-}
-
-static bool find_device(const char *id, unsigned *ret_index)
-{
-	for (unsigned i = 0; i < devices->len; i++) {
-		if (!g_str_equal(((Device *)g_ptr_array_index(devices, i))->id, id))
-			continue;
-		if (ret_index)
-			*ret_index = i;
-		return true;
-	}
-	return false;
-}
-
-static bool remove_device(const char *id)
-{
-	unsigned index;
-
-	return find_device(id, &index) && g_ptr_array_remove_index(devices, index);
-}
-
 /* As a real one does: first the part, which has no id, then the device. */
 static void emit_deleted(const char *id)
 {
@@ -189,16 +154,9 @@ static void emit_deleted(const char *id)
 
 static void list_devices(gint64 id)
 {
-	g_autoptr(GString) text = g_string_new("[{\"name\": \"type\", \"type\": \"string\"}");
+	g_autofree char *text = devices_list();
 
-	for (unsigned i = 0; i < devices->len; i++) {
-		const Device *device = g_ptr_array_index(devices, i);
-
-		g_string_append_printf(text, ", {\"name\": \"%s\", \"type\": \"child<%s>\"}",
-				       device->id, device->driver);
-	}
-	g_string_append_c(text, ']');
-	reply(id, text->str);
+	reply(id, text);
 }
 
 static void guest_shuts_down(void)
@@ -217,6 +175,20 @@ static void run_state(gint64 id, JsonObject *arguments)
 	g_autofree char *text = g_strdup_printf("{\"status\": \"%s\", \"singlestep\": false, "
 						"\"running\": %s}", status,
 						g_str_equal(status, "running") ? "true" : "false");
+
+	reply(id, text);
+}
+
+static void query_name(gint64 id, JsonObject *arguments)
+{
+	g_autofree char *text = *guest_name ? g_strdup_printf("{\"name\": \"%s\"}", guest_name) : g_strdup("{}");
+
+	reply(id, text);
+}
+
+static void query_uuid(gint64 id, JsonObject *arguments)
+{
+	g_autofree char *text = g_strdup_printf("{\"UUID\": \"%s\"}", guest_uuid);
 
 	reply(id, text);
 }
@@ -560,9 +532,11 @@ static const struct {
 	{ "qom-list", qom_list },
 	{ "query-dump", query_dump },
 	{ "query-migrate", query_migrate },
+	{ "query-name", query_name },
 	{ "query-rx-filter", query_rx_filter },
 	{ "query-status", run_state },
 	{ "query-version", query_version },
+	{ "query-uuid", query_uuid },
 	{ "quit", quit },
 	{ "screendump", screendump },
 	{ "set-action", set_action },
@@ -766,6 +740,13 @@ static void read_option(const char *option, const char *value)
 	} else if (g_str_equal(option, "-device")) {
 		node = json_from_string(value, NULL);
 		add_device(json_node_get_object(node));
+	} else if (g_str_equal(option, "-qmp")) {
+		listener = listen_at(value);
+	} else if (g_str_equal(option, "-name")) {
+		/* The service's own form is "guest=NAME,...". */
+		guest_name = strchr(value, '=') ? "" : value;
+	} else if (g_str_equal(option, "-uuid")) {
+		guest_uuid = value;
 	} else if (g_str_equal(option, "-action")) {
 		pause_at_shutdown = strstr(value, "shutdown=pause") != NULL;
 	}
@@ -778,7 +759,7 @@ int main(int argc, char **argv)
 
 	settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	commands = g_ptr_array_new();
-	devices = g_ptr_array_new();
+	devices_init();
 	input = g_string_new(NULL);
 	output = g_string_new(NULL);
 	sigemptyset(&set);
@@ -786,8 +767,13 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 
-	for (int i = 1; i + 1 < argc; i++)
-		read_option(argv[i], argv[i + 1]);
+	for (int i = 1; i < argc; i++)
+		if (i + 1 < argc)
+			read_option(argv[i], argv[i + 1]);
+		else if (g_str_equal(argv[i], "-no-shutdown"))
+			pause_at_shutdown = true;
+	if (g_hash_table_contains(settings, "status"))
+		status = g_hash_table_lookup(settings, "status");
 	if (is_set("start", "fail")) {
 		g_printerr("fake-qemu: first line\nfake-qemu: -device nope: no such thing\n");
 		_exit(1);

@@ -214,7 +214,7 @@ static void test_calls_while_starting(DomainFixture *fixture, const void *data)
 	answer_wait_error(fixture, &again, CORE_ERROR_WRONG_STATE, "starting");
 	domain_execute(domain, "query-status", NULL, 1000, on_answer, &execute);
 	answer_wait_error(fixture, &execute, CORE_ERROR_WRONG_STATE, "starting");
-	driver_undefine(fixture->driver, domain, on_driver_answer, &undefine);
+	driver_undefine(fixture->driver, domain, false, on_driver_answer, &undefine);
 	answer_wait_error(fixture, &undefine, CORE_ERROR_WRONG_STATE, "starting");
 	check_destroyed(fixture, domain, &start);
 }

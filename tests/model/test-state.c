@@ -120,6 +120,7 @@ static void test_transition_rules(void)
 /* Columns as above: in which states each operation is accepted. */
 static const char *const accepted[DOMAIN_OPERATION_MAX] = {
 	[DOMAIN_OPERATION_START] =         "X.......",
+	[DOMAIN_OPERATION_ADOPT] =         "X.......",
 	[DOMAIN_OPERATION_SHUTDOWN] =      "..X.X...",
 	[DOMAIN_OPERATION_REBOOT] =        "..X.....",
 	[DOMAIN_OPERATION_RESET] =         "..XXXXX.",

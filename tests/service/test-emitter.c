@@ -146,7 +146,7 @@ static Domain *define(Fixture *fixture, const char *name)
 static void undefine(Fixture *fixture, Domain *domain)
 {
 	fixture->answered = false;
-	driver_undefine(fixture->service.driver, domain, on_answer, fixture);
+	driver_undefine(fixture->service.driver, domain, false, on_answer, fixture);
 	wait_for(fixture, &fixture->answered);
 }
 
