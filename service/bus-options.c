@@ -14,6 +14,7 @@ static const char *const signatures[] = {
 	[BUS_OPTION_BOOLEAN] = "b",
 	[BUS_OPTION_STRING] = "s",
 	[BUS_OPTION_NUMBER] = "u",
+	[BUS_OPTION_DESCRIPTOR] = "h",
 	[BUS_OPTION_DURATION] = "t",
 	[BUS_OPTION_DESCRIPTORS] = "a{uh}",
 };
@@ -41,7 +42,7 @@ static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_e
 {
 	const char *signature = signatures[option->type], *contents, *string;
 	uint64_t number;
-	int r = sd_bus_message_peek_type(message, NULL, &contents), boolean;
+	int r = sd_bus_message_peek_type(message, NULL, &contents), boolean, fd;
 
 	if (r < 0)
 		return r;
@@ -62,6 +63,11 @@ static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_e
 		return r;
 	case BUS_OPTION_NUMBER:
 		return sd_bus_message_read(message, "v", signature, option->ret_value);
+	case BUS_OPTION_DESCRIPTOR:
+		r = sd_bus_message_read(message, "v", signature, &fd);
+		if (r >= 0)
+			*(int *)option->ret_value = fd;
+		return r;
 	case BUS_OPTION_DURATION:
 		r = sd_bus_message_read(message, "v", signature, &number);
 		if (r >= 0)

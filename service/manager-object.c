@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "manager-object.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus-options.h"
@@ -151,6 +154,32 @@ static int method_create(sd_bus_message *message, void *userdata, sd_bus_error *
 	return 1;
 }
 
+static int method_adopt(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	int fd = -1, timeout_ms = ADOPTION_TIMEOUT_MS;
+	const BusOption options[] = {
+		{ "monitor-fd", BUS_OPTION_DESCRIPTOR, &fd },
+		{ "timeout", BUS_OPTION_DURATION, &timeout_ms },
+	};
+	const char *name, *monitor;
+	int r = sd_bus_message_read(message, "ss", &name, &monitor);
+
+	if (r >= 0)
+		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
+	if (r < 0)
+		return r;
+	/* That of the message is closed with it. */
+	if (fd >= 0) {
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+	}
+	driver_adopt(service->driver, name, monitor, fd, timeout_ms, method_call_done_path,
+		     method_call_new(service, message));
+	return 1;
+}
+
 static int method_get_domain(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	Service *service = userdata;
@@ -263,6 +292,9 @@ static const sd_bus_vtable manager_vtable[] = {
 				SD_BUS_RESULT("o", domain), method_define, 0),
 	SD_BUS_METHOD_WITH_ARGS("CreateDomain", SD_BUS_ARGS("s", definition, "a{sv}", options),
 				SD_BUS_RESULT("o", domain), method_create, 0),
+	SD_BUS_METHOD_WITH_ARGS("AdoptDomain",
+				SD_BUS_ARGS("s", name, "s", monitor, "a{sv}", options),
+				SD_BUS_RESULT("o", domain), method_adopt, 0),
 	SD_BUS_METHOD_WITH_ARGS("GetDomain", SD_BUS_ARGS("s", name_or_uuid),
 				SD_BUS_RESULT("o", domain), method_get_domain, 0),
 	SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_ARGS("a{sv}", options),

@@ -2,6 +2,7 @@
 #include "bus-options.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "bus-fixture.h"
 #include "bus-names.h"
@@ -11,6 +12,7 @@ typedef struct Options {
 	const char *path;
 	int timeout;
 	uint32_t head;
+	int fd;
 } Options;
 
 /* The message must live as long as the string that was read from it. */
@@ -21,6 +23,7 @@ static int read_options(sd_bus_message *message, Options *options, sd_bus_error 
 		{ "path", BUS_OPTION_STRING, &options->path },
 		{ "timeout", BUS_OPTION_DURATION, &options->timeout },
 		{ "head", BUS_OPTION_NUMBER, &options->head },
+		{ "socket", BUS_OPTION_DESCRIPTOR, &options->fd },
 	};
 
 	bus_seal(message);
@@ -71,6 +74,23 @@ static void test_false_and_twice(BusFixture *fixture, const void *data)
 			>=, 0);
 	g_assert_cmpint(read_options(message, &options, &error), >=, 0);
 	g_assert_false(options.paused);
+}
+
+/* The message has a copy of its own, which goes with it. */
+static void test_descriptor(BusFixture *fixture, const void *data)
+{
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	Options options = { .fd = -1 };
+	int fds[2];
+
+	g_assert_cmpint(pipe(fds), ==, 0);
+	g_assert_cmpint(sd_bus_message_append(message, "a{sv}", 1, "socket", "h", fds[1]), >=, 0);
+	g_assert_cmpint(read_options(message, &options, &error), >=, 0);
+	g_assert_cmpint(options.fd, >=, 0);
+	close(fds[1]);
+	g_assert_cmpint(write(options.fd, "x", 1), ==, 1);
+	close(fds[0]);
 }
 
 /* ---- durations ---- */
@@ -211,6 +231,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("all", test_all);
 	ADD("none", test_none);
+	ADD("descriptor", test_descriptor);
 	ADD("false-and-twice", test_false_and_twice);
 	ADD("rounding", test_rounding);
 	ADD("unknown", test_unknown);
