@@ -69,24 +69,6 @@ static CtlExit send_definition(Ctl *ctl, const char *method, const char *definit
 	return code;
 }
 
-/* The uuid: it may have been made up just now, and every verb takes it as DOMAIN. */
-static void print_domain(const Ctl *ctl, const char *path)
-{
-	g_autofree char *uuid = names_uuid_from_path(path);
-
-	if (ctl->json) {
-		g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
-		JsonObject *object = json_object_new();
-
-		json_object_set_string_member(object, "path", path);
-		json_object_set_string_member(object, "uuid", uuid);
-		json_node_take_object(node, object);
-		output_json(node);
-	} else {
-		puts(uuid ? uuid : path);
-	}
-}
-
 CtlExit define_run(Ctl *ctl, char **arguments)
 {
 	g_autofree char *text = NULL;
@@ -97,7 +79,7 @@ CtlExit define_run(Ctl *ctl, char **arguments)
 	if (code == CTL_OK)
 		code = send_definition(ctl, "DefineDomain", text, &path);
 	if (code == CTL_OK)
-		print_domain(ctl, path);
+		output_domain(ctl, path);
 	return code;
 }
 
@@ -210,7 +192,7 @@ CtlExit create_run(Ctl *ctl, char **arguments)
 	code = send_definition(ctl, create.define ? "DefineDomain" : "CreateDomain", text, &path);
 	if (code != CTL_OK)
 		return code;
-	print_domain(ctl, path);
+	output_domain(ctl, path);
 	/* If this fails the domain stays defined; its uuid is out already. */
 	return create.define ? start_defined(ctl, path) : CTL_OK;
 }

@@ -4,6 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/names.h"
+
+void output_domain(const Ctl *ctl, const char *path)
+{
+	g_autofree char *uuid = names_uuid_from_path(path);
+
+	if (ctl->json) {
+		g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+		JsonObject *object = json_object_new();
+
+		json_object_set_string_member(object, "path", path);
+		json_object_set_string_member(object, "uuid", uuid);
+		json_node_take_object(node, object);
+		output_json(node);
+	} else {
+		puts(uuid ? uuid : path);
+	}
+}
+
 struct OutputTable {
 	const char *const *heads;
 	unsigned columns;

@@ -47,6 +47,9 @@ void output_json_line(JsonNode *node);
 /* JSON text as it is or pretty; what does not parse is printed as it came. */
 void output_json_text(const char *text);
 
+/* The uuid of the domain at an object path, which every verb takes as DOMAIN; it may have been made up just now. */
+void output_domain(const Ctl *ctl, const char *path);
+
 /* A table is filled row by row and printed at once, for the widths. */
 typedef struct OutputTable OutputTable;
 

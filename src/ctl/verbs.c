@@ -17,13 +17,19 @@ static const Verb verbs[] = {
 	{ "define", N_("FILE"), N_("Make or change a persistent domain"),
 	  N_("Where the uuid is known already, the new definition holds from the next start."),
 	  NULL, 1, 1, NULL, define_run },
-	{ "undefine", N_("DOMAIN"), N_("Forget a persistent domain"), NULL,
-	  NULL, 1, 1, "Undefine", method_with_options_run },
+	{ "undefine", N_("DOMAIN"), N_("Forget a persistent domain, or let go of an adopted one"),
+	  N_("The QEMU of a domain that was adopted goes on, and can be adopted again."),
+	  undefine_options, 1, 1, NULL, undefine_run },
 	{ "create", N_("FILE|NAME"), N_("Make a domain and start it at once"),
 	  N_("The domain is gone when it stops, unless --define is given. With a FILE (its name has a\n"
 	     "slash or ends in .json, or is - for the standard input) the definition is read from it;\n"
 	     "with a NAME it is made from the options below."),
 	  create_options, 1, 1, NULL, create_run },
+	{ "adopt", N_("[NAME] SOCKET"), N_("Make a domain of a QEMU that somebody else has started"),
+	  N_("SOCKET is what QEMU listens on for QMP: start it with -qmp unix:SOCKET,server=on,wait=off.\n"
+	     "It serves one client at a time there. Without a NAME QEMU is asked for its own. The domain\n"
+	     "is gone when QEMU ends; undefine lets go of it before."),
+	  adopt_options, 1, 2, NULL, adopt_run },
 	{ "start", N_("DOMAIN"), N_("Start a domain"), NULL,
 	  start_options, 1, 1, NULL, start_run },
 	{ "shutdown", N_("DOMAIN"), N_("Ask the guest to shut down, and wait for it"), NULL,

@@ -40,6 +40,8 @@ void list_names(Ctl *ctl);
  * locale's character set, and fail for any but ASCII where no locale is set. */
 extern const GOptionEntry list_options[];
 extern const GOptionEntry definition_options[];
+extern const GOptionEntry adopt_options[];
+extern const GOptionEntry undefine_options[];
 extern const GOptionEntry create_options[];
 extern const GOptionEntry start_options[];
 extern const GOptionEntry shutdown_options[];
@@ -56,6 +58,7 @@ extern const GOptionEntry wait_options[];
 
 VerbFunction list_run, show_run, definition_run, autostart_run;
 VerbFunction define_run, validate_run, create_run, reload_run;
+VerbFunction adopt_run, undefine_run;
 VerbFunction start_run, shutdown_run, destroy_run, save_run, method_run, method_with_options_run;
 VerbFunction attach_run, detach_run, change_media_run, balloon_run, qmp_run;
 VerbFunction threshold_run, cancel_job_run;

@@ -38,6 +38,8 @@ INTERFACES = """<node>
 <interface name="org.vmherald.Domains1.Manager">
   <method name="DefineDomain"><arg type="s"/><arg type="a{sv}"/><arg type="o" direction="out"/></method>
   <method name="CreateDomain"><arg type="s"/><arg type="a{sv}"/><arg type="o" direction="out"/></method>
+  <method name="AdoptDomain"><arg type="s"/><arg type="s"/><arg type="a{sv}"/>
+    <arg type="o" direction="out"/></method>
   <method name="GetDomain"><arg type="s"/><arg type="o" direction="out"/></method>
   <method name="ListDomains"><arg type="a{sv}"/><arg type="a(osss)" direction="out"/></method>
   <method name="ValidateDefinition"><arg type="s"/><arg type="a(ss)" direction="out"/></method>

@@ -40,6 +40,7 @@ SIMPLE = {
     ("wakeup", "vm"): ("Domain", "Wakeup", ()),
     ("nmi", "vm"): ("Domain", "InjectNMI", ()),
     ("undefine", "vm"): ("Domain", "Undefine", ({},)),
+    ("undefine", "vm", "--destroy"): ("Domain", "Undefine", ({"destroy": True},)),
     ("autostart", "vm", "on"): ("Domain", "SetAutostart", (True,)),
     ("autostart", "vm", "off"): ("Domain", "SetAutostart", (False,)),
     ("detach", "vm", "rng0"): ("Devices", "DetachDevice", ("rng0", {})),
@@ -173,6 +174,19 @@ class Calls(Case):
         self.assertEqual(json.loads(self.fake.calls[-1][3][0]), {"name": "vm", "memory": "1G"})
         self.succeed("create", "-", stdin="{}")
         self.assertEqual(self.fake.calls[-1][2:], ("CreateDomain", ("{}", {})))
+
+    def test_adopt(self):
+        self.fake.answers["AdoptDomain"] = GLib.Variant("(o)", (PATH,))
+        self.assertEqual(self.succeed("adopt", "vm", "/run/q"), UUID + "\n")
+        self.assertEqual(self.fake.calls[-1][2:], ("AdoptDomain", ("vm", "/run/q", {})))
+        # The path is that of who calls, and without a name QEMU is asked for its own.
+        self.assertEqual(json.loads(self.succeed("adopt", "q", "--timeout=0.5", "--json")),
+                         {"path": PATH, "uuid": UUID})
+        self.assertEqual(self.fake.calls[-1][3],
+                         ("", os.path.join(os.getcwd(), "q"), {"timeout": 500000}))
+        self.fake.answers["AdoptDomain"] = Failure("MonitorTimeout", "/run/q: taken")
+        outcome = self.run_ctl("adopt", "/run/q")
+        self.assertEqual((outcome.code, outcome.err), (1, "vmheraldctl: /run/q: taken\n"))
 
     def test_create_persistent(self):
         self.fake.answers["DefineDomain"] = GLib.Variant("(o)", (PATH,))

@@ -12,8 +12,9 @@ from tap import run
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 
-VERBS = ["list", "show", "definition", "validate", "define", "undefine", "create", "start", "shutdown",
-         "reboot", "reset", "destroy", "save", "drop-saved", "screenshot", "suspend", "resume", "wakeup", "nmi",
+VERBS = ["list", "show", "definition", "validate", "define", "undefine", "create", "adopt", "start",
+         "shutdown", "reboot", "reset", "destroy", "save", "drop-saved", "screenshot", "suspend", "resume",
+         "wakeup", "nmi",
          "autostart", "attach", "detach", "change-media", "balloon", "threshold", "cancel-job",
          "qmp", "events", "wait", "reload"]
 
