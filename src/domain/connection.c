@@ -609,20 +609,21 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 {
 	g_autoptr(GError) error = NULL;
 	QemuProcess *process;
+	Definition *running;
 	bool gone, kept;
 
 	/* The process, not the state, says what is possible: so no operation_begin(). */
 	domain->readopt = operation_new(domain, DOMAIN_OPERATION_MAX, done, userdata);
 
 	/* What runs is what it was started with; the file may have been changed since. A domain does not
-	 * change its name while it runs, so one that was renamed meanwhile goes by its new one. */
-	if (g_str_equal(run->definition->name, domain_get_name(domain))) {
-		if (domain->persistent)
-			domain->next_definition = domain->definition;
-		else
-			definition_unref(domain->definition);
-		domain->definition = definition_ref(run->definition);
-	}
+	 * change its name while it runs, so one that was renamed meanwhile goes by its new one: of what runs the name
+	 * alone is another. */
+	running = definition_with_name(run->definition, domain_get_name(domain));
+	if (domain->persistent)
+		domain->next_definition = domain->definition;
+	else
+		definition_unref(domain->definition);
+	domain->definition = running;
 	domain->has_directory = true;
 	domain->released = run->released;
 	domain->incarnation = run->incarnation;

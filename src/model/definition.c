@@ -201,6 +201,15 @@ Definition *definition_with_autostart(const Definition *definition, bool autosta
 	return copy;
 }
 
+Definition *definition_with_name(const Definition *definition, const char *name)
+{
+	Definition *copy = definition_with_autostart(definition, definition->autostart);
+
+	g_free(copy->name);
+	copy->name = g_strdup(name);
+	return copy;
+}
+
 /* Reads the document; NULL if the reader has problems afterwards. */
 static Definition *read_definition(DefinitionReader *reader, const char *text, size_t length)
 {

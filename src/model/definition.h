@@ -134,6 +134,8 @@ char *definition_entry_to_json(JsonNode *entry);
 
 /* A copy that differs in autostart. */
 Definition *definition_with_autostart(const Definition *definition, bool autostart);
+/* A copy that goes by another name. */
+Definition *definition_with_name(const Definition *definition, const char *name);
 
 Definition *definition_ref(const Definition *definition);
 Definition *definition_unref(Definition *definition);

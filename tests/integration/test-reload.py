@@ -390,6 +390,26 @@ class RenamedByFile(ReloadCase):
         self.assertEqual("idle", domain.get("Domain", "Name"))
         self.assertEqual(["idle.json"], files())
 
+    def test_renamed_while_the_service_was_away(self):
+        """What runs goes by its new name at once; all else of it is what was started."""
+        domain = self.define("before", machine="none", title="Before")
+        domain.start()
+        pid = domain.get("Domain", "PID")
+        document = self.changed(domain, name="after", title="After")
+        os.kill(self.connection.service_pid(), signal.SIGSTOP)
+        self.write("before", document)
+        self.connection.kill_service()
+        self.assertEqual(("running", "after", "Before", pid),
+                         tuple(domain.get("Domain", name)
+                               for name in ("State", "Name", "Title", "PID")))
+        self.assertEqual("Before", self.definition_of(domain, live=True)["title"])
+        self.assertEqual("After", self.definition_of(domain)["title"])
+        self.assertEqual(["after.json"], files())
+        self.assertEqual(domain.path, self.manager("GetDomain", "(s)", "after"))
+        domain.destroy()
+        self.assertEqual("After", domain.get("Domain", "Title"))
+        domain.start()
+
     def test_copied_with_its_uuid(self):
         """The copy does not take the place of what it was made from."""
         domain = self.define("web")
