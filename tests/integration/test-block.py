@@ -124,7 +124,7 @@ class Jobs(BlockCase):
         pid = self.domain.get("Domain", "PID")
         os.kill(pid, signal.SIGSTOP)
         try:
-            message = self.assert_fails("Timeout", self.cancel, "m3", force=True, timeout=SOON)
+            message = self.assert_fails("MonitorTimeout", self.cancel, "m3", force=True, timeout=SOON)
         finally:
             os.kill(pid, signal.SIGCONT)
         self.assertIn("'m3'", message)
