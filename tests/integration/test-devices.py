@@ -6,7 +6,7 @@ import os
 
 import harness
 from badcase import BadCase
-from harness import NAME, Domain, GLib, wait_until
+from harness import NAME, wait_until
 
 # The guest is paused. A port whose slot is under ACPI waits for the guest, natively it does not.
 PORTS = ["-device", "pcie-root-port,id=port0,chassis=1",

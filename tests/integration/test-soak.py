@@ -16,17 +16,18 @@ import signal
 import socket
 import subprocess
 import time
-import uuid
-from collections import Counter, deque
+from collections import Counter
 
 import harness
 import life
 from harness import ERROR, NAME, PATH, Gio, GLib, folder, wait_until
 from processes import command_line, qemus_of
-from soak_model import (CUT, OFF, OK, PAUSED, PERSISTENT, RUNNING, TRANSIENT, Belief, State,
+from soak_calls import BELIEVED, CALLS, GARBAGE, PARTICULAR, TO_QEMU
+from soak_model import (CUT, OFF, OK, PAUSED, PERSISTENT, RUNNING, TRANSIENT, State,
                         Violation)
 from soak_picture import Picture
 from soak_plan import Plan
+from soak_target import Target
 
 SECONDS = float(os.environ.get("VMHERALD_SOAK_SECONDS", "0"))
 DOMAINS = int(os.environ.get("VMHERALD_SOAK_DOMAINS", "20"))
@@ -37,7 +38,6 @@ BUS_NAME = "org.freedesktop.DBus"
 AT_ONCE = 8                      # steps that are under way
 CALLS_AT_ONCE = 4                # of one domain: each one more doubles what may be
 ANSWER_SECONDS = 180.0           # the slowest call: only a failure takes so long
-HISTORY = 80                     # lines about each domain, for the report of a failure
 RESTARTS_A_MINUTE = 4            # more may be refused by the service
 SLOW_SECONDS = 5.0               # a quiet point that takes longer is told
 GROWTH_KIB_MAX = 4096            # of the private memory, over the rounds in which the service lives on
@@ -90,55 +90,6 @@ class Listener(harness.Recorder):
 def harness_signal(path, interface, member, parameters):
     return harness.Signal(path, interface, member, parameters.get_type_string()[1:-1],
                           parameters.unpack())
-
-
-class Target:
-    """A domain: what is known of it beside the service."""
-
-    def __init__(self, slot):
-        self.index = slot.index
-        self.has_bus = slot.has_bus
-        self.restarts = slot.restarts
-        self.uuid = str(uuid.uuid4())
-        self.path = f"{PATH}/domain/_{self.uuid.replace('-', '_')}"
-        self.belief = Belief()
-        self.steps = 0                   # under way
-        self.hung = None                 # pidfd of the QEMU that was stopped
-        self.foggy = False               # its monitor was out of reach since the last quiet point
-        self.deaths = deque()
-        self.history = deque(maxlen=HISTORY)
-
-    def name(self, number):
-        return f"soak-{self.index}" + ("-b" if number else "")
-
-    def document(self, number=0, revision=0, autostart=False):
-        document = {
-            "name": self.name(number),
-            "uuid": self.uuid,
-            "title": f"revision {revision}",
-            "emulator": "qemu-system-x86_64",
-            "machine": "q35" if self.has_bus else "none",
-            "accel": "tcg",
-            "memory": "16M",
-            "autostart": autostart,
-            "arguments": life.second_monitor(f"soak-{self.index}"),
-        }
-        if self.restarts:
-            document["on-crash"] = "restart"
-        if self.has_bus:
-            # A processor that sleeps from its first instruction on.
-            document["arguments"] += ["-bios", os.path.join(folder(), "sleep.bin")]
-            document["devices"] = [{"driver": "qemu-xhci", "id": "usb"}]
-        return json.dumps(document)
-
-    def second_monitor(self):
-        return life.SecondMonitor(f"soak-{self.index}")
-
-    def files(self):
-        """Of the definition: number of the name -> path."""
-        paths = {number: os.path.join(life.definitions_folder(), self.name(number) + ".json")
-                 for number in (0, 1)}
-        return {number: path for number, path in paths.items() if os.path.exists(path)}
 
 
 def saved_folder():
@@ -801,93 +752,6 @@ class Soak(harness.ServiceCase):
 
 def target_is_active(target):
     return any(state.run != OFF for state in target.belief.states)
-
-
-# ---- action -> (interface, member, signature, values) ----
-
-def method(interface, member):
-    return lambda target: (interface, member, "()", ())
-
-
-def with_options(member, *names):
-    def build(target, *values):
-        given = {name: value for name, value in zip(names, values) if value is not None}
-        return "Domain", member, "(a{sv})", (harness.options(**given),)
-    return build
-
-
-def execute(command):
-    def build(target, timeout=None):
-        given = {} if timeout is None else {"timeout": timeout}
-        return "Monitor", "Execute", "(ssa{sv})", (command, "", harness.options(**given))
-    return build
-
-
-CALLS = {
-    "start": with_options("Start", "paused"),
-    "destroy": with_options("Destroy", "grace"),
-    "shutdown": with_options("Shutdown", "timeout"),
-    "reboot": with_options("Reboot", "timeout"),
-    "suspend": method("Domain", "Suspend"),
-    "resume": method("Domain", "Resume"),
-    "reset": method("Domain", "Reset"),
-    "save": with_options("Save"),
-    "drop-saved": method("Domain", "DropSavedState"),
-    "undefine": with_options("Undefine"),
-    "set-autostart": lambda target, flag: ("Domain", "SetAutostart", "(b)", (flag,)),
-    "query": execute("query-status"),
-    "stop": execute("stop"),
-    "cont": execute("cont"),
-    "quit": execute("quit"),
-    "attach": lambda target, device: (
-        "Devices", "AttachDevice", "(sa{sv})",
-        (json.dumps({"driver": "usb-tablet", "bus": "usb.0", "id": device}), {})),
-    "detach": lambda target, device: ("Devices", "DetachDevice", "(sa{sv})", (device, {})),
-    "define": lambda target, *arguments: ("Manager", "DefineDomain", "(sa{sv})",
-                                          (target.document(*arguments), {})),
-    "create": lambda target, paused: ("Manager", "CreateDomain", "(sa{sv})",
-                                      (target.document(), harness.options(paused=paused))),
-}
-# Steps of the plan that are an action in a particular form.
-PARTICULAR = {
-    "start": lambda: ("start", (False,)),
-    "start-paused": lambda: ("start", (True,)),
-    "rename": lambda *arguments: ("define", arguments),
-}
-# Arguments that do not matter to what may become of it.
-BELIEVED = {name: lambda *arguments: () for name in ("destroy", "shutdown", "reboot", "query")}
-# Carried out by QEMU, perhaps after the one who asked for it has gone.
-TO_QEMU = ("suspend", "resume", "reset", "stop", "cont", "quit", "attach", "detach")
-
-NO_OBJECT = ("UnknownObject",)
-GARBAGE = [
-    lambda t: (PATH, "Manager", "GetDomain", "(s)", ("nobody",), ("NoSuchDomain",)),
-    lambda t: (PATH, "Manager", "DefineDomain", "(sa{sv})", ("{", {}), ("InvalidDefinition",)),
-    lambda t: (PATH, "Manager", "DefineDomain", "(sa{sv})",
-               (json.dumps({"name": t.name(0), "uuid": t.uuid, "nonsense": 1}), {}),
-               ("InvalidDefinition",)),
-    lambda t: (PATH, "Manager", "CreateDomain", "(sa{sv})",
-               (t.document(), harness.options(nonsense=1)), ("InvalidArgument",)),
-    lambda t: (PATH, "Manager", "ListDomains", "(a{sv})", (harness.options(state="asleep"),),
-               ("InvalidArgument",)),
-    lambda t: (PATH, "Manager", "ListDomains", "(s)", ("x",), ("InvalidArgs",)),
-    lambda t: (PATH + "/domain/_00000000_0000_0000_0000_000000000000", "Domain", "Start",
-               "(a{sv})", ({},), NO_OBJECT),
-    lambda t: (PATH + "/domain/nonsense", "Domain", "Suspend", "()", (), NO_OBJECT),
-    lambda t: (t.path, "Domain", "Suspend", "(s)", ("x",), NO_OBJECT + ("InvalidArgs",)),
-    lambda t: (t.path, "Domain", "Nonsense", "()", (), NO_OBJECT + ("UnknownMethod",)),
-    lambda t: (t.path, "Domain", "Start", "(a{sv})", (harness.options(nonsense=1),),
-               NO_OBJECT + ("InvalidArgument",)),
-    lambda t: (t.path, "Monitor", "Execute", "(ssa{sv})", ("query-status", "[", {}),
-               NO_OBJECT + ("InvalidArgument",)),
-    lambda t: (t.path, "Monitor", "Execute", "(ssa{sv})", ("nonsense", "", {}),
-               NO_OBJECT + ("QemuError", "WrongState", "MonitorLost", "MonitorTimeout")),
-    lambda t: (t.path, "Devices", "AttachDevice", "(sa{sv})",
-               (json.dumps({"driver": "nonsense"}), {}),
-               NO_OBJECT + ("QemuError", "WrongState", "MonitorLost", "MonitorTimeout")),
-    lambda t: (t.path, "Devices", "DetachDevice", "(sa{sv})", ("nonsense", {}),
-               NO_OBJECT + ("NoSuchDevice", "WrongState", "MonitorLost")),
-]
 
 
 if __name__ == "__main__":
