@@ -9,11 +9,12 @@ import harness
 import life
 from harness import NAME, OBJECT_MANAGER, wait_until
 from processes import end_process, qemus_of, wait_for_end
+from strangers import AdoptCase
 
 SECONDS = 6
 
 
-class OnExit(life.LifeCase):
+class OnExit(AdoptCase):
     def setUp(self):
         super().setUp()
         self.pid = self.connection.service_pid()
@@ -99,6 +100,21 @@ class OnExit(life.LifeCase):
         self.assertEqual("running", domain.state)
         self.assertEqual(pid, domain.get("Domain", "PID"))
         self.assertEqual([], self.recorder.find("Domain.Lifecycle", "stopped", since=since))
+
+    def test_adopted(self):
+        """What somebody else has started is left to him; nobody waits for it."""
+        stranger = self.stranger("foreign")
+        foreign, own = self.adopt(stranger, "foreign"), self.define("own", machine="none")
+        own.start(paused=True)
+        since = self.mark()
+        self.terminate()
+        self.wait_life(own, "stopped", since=since)
+        self.wait_for_leave()
+        self.assertTrue(stranger.lives())
+        self.assertEqual([], self.recorder.find("Domain.Lifecycle", "stopped", path=foreign.path,
+                                                since=since))
+        self.assertEqual("running", foreign.state)
+        foreign.call("Domain", "Undefine", "(a{sv})", {})
 
     def test_asks_for_time(self):
         """The service manager waits as long as it was told to, and for QEMU's own end."""
