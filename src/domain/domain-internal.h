@@ -184,6 +184,9 @@ struct Domain {
 	bool has_picture;             /* state was read in this run: what differs now can be told */
 	struct Resync *resync;        /* the one in progress, or NULL */
 	unsigned refreshing, refresh_again;   /* bits by StateQuery */
+	unsigned queries;             /* of resync.c: with the monitor */
+	GQueue queries_waiting;       /* and not yet */
+	bool asking;
 	unsigned prepares;            /* prepare steps that wait for QEMU */
 	Strand *events;               /* events and replies, in QEMU's order */
 	unsigned unsent;              /* published, not yet on the bus */

@@ -16,6 +16,7 @@ Domain *domain_new(const DomainHost *host, Definition *definition, bool persiste
 	domain->state_reason = LIFECYCLE_REASON_UNKNOWN;
 	domain->work = strand_new(host->pool);
 	domain->operations = g_ptr_array_new();
+	g_queue_init(&domain->queries_waiting);
 	domain_reset_run(domain);
 	return domain;
 }

@@ -50,8 +50,14 @@ typedef struct Resync {
 	unsigned n_rows;
 } Resync;
 
+/* So many are with the monitor at a time, of all that a domain with thousands of devices makes us ask. The others wait
+ * here: they must not use up the bound of the calls of clients. */
+#define QUERIES_MAX 256u
+
 typedef struct Query {
 	Domain *domain;
+	const char *command;           /* static */
+	JsonNode *arguments;           /* until it is asked */
 	Resync *resync;                /* NULL: not part of one */
 	QmpReplyCallback callback;
 	void *userdata;
@@ -81,11 +87,14 @@ static bool is_answer(const GError *error)
 	return !error || g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR);
 }
 
+static void ask_next(Domain *domain);
+
 static void on_query(JsonNode *result, const GError *error, void *userdata)
 {
 	Query *query = userdata;
 	Resync *resync = query->resync;
 
+	query->domain->queries--;
 	/* What it asks next belongs to the same resync. */
 	query->callback(result, error, query->userdata);
 	if (resync) {
@@ -93,8 +102,41 @@ static void on_query(JsonNode *result, const GError *error, void *userdata)
 			resync->error = g_error_copy(error);
 		resync_step(resync);
 	}
+	ask_next(query->domain);
 	domain_unref(query->domain);
 	g_free(query);
+}
+
+/* No monitor, perhaps no run any more. */
+static void fail_query(Query *query)
+{
+	g_autoptr(GError) error = g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+					      "%s: the monitor of domain '%s' cannot be reached",
+					      query->command, domain_get_name(query->domain));
+
+	g_clear_pointer(&query->arguments, json_node_unref);
+	on_query(NULL, error, query);
+}
+
+/* WARNING: the end of a query comes by here again, and without a monitor at once; the outermost goes on. */
+static void ask_next(Domain *domain)
+{
+	Query *query;
+
+	if (domain->asking)
+		return;
+	domain->asking = true;
+	domain_ref(domain);
+	while (domain->queries < QUERIES_MAX && (query = g_queue_pop_head(&domain->queries_waiting))) {
+		domain->queries++;
+		if (domain->monitor)
+			domain_call(domain, query->command, g_steal_pointer(&query->arguments),
+				    DOMAIN_CALL_TIMEOUT_MS, on_query, query);
+		else
+			fail_query(query);
+	}
+	domain->asking = false;
+	domain_unref(domain);
 }
 
 static void ask(Domain *domain, Resync *resync, const char *command, JsonNode *arguments,
@@ -108,7 +150,10 @@ static void ask(Domain *domain, Resync *resync, const char *command, JsonNode *a
 	query->userdata = userdata;
 	if (query->resync)
 		query->resync->pending++;
-	domain_call(domain, command, arguments, DOMAIN_CALL_TIMEOUT_MS, on_query, query);
+	query->command = command;
+	query->arguments = arguments;
+	g_queue_push_tail(&domain->queries_waiting, query);
+	ask_next(domain);
 }
 
 void resync_query(Domain *domain, const char *command, JsonNode *arguments,

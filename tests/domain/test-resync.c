@@ -269,6 +269,26 @@ static void test_close_in_between(DomainFixture *fixture, const void *data)
 	}
 }
 
+/* More than the monitor takes at a time, and all of it is read; also when it is lost in the middle. */
+static void test_many_devices(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_autoptr(GString) list = g_string_new("[");
+	unsigned n = QMP_MONITOR_CALLS_MAX;
+
+	for (unsigned i = 0; i < n; i++)
+		g_string_append_printf(list, "%s{\"name\":\"d%u\",\"type\":\"child<x>\"}",
+				       i > 0 ? "," : "", i);
+	g_string_append_c(list, ']');
+	fixture_set(fixture, domain, "reply:qom-list", list->str);
+	fixture_set(fixture, domain, "close", "qom-get");
+	fixture_close_monitor(fixture, domain);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_UNKNOWN);
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
+	g_assert_cmpuint(g_hash_table_size(domain_get_devices(domain)), ==, n);
+	fixture_forget(fixture);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -283,5 +303,6 @@ int main(int argc, char **argv)
 	FIXTURE_ADD("/domain/resync/found-down", test_found_down);
 	FIXTURE_ADD("/domain/resync/close-in-between", test_close_in_between);
 	FIXTURE_ADD("/domain/resync/no-end", test_no_end);
+	FIXTURE_ADD("/domain/resync/many-devices", test_many_devices);
 	return g_test_run();
 }
