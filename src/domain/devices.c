@@ -416,11 +416,12 @@ static void tell_removed(Domain *domain, Event *event)
 		balloon_device_changed(domain, device->driver, true);
 	if (g_hash_table_remove(domain->devices, id))
 		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
-	live_definition_remove(domain, id);
 	add_children(domain, event);
 	domain_publish(domain, event);
+	/* It has gone, so its time is not up; answered when the run file says so too. */
 	if (detach)
-		operation_end(detach, NULL, NULL);
+		domain_clear_timer(domain, &detach->timer);
+	live_definition_remove(domain, id, detach ? detach->id : 0);
 }
 
 /* An emulated CPU is never freed by QEMU 7.2, so all that is told of its end is that of its interrupt

@@ -555,8 +555,8 @@ void devices_added_by_command(Domain *domain, JsonObject *arguments);
 /* A device and its backends have come. done: when the run file says so, or cannot. */
 void live_definition_add(Domain *domain, JsonNode *const entries[DEFINITION_ENTRY_MAX],
 			 RunFileWritten done, void *userdata);
-/* A device has gone, and what stood below it alone. */
-void live_definition_remove(Domain *domain, const char *id);
+/* A device has gone, and what stood below it alone. operation: ended when the run file says so, or cannot; 0: none. */
+void live_definition_remove(Domain *domain, const char *id, uint64_t operation);
 
 /* detach.c */
 /* Who waits for the device of that id to go, or NULL. */

@@ -123,20 +123,34 @@ void live_definition_add(Domain *domain, JsonNode *const entries[DEFINITION_ENTR
 	strand_push(domain->work, &edit_class, edit);
 }
 
-static void on_removal_written(Domain *domain, const GError *error, void *userdata)
+static void end_operation(Domain *domain, uint64_t id)
 {
-	if (error)
-		domain_log(domain, LOG_INFO, "%s", error->message);
+	Operation *operation = id != 0 ? operation_find(domain, id) : NULL;
+
+	if (operation)
+		operation_end(operation, NULL, NULL);
 }
 
-void live_definition_remove(Domain *domain, const char *id)
+/* userdata: the id of an operation, 0 for none. */
+static void on_removal_written(Domain *domain, const GError *error, void *userdata)
+{
+	g_autofree uint64_t *operation = userdata;
+
+	if (error)
+		domain_log(domain, LOG_INFO, "%s", error->message);
+	end_operation(domain, *operation);
+}
+
+void live_definition_remove(Domain *domain, const char *id, uint64_t operation)
 {
 	LiveEdit *edit;
 
 	/* A start writes the run file in its own time. */
-	if (domain->start || !*id)
+	if (domain->start || !*id) {
+		end_operation(domain, operation);
 		return;
-	edit = edit_new(domain, on_removal_written, NULL);
+	}
+	edit = edit_new(domain, on_removal_written, g_memdup2(&operation, sizeof(operation)));
 	edit->id = g_strdup(id);
 	strand_push(domain->work, &edit_class, edit);
 }
