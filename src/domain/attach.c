@@ -19,6 +19,7 @@ typedef struct Attach {
 	char *id, *driver;
 	JsonNode *device;
 	JsonNode *backends[BACKEND_MAX];
+	bool noted;                     /* as under way */
 	bool begun;                     /* the first command is on its way */
 	unsigned step;                  /* the backend (or, at BACKEND_MAX, the device) that is next */
 	Backends *added;
@@ -28,10 +29,19 @@ typedef struct Attach {
 static void attach_step(Attach *attach);
 static void attach_undo(Attach *attach);
 
+static bool attach_is_over(const Attach *attach)
+{
+	return !attach->domain->host || attach->domain->run != attach->run ||
+	       !attach->domain->monitor;
+}
+
 static void attach_finish(Attach *attach)
 {
 	Operation *operation = operation_find(attach->domain, attach->operation);
 
+	/* Without a monitor nothing could be taken back; that is done when it is there again. */
+	if (attach->noted && !attach_is_over(attach))
+		leftover_forget(attach->domain, attach->id);
 	if (operation)
 		operation_end(operation, attach->error ? NULL : attach->id, attach->error);
 	for (unsigned i = 0; i < BACKEND_MAX; i++)
@@ -43,12 +53,6 @@ static void attach_finish(Attach *attach)
 	g_free(attach->driver);
 	domain_unref(attach->domain);
 	g_free(attach);
-}
-
-static bool attach_is_over(const Attach *attach)
-{
-	return !attach->domain->host || attach->domain->run != attach->run ||
-	       !attach->domain->monitor;
 }
 
 static void on_undone(JsonNode *result, const GError *error, void *userdata)
@@ -102,6 +106,9 @@ static void attach_commit(Attach *attach)
 		has_backends |= attach->added->ids[i] != NULL;
 		entries[backend_rows[i].entry] = attach->backends[i];
 	}
+	/* One write for all of it. */
+	attach->noted = false;
+	(void)g_hash_table_remove(domain->under_way, attach->id);
 	if (has_backends)
 		g_hash_table_replace(domain->backends, g_strdup(attach->id),
 				     g_steal_pointer(&attach->added));
@@ -176,6 +183,48 @@ static void attach_step(Attach *attach)
 	attach->added->ids[attach->step] = g_strdup(json_object_get_string_member(
 		json_node_get_object(arguments), row->id_member));
 	call_step(attach, row->add, arguments);
+}
+
+static void on_noted(Domain *domain, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+	Operation *operation = operation_find(domain, attach->operation);
+
+	/* What is at stake is only whether a kill of the service in the middle of it leaves something behind. */
+	if (error && !attach_is_over(attach))
+		g_message("Domain '%s': device '%s': %s", domain_get_name(domain), attach->id,
+			  error->message);
+	if (operation && !operation->abandoned) {
+		attach_step(attach);
+		return;
+	}
+	/* Nothing has begun. */
+	attach->error = g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+				    "Device '%s' of domain '%s': not sent, since nobody waits for it",
+				    attach->id, domain_get_name(domain));
+	attach_finish(attach);
+}
+
+static void attach_note(Attach *attach)
+{
+	UnderWay *entry = g_new0(UnderWay, 1);
+	const char *name;
+
+	for (unsigned i = 0; i < BACKEND_MAX; i++) {
+		if (!attach->backends[i] ||
+		    !json_read_string(json_node_as_object(attach->backends[i]),
+				      backend_rows[i].id_member, &name))
+			continue;
+		entry->backends.ids[i] = g_strdup(name);
+		attach->noted = true;
+	}
+	if (attach->noted) {
+		leftover_note(attach->domain, attach->id, entry, on_noted, attach);
+		return;
+	}
+	/* A device alone is one command: it is in, or it is not. */
+	under_way_free(entry);
+	attach_step(attach);
 }
 
 /* Also by one that is on its way in: QEMU does not list it yet. */
@@ -277,5 +326,5 @@ void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[B
 	attach->device = device;
 	memcpy(attach->backends, backends, sizeof(attach->backends));
 	attach->added = g_new0(Backends, 1);
-	attach_step(attach);
+	attach_note(attach);
 }

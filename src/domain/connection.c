@@ -144,6 +144,7 @@ static void on_reconnect_resync(Domain *domain, const char *run_state, const GEr
 	domain->released = true;
 	reboot_resynced(domain, run_state);
 	saved_resynced(domain, run_state);
+	leftover_resynced(domain);
 	if (state == DOMAIN_STATE_SHUTTING_DOWN && !domain->adopted)
 		domain_order(domain, "quit", NULL);
 	if (reason == LIFECYCLE_REASON_GUEST_SHUTDOWN)
@@ -631,6 +632,8 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	domain->emulator = g_strdup(run->emulator);
 	g_hash_table_unref(domain->backends);
 	domain->backends = g_hash_table_ref(run->backends);
+	g_hash_table_unref(domain->under_way);
+	domain->under_way = g_hash_table_ref(run->under_way);
 	domain->while_away = true;
 	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
 

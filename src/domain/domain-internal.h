@@ -32,6 +32,7 @@
  *   live-definition.c   what runs, as a definition, follows them
  *   attach.c      the transaction that plugs a device in
  *   detach.c      asking a device to go, and being refused
+ *   leftover.c    what an attach or a change of a medium that was cut off has left
  *   memory.c      sizes of memory devices
  *   nics.c        what guests do with their NICs
  *   drives.c      trays, errors of drives, write thresholds
@@ -64,6 +65,7 @@ typedef struct Operation {
 	void *userdata;
 	int timer;                    /* 0: none */
 	int timeout_ms;               /* what it was set to */
+	bool abandoned;               /* nobody waits for it any more */
 	uint64_t call;                /* not sent, it leaves nothing behind: see operation_send(); 0: none */
 	char *device;                 /* attach, detach, change-media: its id; cancel-job: that of the job */
 	bool forced;                  /* its timer ends it one way or the other */
@@ -203,6 +205,7 @@ struct Domain {
 	FilterWatch *filter_watch;
 	GHashTable *devices;          /* id -> DomainDevice */
 	GHashTable *backends;         /* id -> Backends */
+	GHashTable *under_way;        /* device id -> UnderWay */
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
 	GHashTable *found_removed;    /* ids whose next DEVICE_DELETED tells nothing new */
 	GHashTable *jobs;             /* id -> DomainJob */
@@ -564,6 +567,15 @@ Operation *detach_find(const Domain *domain, const char *id);
 /* DEVICE_UNPLUG_GUEST_ERROR and MEM_UNPLUG_ERROR. */
 void detach_commit_failed(Domain *domain, Event *event);
 void detach_commit_acpi_status(Domain *domain, Event *event);
+
+/* leftover.c */
+/* Takes entry over, and calls done when it is in the run file: then device may be touched. */
+void leftover_note(Domain *domain, const char *device, UnderWay *entry, RunFileWritten done,
+		   void *userdata);
+/* It has come to its end, or has been taken back. */
+void leftover_forget(Domain *domain, const char *device);
+/* QEMU was found again, and its devices and drives are known. */
+void leftover_resynced(Domain *domain);
 
 /* memory.c */
 void memory_device_added(Domain *domain, const DomainDevice *device);

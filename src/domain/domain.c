@@ -47,6 +47,7 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->picture, run_picture_free);
 	g_clear_pointer(&domain->devices, g_hash_table_unref);
 	g_clear_pointer(&domain->backends, g_hash_table_unref);
+	g_clear_pointer(&domain->under_way, g_hash_table_unref);
 	g_clear_pointer(&domain->removed_children, g_ptr_array_unref);
 	g_clear_pointer(&domain->found_removed, g_hash_table_unref);
 	jobs_clear(domain);
@@ -103,6 +104,7 @@ void domain_reset_run(Domain *domain)
 	domain->devices = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
 						(GDestroyNotify)domain_device_free);
 	domain->backends = backends_table_new();
+	domain->under_way = under_way_table_new();
 	domain->removed_children = g_ptr_array_new_with_free_func(g_free);
 	domain->found_removed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	jobs_init(domain);

@@ -39,10 +39,16 @@ typedef struct Change {
 	char *old;                  /* node of the medium that was in; NULL: none */
 	bool was_open;
 	bool force;
+	bool noted;                 /* as under way */
 	Step step;
 	unsigned done;              /* steps to be undone, a bit each */
 	GError *error;
 } Change;
+
+static bool change_is_over(const Change *change)
+{
+	return !change->domain->host || change->domain->run != change->run;
+}
 
 static void change_step(Change *change);
 static void change_undo(Change *change);
@@ -51,6 +57,9 @@ static void change_finish(Change *change)
 {
 	Operation *operation = operation_find(change->domain, change->operation);
 
+	/* Without a monitor nothing could be undone; that is done when it is there again. */
+	if (change->noted && !change_is_over(change) && change->domain->monitor)
+		leftover_forget(change->domain, change->id);
 	if (operation)
 		operation_end(operation, NULL, change->error);
 	g_clear_pointer(&change->blockdev, json_node_unref);
@@ -60,11 +69,6 @@ static void change_finish(Change *change)
 	g_free(change->old);
 	domain_unref(change->domain);
 	g_free(change);
-}
-
-static bool change_is_over(const Change *change)
-{
-	return !change->domain->host || change->domain->run != change->run;
 }
 
 /* ---- what each step is ---- */
@@ -233,6 +237,9 @@ static void change_commit(Change *change)
 	}
 	g_free(backends->ids[BACKEND_BLOCKDEV]);
 	backends->ids[BACKEND_BLOCKDEV] = g_strdup(change->node);
+	/* One write for both. */
+	change->noted = false;
+	(void)g_hash_table_remove(domain->under_way, change->id);
 	domain_write_run_file(domain, true, on_ledger_written, change);
 }
 
@@ -256,6 +263,33 @@ static void take_look(Change *change, JsonNode *list)
 	drives_resync(domain, list);
 	change->old = g_strdup(drives_get_node(domain, change->id));
 	change->was_open = g_strcmp0(g_hash_table_lookup(domain->trays, change->id), "open") == 0;
+}
+
+static void on_noted(Domain *domain, const GError *error, void *userdata)
+{
+	Change *change = userdata;
+
+	if (change_is_over(change)) {
+		change_fail(change, g_error_copy(error));
+		return;
+	}
+	/* What is at stake is only whether a kill of the service in the middle of it leaves something behind. */
+	if (error)
+		g_message("Domain '%s': medium of '%s': %s", domain_get_name(domain), change->id,
+			  error->message);
+	change_step(change);
+}
+
+static void note(Change *change)
+{
+	UnderWay *entry = g_new0(UnderWay, 1);
+
+	entry->medium = true;
+	entry->backends.ids[BACKEND_BLOCKDEV] = g_strdup(change->node);
+	entry->old = g_strdup(change->old);
+	entry->was_open = change->was_open;
+	change->noted = true;
+	leftover_note(change->domain, change->id, entry, on_noted, change);
 }
 
 static void on_step(JsonNode *result, const GError *error, void *userdata)
@@ -290,7 +324,10 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 	}
 	change->done |= 1u << step;
 	change->step++;
-	change_step(change);
+	if (step == STEP_LOOK)
+		note(change);
+	else
+		change_step(change);
 }
 
 static void change_step(Change *change)

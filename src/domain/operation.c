@@ -176,6 +176,7 @@ void domain_abandon(Domain *domain, DomainDone done, bool (*is_gone)(void *userd
 
 		if (!operation)
 			continue;
+		operation->abandoned = true;
 		if (operation->call != 0 && domain->monitor)
 			qmp_monitor_cancel(domain->monitor, operation->call);
 		/* What was ordered is the run's (stop.c), so there is nothing left that waits. */

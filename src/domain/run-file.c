@@ -75,6 +75,10 @@ char *run_file_to_json(const RunFile *run)
 		write_backends(builder, run->backends);
 	if (run->adopted)
 		adopted_write(run->adopted, builder, "adopted");
+	if (run->under_way && g_hash_table_size(run->under_way) > 0) {
+		json_builder_set_member_name(builder, "under-way");
+		under_way_table_write(builder, run->under_way);
+	}
 	json_builder_end_object(builder);
 	node = json_builder_get_root(builder);
 	return json_text_from_node(node);
@@ -162,6 +166,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->started_at = started_at;
 	run->emulator = g_strdup(emulator);
 	run->backends = read_backends(json_read_object(object, "backends"));
+	run->under_way = under_way_table_read(json_read_object(object, "under-way"));
 	run->picture = run_picture_open(directory, &picture_error);
 	if (!run->picture)
 		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
@@ -181,6 +186,7 @@ RunFile *run_file_free(RunFile *run)
 		return NULL;
 	g_clear_pointer(&run->definition, definition_unref);
 	g_clear_pointer(&run->backends, g_hash_table_unref);
+	g_clear_pointer(&run->under_way, g_hash_table_unref);
 	g_clear_pointer(&run->picture, run_picture_free);
 	adopted_free(run->adopted);
 	g_free(run->emulator);

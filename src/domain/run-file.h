@@ -9,6 +9,7 @@
 #include "domain/adopted.h"
 #include "domain/backend.h"
 #include "domain/run-picture.h"
+#include "domain/under-way.h"
 #include "model/definition.h"
 
 /*
@@ -28,6 +29,7 @@ typedef struct RunFile {
 	int64_t started_at;
 	char *emulator;
 	GHashTable *backends;        /* device id -> Backends */
+	GHashTable *under_way;       /* device id -> UnderWay */
 	RunPicture *picture;         /* beside it (run-picture.h); NULL: none */
 	Adopted *adopted;            /* NULL: started by the service */
 } RunFile;

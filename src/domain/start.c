@@ -417,6 +417,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 		.emulator = domain->emulator,
 		.backends = domain->backends,
 		.adopted = domain->adopted,
+		.under_way = domain->under_way,
 	};
 	WriteJob *job = g_new0(WriteJob, 1);
 

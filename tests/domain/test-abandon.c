@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "domain-fixture.h"
+#include "domain/domain-internal.h"
 
 /*
  * Callers that have left: what QEMU has not been told yet it is not told any more, and what has begun comes to its
@@ -68,6 +69,11 @@ static void attach(Domain *domain, Answer *answer)
 	domain_attach_device(domain, fixture_json(DEVICE), backends, DOMAIN_CALL_TIMEOUT_MS, on_answer, answer);
 }
 
+static bool is_sent(void *userdata)
+{
+	return qmp_monitor_get_pending(((Domain *)userdata)->monitor) > 0;
+}
+
 static void assert_log(DomainFixture *fixture, Domain *domain, const char *expected)
 {
 	g_autofree char *log = fixture_execute(fixture, domain, "x-log", NULL);
@@ -113,6 +119,7 @@ static void test_attach(DomainFixture *fixture, const void *data)
 
 	hold(domain);
 	attach(domain, &answer);
+	fixture_wait(fixture, is_sent, domain);
 	leave(domain, &answer, 1);
 	fixture_run(fixture);
 	g_assert_false(answer.done);
@@ -129,6 +136,7 @@ static void test_attach_undone(DomainFixture *fixture, const void *data)
 
 	hold(domain);
 	attach(domain, &answer);
+	fixture_wait(fixture, is_sent, domain);
 	leave(domain, &answer, 1);
 	let_go(domain);
 	answer_wait_error(fixture, &answer, CORE_ERROR_QEMU_ERROR, "no");

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json-read.h"
+#include "domain/domain-internal.h"
+
+/*
+ * What is left in QEMU of a service that was killed, or has lost the monitor, in the middle of something.
+ *
+ * Plugging a device in and changing a medium are several commands each. So what goes in is written to the run file
+ * before the first of them (under-way.h), and the note is taken out with the last. The next service reads the state
+ * afresh and finds either that it came to its end, or what has to be taken back: nobody was answered, so
+ * both are right, and nothing in between is.
+ *
+ * WARNING: what is not ours must not be taken out. A name that is known to belong to something else is
+ * refused by QEMU and is not written down; one that only a client's own command knows of is not known.
+ */
+
+/* ---- before ---- */
+
+/* Whether an object of the list has that name. */
+static bool has_entry(GPtrArray *entries, const char *member, const char *name)
+{
+	const char *value;
+
+	for (unsigned i = 0; i < entries->len; i++)
+		if (json_read_string(json_node_as_object(g_ptr_array_index(entries, i)), member, &value) &&
+		    g_str_equal(value, name))
+			return true;
+	return false;
+}
+
+static bool has_interface(const Definition *definition, const char *netdev)
+{
+	for (unsigned i = 0; i < definition->interfaces->len; i++) {
+		const DefinitionInterface *interface =
+			g_ptr_array_index(definition->interfaces, i);
+
+		if (g_str_has_prefix(netdev, "host-") &&
+		    g_str_equal(netdev + strlen("host-"), interface->id))
+			return true;
+	}
+	return false;
+}
+
+static bool is_of_a_device(GHashTable *table, BackendKind kind, const char *name)
+{
+	GHashTableIter iter;
+	void *backends;
+
+	g_hash_table_iter_init(&iter, table);
+	while (g_hash_table_iter_next(&iter, NULL, &backends))
+		if (g_strcmp0(((const Backends *)backends)->ids[kind], name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_under_way(GHashTable *table, BackendKind kind, const char *name)
+{
+	GHashTableIter iter;
+	void *entry;
+
+	g_hash_table_iter_init(&iter, table);
+	while (g_hash_table_iter_next(&iter, NULL, &entry))
+		if (g_strcmp0(((const UnderWay *)entry)->backends.ids[kind], name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_known(const Domain *domain, BackendKind kind, const char *name)
+{
+	const Definition *definition = domain->definition;
+	GPtrArray *const entries[BACKEND_MAX] = {
+		[BACKEND_OBJECT] = definition->objects,
+		[BACKEND_BLOCKDEV] = definition->blockdevs,
+		[BACKEND_NETDEV] = definition->netdevs,
+	};
+
+	return has_entry(entries[kind], backend_rows[kind].id_member, name) ||
+	       (kind == BACKEND_NETDEV && has_interface(definition, name)) ||
+	       (kind == BACKEND_BLOCKDEV && g_hash_table_contains(domain->drive_nodes, name)) ||
+	       is_of_a_device(domain->backends, kind, name) ||
+	       is_under_way(domain->under_way, kind, name);
+}
+
+void leftover_note(Domain *domain, const char *device, UnderWay *entry, RunFileWritten done,
+		   void *userdata)
+{
+	for (unsigned i = 0; i < BACKEND_MAX; i++)
+		if (entry->backends.ids[i] && is_known(domain, (BackendKind)i, entry->backends.ids[i]))
+			g_clear_pointer(&entry->backends.ids[i], g_free);
+	g_hash_table_replace(domain->under_way, g_strdup(device), entry);
+	domain_write_run_file(domain, true, done, userdata);
+}
+
+static void on_written(Domain *domain, const GError *error, void *userdata)
+{
+	if (error)
+		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+}
+
+void leftover_forget(Domain *domain, const char *device)
+{
+	if (g_hash_table_remove(domain->under_way, device))
+		domain_write_run_file(domain, true, on_written, NULL);
+}
+
+/* ---- after ---- */
+
+/* All that is sent because of what was found; when the last is answered, the notes go. */
+typedef struct Cleaning {
+	Domain *domain;
+	uint64_t run;
+	unsigned pending;
+} Cleaning;
+
+/* Not what was begun under the same name since. */
+static gboolean is_found(void *device, void *entry, void *userdata)
+{
+	return ((const UnderWay *)entry)->found;
+}
+
+static void step(Cleaning *cleaning)
+{
+	Domain *domain = cleaning->domain;
+
+	if (--cleaning->pending > 0)
+		return;
+	if (domain->host && domain->run == cleaning->run && domain->monitor) {
+		(void)g_hash_table_foreach_remove(domain->under_way, is_found, NULL);
+		domain_write_run_file(domain, true, on_written, NULL);
+		drives_changed(domain);
+	}
+	domain_unref(domain);
+	g_free(cleaning);
+}
+
+/* A refusal is what comes of a step that had not been taken. */
+static void on_answer(JsonNode *result, const GError *error, void *userdata)
+{
+	Cleaning *cleaning = userdata;
+
+	if (error)
+		g_info("Domain '%s': cleaning up: %s", domain_get_name(cleaning->domain),
+		       error->message);
+	step(cleaning);
+}
+
+/* Takes arguments over. */
+static void order(Cleaning *cleaning, const char *command, JsonNode *arguments)
+{
+	cleaning->pending++;
+	domain_call(cleaning->domain, command, arguments, DOMAIN_CALL_TIMEOUT_MS, on_answer, cleaning);
+}
+
+static void take_out(Cleaning *cleaning, BackendKind kind, const char *name)
+{
+	if (name)
+		order(cleaning, backend_rows[kind].remove,
+		      call_arguments(backend_rows[kind].remove_member, name));
+}
+
+static Backends *get_backends(Domain *domain, const char *device)
+{
+	Backends *backends = g_hash_table_lookup(domain->backends, device);
+
+	if (!backends) {
+		backends = g_new0(Backends, 1);
+		g_hash_table_replace(domain->backends, g_strdup(device), backends);
+	}
+	return backends;
+}
+
+static void clean_device(Cleaning *cleaning, const char *device, UnderWay *entry)
+{
+	bool is_in = g_hash_table_contains(cleaning->domain->devices, device);
+
+	g_message("Domain '%s': plugging in device '%s' was cut off; %s",
+		  domain_get_name(cleaning->domain), device,
+		  is_in ? "it is in" : "what came with it is taken out");
+	for (unsigned i = BACKEND_MAX; i-- > 0;) {
+		if (is_in && entry->backends.ids[i])
+			get_backends(cleaning->domain, device)->ids[i] =
+				g_steal_pointer(&entry->backends.ids[i]);
+		else if (!is_in)
+			take_out(cleaning, (BackendKind)i, entry->backends.ids[i]);
+	}
+}
+
+static void clean_medium(Cleaning *cleaning, const char *device, UnderWay *entry)
+{
+	Domain *domain = cleaning->domain;
+	const char *node = drives_get_node(domain, device), *new = entry->backends.ids[BACKEND_BLOCKDEV];
+	bool is_there = g_hash_table_contains(domain->devices, device);
+	bool is_open = g_strcmp0(g_hash_table_lookup(domain->trays, device), "open") == 0;
+	bool is_done = is_there && (new || !entry->old) ? g_strcmp0(node, new) == 0 : is_there && !node;
+
+	g_message("Domain '%s': changing the medium of '%s' was cut off; %s",
+		  domain_get_name(domain), device, is_done ? "it is" : "that is undone");
+	if (is_done) {
+		Backends *backends = get_backends(domain, device);
+
+		/* That of the medium before, if it came by us. */
+		take_out(cleaning, BACKEND_BLOCKDEV, backends->ids[BACKEND_BLOCKDEV]);
+		g_free(backends->ids[BACKEND_BLOCKDEV]);
+		backends->ids[BACKEND_BLOCKDEV] = g_strdup(new);
+		if (is_open && new)
+			order(cleaning, "blockdev-close-tray", call_arguments("id", device));
+		return;
+	}
+	if (is_there && !node && entry->old) {
+		JsonNode *arguments = call_arguments("id", device);
+
+		json_object_set_string_member(json_node_get_object(arguments), "node-name",
+					      entry->old);
+		order(cleaning, "blockdev-insert-medium", arguments);
+	}
+	if (is_there && is_open && !entry->was_open)
+		order(cleaning, "blockdev-close-tray", call_arguments("id", device));
+	take_out(cleaning, BACKEND_BLOCKDEV, new);
+}
+
+void leftover_resynced(Domain *domain)
+{
+	Cleaning *cleaning;
+	GHashTableIter iter;
+	void *device, *value;
+
+	if (g_hash_table_size(domain->under_way) == 0)
+		return;
+	cleaning = g_new0(Cleaning, 1);
+	cleaning->domain = domain_ref(domain);
+	cleaning->run = domain->run;
+	cleaning->pending = 1;
+	g_hash_table_iter_init(&iter, domain->under_way);
+	while (g_hash_table_iter_next(&iter, &device, &value)) {
+		UnderWay *entry = value;
+
+		entry->found = true;
+		if (entry->medium)
+			clean_medium(cleaning, device, entry);
+		else
+			clean_device(cleaning, device, entry);
+	}
+	step(cleaning);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+
+#include "domain/backend.h"
+
+/*
+ * What is about to be put into QEMU for a device, written down before it is begun (run-file.h): backends that come
+ * with the device, or another medium for its drive. A service that finds such an entry was started after one that
+ * was killed in between, and takes out what belongs to nothing (leftover.c).
+ */
+typedef struct UnderWay {
+	bool medium;                 /* for a drive that is there; else a device is plugged in */
+	Backends backends;           /* that go in; of a medium its node alone, if there is one */
+	char *old;                   /* node of the medium that is in; NULL: none */
+	bool was_open;               /* its tray */
+	bool found;                  /* it is being cleaned up */
+} UnderWay;
+
+UnderWay *under_way_free(UnderWay *entry);
+/* device id -> UnderWay, owning both. */
+GHashTable *under_way_table_new(void);
+
+/* An object, for the run file; and back (NULL: empty). What is not understood is left out. Any thread. */
+void under_way_table_write(JsonBuilder *builder, GHashTable *table);
+GHashTable *under_way_table_read(JsonObject *object);
