@@ -632,6 +632,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	domain->emulator = g_strdup(run->emulator);
 	g_hash_table_unref(domain->backends);
 	domain->backends = g_hash_table_ref(run->backends);
+	domain->told_devices = run->devices ? g_hash_table_ref(run->devices) : NULL;
 	g_hash_table_unref(domain->under_way);
 	domain->under_way = g_hash_table_ref(run->under_way);
 	domain->while_away = true;

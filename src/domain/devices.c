@@ -145,14 +145,39 @@ static void on_removal_written(Domain *domain, const GError *error, void *userda
 
 static void tell_removed(Domain *domain, Event *event);
 
+GHashTable *devices_list_told(const Domain *domain)
+{
+	GHashTable *devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	GHashTableIter iter;
+	void *id, *value;
+
+	/* Not compared yet, so still what listeners know. */
+	if (domain->told_devices) {
+		g_hash_table_unref(devices);
+		return g_hash_table_ref(domain->told_devices);
+	}
+	g_hash_table_iter_init(&iter, domain->devices);
+	while (g_hash_table_iter_next(&iter, &id, &value))
+		g_hash_table_insert(devices, g_strdup(id),
+				    g_strdup(((const DomainDevice *)value)->driver));
+	return devices;
+}
+
+/* The next service shall know what listeners were told. */
+static void note_told(Domain *domain)
+{
+	if (!domain->start)
+		domain_write_run_file(domain, true, on_removal_written, NULL);
+}
+
 /* DEVICE_DELETED may still come, if it is just going: it is not told twice. */
 static void find_removed(Domain *domain, const char *id)
 {
-	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
+	g_autofree char *path = g_strconcat(DEVICES_PERIPHERAL, id, NULL);
 	Event *event = event_new(EVENT_DEVICE_REMOVED, 0);
 
 	event->device_removed.id = event_string(event, id);
-	event->device_removed.qom_path = event_string(event, device->qom_path);
+	event->device_removed.qom_path = event_string(event, path);
 	event_add_resync(event);
 	g_hash_table_add(domain->found_removed, g_strdup(id));
 	tell_removed(domain, event);
@@ -165,6 +190,7 @@ typedef struct Orphan {
 	char *id;
 	unsigned pending;
 	bool in_use;
+	bool told;                  /* as a device, by the service before this one */
 } Orphan;
 
 static void orphan_step(Orphan *orphan)
@@ -176,7 +202,7 @@ static void orphan_step(Orphan *orphan)
 	if (!orphan->in_use && domain->host && domain->run == orphan->run &&
 	    g_hash_table_remove(domain->backends, orphan->id)) {
 		domain_write_run_file(domain, true, on_removal_written, NULL);
-		if (g_hash_table_contains(domain->devices, orphan->id))
+		if (orphan->told || g_hash_table_contains(domain->devices, orphan->id))
 			find_removed(domain, orphan->id);
 	}
 	domain_unref(domain);
@@ -203,6 +229,7 @@ static void remove_orphan(Domain *domain, const char *id, const Backends *backen
 	orphan->run = domain->run;
 	orphan->id = g_strdup(id);
 	orphan->pending = 1;
+	orphan->told = domain->told_devices && g_hash_table_contains(domain->told_devices, id);
 	for (unsigned i = BACKEND_MAX; i-- > 0;) {
 		if (!backends->ids[i])
 			continue;
@@ -260,6 +287,9 @@ static Event *make_added(Domain *domain, const char *id, const char *driver)
 	event->device_added.id = event_string(event, id);
 	event->device_added.driver = event_string(event, driver);
 	event->device_added.qom_path = event_string(event, path);
+	if (domain->told_devices)
+		g_hash_table_insert(domain->told_devices, g_strdup(id), g_strdup(driver));
+	note_told(domain);
 	return event;
 }
 
@@ -267,7 +297,9 @@ static void find_added(Domain *domain, const char *id, const char *driver)
 {
 	Event *event;
 
-	if (!resync_tells(domain)) {
+	bool is_news = domain->told_devices && domain->resync && !g_hash_table_contains(domain->told_devices, id);
+
+	if (!resync_tells(domain) && !is_news) {
 		add_device(domain, id, driver);
 		return;
 	}
@@ -276,15 +308,43 @@ static void find_added(Domain *domain, const char *id, const char *driver)
 	domain_publish(domain, event);
 }
 
-void devices_resync(Domain *domain, JsonNode *list)
+/* Those that the service before this one has told, and that are gone: listed once more, to be found removed. One with
+ * backends may be just going (remove_orphans()). */
+static void recall_gone(Domain *domain, GHashTable *listed)
 {
-	g_autoptr(GHashTable) drivers = read_list(list);
-	g_autofree void **keys = g_hash_table_get_keys_as_array(domain->devices, NULL);
-	/* Copied, for the table may shrink meanwhile. */
-	g_auto(GStrv) known = g_strdupv((char **)keys);
 	GHashTableIter iter;
 	void *id, *driver;
 
+	g_hash_table_iter_init(&iter, domain->told_devices);
+	while (g_hash_table_iter_next(&iter, &id, &driver)) {
+		DomainDevice *device;
+
+		if (g_hash_table_contains(listed, id) || g_hash_table_contains(domain->devices, id) ||
+		    g_hash_table_contains(domain->backends, id) ||
+		    g_hash_table_size(domain->devices) >= DEVICES_MAX)
+			continue;
+		device = g_new0(DomainDevice, 1);
+		device->id = g_strdup(id);
+		device->driver = g_strdup(driver);
+		device->qom_path = g_strconcat(DEVICES_PERIPHERAL, id, NULL);
+		device->bus = g_strdup("");
+		g_hash_table_replace(domain->devices, device->id, device);
+	}
+}
+
+void devices_resync(Domain *domain, JsonNode *list)
+{
+	g_autoptr(GHashTable) drivers = read_list(list);
+	g_autofree void **keys = NULL;
+	g_auto(GStrv) known = NULL;
+	GHashTableIter iter;
+	void *id, *driver;
+
+	if (domain->told_devices && domain->resync)
+		recall_gone(domain, drivers);
+	/* Copied, for the table may shrink meanwhile. */
+	keys = g_hash_table_get_keys_as_array(domain->devices, NULL);
+	known = g_strdupv((char **)keys);
 	for (unsigned i = 0; known[i]; i++)
 		if (!g_hash_table_contains(drivers, known[i]) &&
 		    !g_hash_table_contains(domain->backends, known[i]))
@@ -294,6 +354,8 @@ void devices_resync(Domain *domain, JsonNode *list)
 		if (!g_hash_table_contains(domain->devices, id))
 			find_added(domain, id, driver);
 	remove_orphans(domain, drivers);
+	if (domain->resync)
+		g_clear_pointer(&domain->told_devices, g_hash_table_unref);
 }
 
 void devices_tell_added(Domain *domain, const char *id, const char *driver)
@@ -414,8 +476,11 @@ static void tell_removed(Domain *domain, Event *event)
 	drives_device_removed(domain, id);
 	if (device)
 		balloon_device_changed(domain, device->driver, true);
+	if (domain->told_devices)
+		(void)g_hash_table_remove(domain->told_devices, id);
 	if (g_hash_table_remove(domain->devices, id))
 		domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
+	note_told(domain);
 	add_children(domain, event);
 	domain_publish(domain, event);
 	/* It has gone, so its time is not up; answered when the run file says so too. */

@@ -204,6 +204,7 @@ struct Domain {
 	int64_t screenshot_number;    /* which it is in QEMU, since it was connected; -1: not known */
 	FilterWatch *filter_watch;
 	GHashTable *devices;          /* id -> DomainDevice */
+	GHashTable *told_devices;     /* id -> driver: those of the service before, until they are compared; or NULL */
 	GHashTable *backends;         /* id -> Backends */
 	GHashTable *under_way;        /* device id -> UnderWay */
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
@@ -544,6 +545,8 @@ typedef void (*DevicePropertyTaken)(Domain *domain, const char *id, const char *
 void devices_ask_property(Domain *domain, const DomainDevice *device, const char *property,
 			  DevicePropertyTaken taken);
 void devices_commit_removed(Domain *domain, Event *event);
+/* id -> driver, for the run file. */
+GHashTable *devices_list_told(const Domain *domain);
 /* QEMU has taken a new device of that id. What came with an older one that is still going is kept in mind. */
 void devices_keep_old_backends(Domain *domain, const char *id);
 /* The prepare step of DEVICE_DELETED. True: ready at once; false: resume is called later. */

@@ -46,6 +46,7 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->filter_watch, filter_watch_free);
 	g_clear_pointer(&domain->picture, run_picture_free);
 	g_clear_pointer(&domain->devices, g_hash_table_unref);
+	g_clear_pointer(&domain->told_devices, g_hash_table_unref);
 	g_clear_pointer(&domain->backends, g_hash_table_unref);
 	g_clear_pointer(&domain->under_way, g_hash_table_unref);
 	g_clear_pointer(&domain->removed_children, g_ptr_array_unref);

@@ -36,6 +36,21 @@ static void write_backends(JsonBuilder *builder, GHashTable *backends)
 	json_builder_end_object(builder);
 }
 
+static void write_devices(JsonBuilder *builder, GHashTable *devices)
+{
+	GHashTableIter iter;
+	void *id, *driver;
+
+	json_builder_set_member_name(builder, "devices");
+	json_builder_begin_object(builder);
+	g_hash_table_iter_init(&iter, devices);
+	while (g_hash_table_iter_next(&iter, &id, &driver)) {
+		json_builder_set_member_name(builder, id);
+		json_builder_add_string_value(builder, driver);
+	}
+	json_builder_end_object(builder);
+}
+
 static void write_int(JsonBuilder *builder, const char *member, int64_t value)
 {
 	json_builder_set_member_name(builder, member);
@@ -79,6 +94,8 @@ char *run_file_to_json(const RunFile *run)
 		json_builder_set_member_name(builder, "under-way");
 		under_way_table_write(builder, run->under_way);
 	}
+	if (run->devices)
+		write_devices(builder, run->devices);
 	json_builder_end_object(builder);
 	node = json_builder_get_root(builder);
 	return json_text_from_node(node);
@@ -111,6 +128,26 @@ static GHashTable *read_backends(JsonObject *object)
 		g_hash_table_insert(table, g_strdup(id), backends);
 	}
 	return table;
+}
+
+static GHashTable *read_devices(JsonObject *object)
+{
+	GHashTable *devices;
+	JsonObjectIter iter;
+	const char *id;
+	JsonNode *node;
+
+	if (!object)
+		return NULL;
+	devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	json_object_iter_init(&iter, object);
+	while (json_object_iter_next(&iter, &id, &node)) {
+		const char *driver = "";
+
+		(void)json_read_string(object, id, &driver);
+		g_hash_table_insert(devices, g_strdup(id), g_strdup(driver));
+	}
+	return devices;
 }
 
 /* Killed between the start of QEMU and the second writing: QEMU has left its number itself. The start time is
@@ -166,6 +203,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->started_at = started_at;
 	run->emulator = g_strdup(emulator);
 	run->backends = read_backends(json_read_object(object, "backends"));
+	run->devices = read_devices(json_read_object(object, "devices"));
 	run->under_way = under_way_table_read(json_read_object(object, "under-way"));
 	run->picture = run_picture_open(directory, &picture_error);
 	if (!run->picture)
@@ -186,6 +224,7 @@ RunFile *run_file_free(RunFile *run)
 		return NULL;
 	g_clear_pointer(&run->definition, definition_unref);
 	g_clear_pointer(&run->backends, g_hash_table_unref);
+	g_clear_pointer(&run->devices, g_hash_table_unref);
 	g_clear_pointer(&run->under_way, g_hash_table_unref);
 	g_clear_pointer(&run->picture, run_picture_free);
 	adopted_free(run->adopted);

@@ -30,6 +30,7 @@ typedef struct RunFile {
 	char *emulator;
 	GHashTable *backends;        /* device id -> Backends */
 	GHashTable *under_way;       /* device id -> UnderWay */
+	GHashTable *devices;         /* id -> driver, as they were told; NULL: not known */
 	RunPicture *picture;         /* beside it (run-picture.h); NULL: none */
 	Adopted *adopted;            /* NULL: started by the service */
 } RunFile;

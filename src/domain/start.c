@@ -406,6 +406,7 @@ static const StrandItemClass write_class = { write_work, NULL, write_done, write
 
 void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, void *userdata)
 {
+	g_autoptr(GHashTable) devices = devices_list_told(domain);
 	const RunFile run = {
 		.definition = domain->definition,
 		.incarnation = domain->incarnation,
@@ -418,6 +419,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 		.backends = domain->backends,
 		.adopted = domain->adopted,
 		.under_way = domain->under_way,
+		.devices = devices,
 	};
 	WriteJob *job = g_new0(WriteJob, 1);
 

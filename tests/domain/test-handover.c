@@ -288,6 +288,36 @@ static void test_without_store(DomainFixture *fixture, const void *data)
 	fixture_expect(fixture, domain, GAP, NULL);
 }
 
+static bool is_written(void *path)
+{
+	g_autofree char *text = NULL;
+
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	return strstr(text, "\"d2\"") != NULL;
+}
+
+/* So are devices that came and went: by a client of another monitor, for example. */
+static void test_devices_without_store(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"devices\":[{\"driver\":\"x\",\"id\":\"d0\"},"
+					    "{\"driver\":\"y\",\"id\":\"d1\"}]");
+	g_autofree char *path = NULL;
+
+	fixture_set(fixture, domain, "reply:qom-list",
+		    "[{\"name\":\"d1\",\"type\":\"child<y>\"},{\"name\":\"d2\",\"type\":\"child<z>\"}]");
+	fixture_close_driver(fixture);
+	domain = reopen(fixture);
+	fixture_expect(fixture, domain, "DeviceRemoved d0 /machine/peripheral/d0 (resync)",
+		       "DeviceAdded d2 z /machine/peripheral/d2 (resync)", GAP, NULL);
+	g_assert_cmpuint(g_hash_table_size(domain_get_devices(domain)), ==, 2);
+	/* Once, when that has been written down. */
+	path = fixture_path(fixture, domain, "run.json");
+	fixture_wait(fixture, is_written, path);
+	fixture_close_driver(fixture);
+	domain = reopen(fixture);
+	fixture_expect(fixture, domain, GAP, NULL);
+}
+
 #define ADD(name, function) FIXTURE_ADD("/domain/handover/" name, function)
 
 int main(int argc, char **argv)
@@ -306,5 +336,6 @@ int main(int argc, char **argv)
 	ADD("silent", test_silent);
 	ADD("others", test_others);
 	ADD("without-store", test_without_store);
+	ADD("devices-without-store", test_devices_without_store);
 	return g_test_run();
 }
