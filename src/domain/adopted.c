@@ -10,7 +10,6 @@
 static const char *const adopted_by_names[] = {
 	[ADOPTED_BY_PATH] = "path",
 	[ADOPTED_BY_DESCRIPTOR] = "descriptor",
-	[ADOPTED_BY_ITSELF] = "itself",
 };
 NAME_TABLE(adopted_by, AdoptedBy, ADOPTED_BY_MAX)
 

@@ -15,7 +15,6 @@
 typedef enum AdoptedBy {
 	ADOPTED_BY_PATH,             /* we connect to its socket, as often as it takes */
 	ADOPTED_BY_DESCRIPTOR,       /* we were given a connection, and there is no other one */
-	ADOPTED_BY_ITSELF,           /* it connects to our socket, and comes back by itself */
 	ADOPTED_BY_MAX,
 } AdoptedBy;
 

@@ -37,9 +37,7 @@ struct Adoption {
 
 static const char *get_what(const Adoption *adoption)
 {
-	if (adoption->path)
-		return adoption->path;
-	return adoption->by == ADOPTED_BY_DESCRIPTOR ? "monitor-fd" : "a QEMU that came by itself";
+	return adoption->path ? adoption->path : "monitor-fd";
 }
 
 static void finish(Adoption *adoption, const GError *error)

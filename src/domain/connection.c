@@ -590,17 +590,16 @@ static void on_readopt_timeout(int timer, void *userdata)
 	operation_end(operation, NULL, NULL);
 }
 
-/* We cannot go to it. If it does not come to us, what is left to see is its end. */
+/* It cannot be connected to again: what is left to see is its end. */
 static void wait_for_adopted(Domain *domain)
 {
 	Operation *readopt = domain->readopt;
 
-	if (domain->adopted->by == ADOPTED_BY_DESCRIPTOR)
-		domain_log(domain, LOG_NOTICE, "it was adopted by a descriptor, which the service has not any "
-			   "more: it cannot be connected to again. %s",
-			   adopt_ends_with_monitor(domain)
-				   ? "Its process is not known either: it is let go of"
-				   : "Let go of it (Undefine) and adopt it by the path of a monitor");
+	domain_log(domain, LOG_NOTICE, "it was adopted by a descriptor, which the service has not any more: it "
+		   "cannot be connected to again. %s",
+		   adopt_ends_with_monitor(domain)
+			   ? "Its process is not known either: it is let go of"
+			   : "Let go of it (Undefine) and adopt it by the path of a monitor");
 	lose_for_good(domain);
 	if (domain->readopt == readopt && !domain->adopted->releasing)
 		operation_end(readopt, NULL, NULL);
