@@ -35,13 +35,27 @@ static bool attach_is_over(const Attach *attach)
 	       !attach->domain->monitor;
 }
 
+static void attach_finish(Attach *attach);
+
+static void on_forgotten(Domain *domain, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	if (error && !attach_is_over(attach))
+		domain_log(domain, LOG_NOTICE, "device '%s': %s", attach->id, error->message);
+	attach_finish(attach);
+}
+
 static void attach_finish(Attach *attach)
 {
 	Operation *operation = operation_find(attach->domain, attach->operation);
 
 	/* Without a monitor nothing could be taken back; that is done when it is there again. */
-	if (attach->noted && !attach_is_over(attach))
-		leftover_forget(attach->domain, attach->id);
+	if (attach->noted && !attach_is_over(attach)) {
+		attach->noted = false;
+		leftover_forget(attach->domain, attach->id, on_forgotten, attach);
+		return;
+	}
 	if (operation)
 		operation_end(operation, attach->error ? NULL : attach->id, attach->error);
 	for (unsigned i = 0; i < BACKEND_MAX; i++)
@@ -192,8 +206,7 @@ static void on_noted(Domain *domain, const GError *error, void *userdata)
 
 	/* What is at stake is only whether a kill of the service in the middle of it leaves something behind. */
 	if (error && !attach_is_over(attach))
-		g_message("Domain '%s': device '%s': %s", domain_get_name(domain), attach->id,
-			  error->message);
+		domain_log(domain, LOG_NOTICE, "device '%s': %s", attach->id, error->message);
 	if (operation && !operation->abandoned) {
 		attach_step(attach);
 		return;

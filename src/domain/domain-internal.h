@@ -575,8 +575,8 @@ void detach_commit_acpi_status(Domain *domain, Event *event);
 /* Takes entry over, and calls done when it is in the run file: then device may be touched. */
 void leftover_note(Domain *domain, const char *device, UnderWay *entry, RunFileWritten done,
 		   void *userdata);
-/* It has come to its end, or has been taken back. */
-void leftover_forget(Domain *domain, const char *device);
+/* It has come to its end, or has been taken back; done is called when the run file says so too. */
+void leftover_forget(Domain *domain, const char *device, RunFileWritten done, void *userdata);
 /* QEMU was found again, and its devices and drives are known. */
 void leftover_resynced(Domain *domain);
 

@@ -100,10 +100,10 @@ static void on_written(Domain *domain, const GError *error, void *userdata)
 		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
 }
 
-void leftover_forget(Domain *domain, const char *device)
+void leftover_forget(Domain *domain, const char *device, RunFileWritten done, void *userdata)
 {
-	if (g_hash_table_remove(domain->under_way, device))
-		domain_write_run_file(domain, true, on_written, NULL);
+	(void)g_hash_table_remove(domain->under_way, device);
+	domain_write_run_file(domain, true, done, userdata);
 }
 
 /* ---- after ---- */

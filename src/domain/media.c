@@ -53,13 +53,27 @@ static bool change_is_over(const Change *change)
 static void change_step(Change *change);
 static void change_undo(Change *change);
 
+static void change_finish(Change *change);
+
+static void on_forgotten(Domain *domain, const GError *error, void *userdata)
+{
+	Change *change = userdata;
+
+	if (error && !change_is_over(change))
+		domain_log(domain, LOG_NOTICE, "drive '%s': %s", change->id, error->message);
+	change_finish(change);
+}
+
 static void change_finish(Change *change)
 {
 	Operation *operation = operation_find(change->domain, change->operation);
 
 	/* Without a monitor nothing could be undone; that is done when it is there again. */
-	if (change->noted && !change_is_over(change) && change->domain->monitor)
-		leftover_forget(change->domain, change->id);
+	if (change->noted && !change_is_over(change) && change->domain->monitor) {
+		change->noted = false;
+		leftover_forget(change->domain, change->id, on_forgotten, change);
+		return;
+	}
 	if (operation)
 		operation_end(operation, NULL, change->error);
 	g_clear_pointer(&change->blockdev, json_node_unref);
