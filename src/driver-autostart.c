@@ -21,6 +21,12 @@ static void on_started(Domain *domain, const char *result, const GError *error, 
 	start_some(driver);
 }
 
+/* WARNING: a domain that was undefined while it was off is persistent to its end, but nobody has it any more. */
+static bool is_still_there(Driver *driver, Domain *domain)
+{
+	return driver_find_domain_by_uuid(driver, domain_get_uuid(domain)) == domain;
+}
+
 static void start_some(Driver *driver)
 {
 	while (driver->autostarting < DRIVER_AUTOSTART_AT_ONCE_MAX &&
@@ -28,7 +34,8 @@ static void start_some(Driver *driver)
 		Domain *domain = g_queue_pop_head(&driver->autostart);
 
 		/* Somebody may have started or undefined it meanwhile. */
-		if (domain_get_state(domain) == DOMAIN_STATE_SHUT_OFF && domain_is_persistent(domain)) {
+		if (domain_get_state(domain) == DOMAIN_STATE_SHUT_OFF && domain_is_persistent(domain) &&
+		    is_still_there(driver, domain)) {
 			driver->autostarting++;
 			domain_autostart(domain, on_started, driver);
 		}

@@ -93,7 +93,7 @@ static void on_log(const char *log_domain, GLogLevelFlags level, const char *mes
 {
 	if (!(level & G_LOG_LEVEL_WARNING))
 		return;
-	g_assert_nonnull(strstr(message, "d03"));
+	g_assert_nonnull(strstr(message, userdata));
 	n_warnings++;
 }
 
@@ -107,9 +107,11 @@ static void test_order(DomainFixture *fixture, const void *data)
 {
 	unsigned last = 0, handler;
 
+	n_warnings = 0;
 	define_all(fixture, 3);
 	g_test_log_set_fatal_handler(is_fatal, NULL);
-	handler = g_log_set_handler("vmherald", G_LOG_LEVEL_MASK | G_LOG_FLAG_FATAL, on_log, NULL);
+	handler = g_log_set_handler("vmherald", G_LOG_LEVEL_MASK | G_LOG_FLAG_FATAL, on_log,
+				    (void *)"d03");
 	driver_autostart(fixture->driver, true);
 	fixture_wait(fixture, is_idle, fixture);
 	g_log_remove_handler("vmherald", handler);
@@ -153,6 +155,43 @@ static void test_once(DomainFixture *fixture, const void *data)
 	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_SHUT_OFF);
 	driver_autostart(fixture->driver, true);
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
+}
+
+/* Undefined while it waits for its turn: nobody would know of its QEMU. */
+static void test_undefined_meanwhile(DomainFixture *fixture, const void *data)
+{
+	Domain *first[DRIVER_AUTOSTART_AT_ONCE_MAX];
+	Domain *late;
+	unsigned handler;
+	g_auto(Answer) answer = { 0 };
+
+	for (unsigned i = 0; i < DRIVER_AUTOSTART_AT_ONCE_MAX; i++) {
+		g_autofree char *name = g_strdup_printf("a%u", i);
+
+		first[i] = fixture_define(fixture, name, "hang=cont", "\"autostart\": true");
+	}
+	late = domain_ref(fixture_define(fixture, "late", NULL, "\"autostart\": true"));
+	fixture_forget(fixture);
+	fixture->observe = observe;
+	driver_autostart(fixture->driver, true);
+	driver_undefine(fixture->driver, late, 0, on_driver_answer, &answer);
+	answer_wait_ok(fixture, &answer);
+	g_test_log_set_fatal_handler(is_fatal, NULL);
+	n_warnings = 0;
+	handler = g_log_set_handler("vmherald", G_LOG_LEVEL_MASK | G_LOG_FLAG_FATAL, on_log,
+				    (void *)"destroyed while it started");
+	for (unsigned i = 0; i < DRIVER_AUTOSTART_AT_ONCE_MAX; i++) {
+		g_auto(Answer) destroyed = { 0 };
+
+		domain_destroy(first[i], 0, on_answer, &destroyed);
+		answer_wait_ok(fixture, &destroyed);
+	}
+	fixture_run(fixture);
+	g_log_remove_handler("vmherald", handler);
+	g_assert_cmpuint(n_warnings, ==, DRIVER_AUTOSTART_AT_ONCE_MAX);
+	g_assert_cmpint(domain_get_state(late), ==, DOMAIN_STATE_SHUT_OFF);
+	g_assert_cmpuint(domain_get_incarnation(late), ==, 0);
+	domain_unref(late);
 }
 
 /* ---- the end of all ---- */
@@ -258,6 +297,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("order", test_order);
 	ADD("once", test_once);
+	ADD("undefined-meanwhile", test_undefined_meanwhile);
 	ADD("shut-down", test_shut_down);
 	ADD("no-autostart-while-shutting-down", test_no_autostart_while_shutting_down);
 	ADD("deadline", test_deadline);
