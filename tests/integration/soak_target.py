@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from collections import deque
+from collections import Counter, deque
 
 import life
 from harness import PATH, folder
@@ -26,6 +26,7 @@ class Target:
         self.hung = None                 # pidfd of the QEMU that was stopped
         self.foggy = False               # its monitor was out of reach since the last quiet point
         self.deaths = deque()
+        self.signals = Counter()         # sent to its QEMUs
         self.history = deque(maxlen=HISTORY)
 
     def name(self, number):

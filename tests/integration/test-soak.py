@@ -42,11 +42,17 @@ RESTARTS_A_MINUTE = 4            # more may be refused by the service
 SLOW_SECONDS = 5.0               # a quiet point that takes longer is told
 GROWTH_KIB_MAX = 4096            # of the private memory, over the rounds in which the service lives on
 
+FAULTS = ("SEGV", "ABRT", "BUS", "ILL", "FPE", "TRAP")
 STATES = {OFF: "shut-off", RUNNING: "running", PAUSED: "paused"}
-# What a run without kills may write into the log, and what it is about.
+# What this run brings about; any other warning is a fault.
+IS_WARNING = re.compile(r"WARNING|: warning: ")
 EXPECTED_WARNINGS = re.compile(
     r"ended \d+ times within a minute"
-    r"|Autostart: "                              # somebody was faster, or QEMU was killed at its start
+    r"|stopped \((failed|unknown)\)"
+    r"|its monitor cannot be reached"
+    r"|could not be (started|restored)"
+    r"|The service is leaving"
+    r"|\.json: cannot open .* No such file"       # removed between the listing and the reading
 )
 
 
@@ -136,10 +142,22 @@ class Soak(harness.ServiceCase):
         target = self.by_path.get(told.path)
         if told.interface == harness.OBJECT_MANAGER:
             target = self.by_path.get(told.arguments[0])
+        if target and told.name == "Domain.Lifecycle" and told.arguments[0] == "stopped":
+            self.note_end(target, told.details.get("signal"))
         if target:
             text = told.arguments[:1] if told.interface == harness.OBJECT_MANAGER \
                 else told.arguments
             target.history.append(f"        {told.name}{text}")
+
+    def note_end(self, target, name):
+        """QEMU itself may have a fault, which is not the service's."""
+        if name not in FAULTS:
+            return
+        target.signals[name] -= 1
+        if target.signals[name] < 0:
+            target.signals[name] = 0
+            self.counts[f"QEMUs that crashed by themselves ({name})"] += 1
+            self.begin_belief(target, "died", target.restarts, awaited=False, lenient=True)
 
     def note_line(self, target, text):
         if target:
@@ -236,6 +254,9 @@ class Soak(harness.ServiceCase):
         self.note_line(target, f"    {action}{arguments}: {outcome}{text}")
         if outcome == CUT and not self.kills:
             raise Violation(f"{pending.error.message}, and nobody has ended the service")
+        if outcome in ("StartFailed", "MonitorLost"):
+            # Why, is told before it is answered; but on another connection.
+            self.listener.connection.call_bus("GetId")
         if target.path in self.listener.picture.unknown:
             self.fog(target)
         target.belief.answer(number, outcome)
@@ -305,6 +326,7 @@ class Soak(harness.ServiceCase):
                           lenient=self.kills > 0 or target.foggy or
                           len(target.deaths) >= RESTARTS_A_MINUTE)
         target.deaths.append(now)
+        target.signals[name] += 1
         self.counts["QEMUs killed"] += 1
         try:
             signal.pidfd_send_signal(pidfd, getattr(signal, f"SIG{name}"))
@@ -694,7 +716,7 @@ class Soak(harness.ServiceCase):
     def check_log(self):
         """Warnings are about what this run has brought about."""
         bad = [line for line in life.service_log().splitlines()
-               if "WARNING" in line and not EXPECTED_WARNINGS.search(line)]
+               if IS_WARNING.search(line) and not EXPECTED_WARNINGS.search(line)]
         self.assertEqual([], bad[:10], f"in the log of the service (seed {SEED})")
 
     # ---- the run ----
