@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/domain-log.h"
 #include "driver-internal.h"
 
 /*
@@ -19,7 +20,7 @@ static void on_ended(Domain *domain, const char *result, const GError *error, vo
 
 	/* Refused, while it is saved for instance: whenever its state changes it is asked again. */
 	if (error)
-		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "%s", error->message);
 	if (error && driver->asked && g_hash_table_remove(driver->asked, domain))
 		domain_unref(domain);
 }

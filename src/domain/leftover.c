@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
+#include "domain/domain-log.h"
 
 /*
  * What is left in QEMU of a service that was killed, or has lost the monitor, in the middle of something.
@@ -97,7 +98,7 @@ void leftover_note(Domain *domain, const char *device, UnderWay *entry, RunFileW
 static void on_written(Domain *domain, const GError *error, void *userdata)
 {
 	if (error)
-		g_info("Domain '%s': %s", domain_get_name(domain), error->message);
+		domain_log(domain, LOG_INFO, "%s", error->message);
 }
 
 void leftover_forget(Domain *domain, const char *device, RunFileWritten done, void *userdata)
@@ -142,8 +143,7 @@ static void on_answer(JsonNode *result, const GError *error, void *userdata)
 	Cleaning *cleaning = userdata;
 
 	if (error)
-		g_info("Domain '%s': cleaning up: %s", domain_get_name(cleaning->domain),
-		       error->message);
+		domain_log(cleaning->domain, LOG_INFO, "cleaning up: %s", error->message);
 	step(cleaning);
 }
 
@@ -176,9 +176,8 @@ static void clean_device(Cleaning *cleaning, const char *device, UnderWay *entry
 {
 	bool is_in = g_hash_table_contains(cleaning->domain->devices, device);
 
-	g_message("Domain '%s': plugging in device '%s' was cut off; %s",
-		  domain_get_name(cleaning->domain), device,
-		  is_in ? "it is in" : "what came with it is taken out");
+	domain_log(cleaning->domain, LOG_NOTICE, "plugging in device '%s' was cut off; %s", device,
+		   is_in ? "it is in" : "what came with it is taken out");
 	for (unsigned i = BACKEND_MAX; i-- > 0;) {
 		if (is_in && entry->backends.ids[i])
 			get_backends(cleaning->domain, device)->ids[i] =
@@ -196,8 +195,8 @@ static void clean_medium(Cleaning *cleaning, const char *device, UnderWay *entry
 	bool is_open = g_strcmp0(g_hash_table_lookup(domain->trays, device), "open") == 0;
 	bool is_done = is_there && (new || !entry->old) ? g_strcmp0(node, new) == 0 : is_there && !node;
 
-	g_message("Domain '%s': changing the medium of '%s' was cut off; %s",
-		  domain_get_name(domain), device, is_done ? "it is" : "that is undone");
+	domain_log(domain, LOG_NOTICE, "changing the medium of '%s' was cut off; %s", device,
+		   is_done ? "it is done" : "that is undone");
 	if (is_done) {
 		Backends *backends = get_backends(domain, device);
 

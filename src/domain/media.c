@@ -289,8 +289,7 @@ static void on_noted(Domain *domain, const GError *error, void *userdata)
 	}
 	/* What is at stake is only whether a kill of the service in the middle of it leaves something behind. */
 	if (error)
-		g_message("Domain '%s': medium of '%s': %s", domain_get_name(domain), change->id,
-			  error->message);
+		domain_log(domain, LOG_NOTICE, "medium of '%s': %s", change->id, error->message);
 	change_step(change);
 }
 
