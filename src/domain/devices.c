@@ -464,7 +464,8 @@ static void add_children(Domain *domain, Event *event)
 /* Who waits for it to go is answered. */
 static void tell_removed(Domain *domain, Event *event)
 {
-	const char *id = event->device_removed.id;
+	/* A copy: the event is given away before it is used for the last time. */
+	g_autofree char *id = g_strdup(event->device_removed.id);
 	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
 	Operation *detach = *id ? detach_find(domain, id) : NULL;
 
