@@ -61,6 +61,9 @@ class BadCase(harness.ServiceCase):
         """Everything a domain consists of: objects, files. The state folder has one file whose content
         counts events; and two things that stay on purpose, logs and what is known of emulators."""
         kept = tuple(service_folder(STATE) + name for name in ("/log", "/emulators.json"))
+        wait_until(lambda: not any(path.endswith(".tmp")
+                                   for path in read_tree(service_folder(RUNS))),
+                   "the files of the runs to be whole")
         return {
             "objects": {path: interfaces[f"{NAME}.Domain"]["State"]
                         for path, interfaces in self.connection.managed_objects().items()},
