@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A QEMU that stands still (SIGSTOP): whoever asks it something waits, and nobody else notices."""
+import json
 import os
 import signal
 import statistics
 import time
 
 import harness
-from badcase import BadCase, note
+from badcase import RUNS, BadCase, note, service_folder
 from harness import NAME, PATH, wait_until
 
 CALLS = 1000
@@ -334,6 +335,11 @@ class Hung(BadCase):
         wait_until(lambda: not self.connection.call_bus("NameHasOwner", "(s)", name), "the bus to notice")
         self.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
 
+    def is_under_way(self, domain):
+        uuid = domain.get("Domain", "UUID")
+        with open(os.path.join(service_folder(RUNS), uuid, "run.json"), encoding="utf-8") as file:
+            return "under-way" in json.load(file)
+
     def test_caller_leaves_in_the_middle(self):
         """What has begun for him is brought to its end."""
         held = self.create("held", arguments=["-device", "qemu-xhci,id=usb"])
@@ -346,10 +352,18 @@ class Hung(BadCase):
         caller.send("Devices", "AttachDevice", "(sa{sv})",
                     '{"driver": "usb-storage", "drive": "node0", "id": "stick"}',
                     harness.options(blockdev='{"driver": "null-co", "node-name": "node0"}'))
-        connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        # It begins when the note of it has been written; what has not begun by then is not begun.
+        wait_until(lambda: self.is_under_way(held), "the note of what is under way")
+        for _ in range(2):
+            connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
         self.leave(caller)
         os.kill(pid, signal.SIGCONT)
-        self.recorder.wait("Devices.DeviceAdded", "stick", path=held.path)
+        wait_until(lambda: not self.is_under_way(held), "the end of what is under way")
+        self.mark()
+        is_in = bool(self.recorder.find("Devices.DeviceAdded", "stick", path=held.path))
+        nodes = [node["node-name"] for node in held.qmp("query-named-block-nodes")]
+        self.assertEqual((is_in, is_in), ("stick" in held.get("Devices", "Devices"), "node0" in nodes))
+        note("what was under way " + ("has been brought to its end" if is_in else "had not begun"))
         self.recorder.wait("Domain.Lifecycle", "started", path=left.path)
         self.assertEqual("running", left.state)
 
