@@ -41,6 +41,7 @@ class Picture:
         self.expect_gap = False
         self.holes = 0
         self.signals = 0
+        self.ahead = set()               # paths that were shown in the state after what is told of them yet
         self.unknown = set()             # paths whose monitor was lost since the last quiet point
 
     def get(self, path, interface, name):
@@ -51,6 +52,7 @@ class Picture:
         self.objects = {}
         self.previous = {}
         self.life = {}
+        self.ahead = set()
         self.expect_gap = self.expect_gap or killed
         self.at_start = True
 
@@ -78,6 +80,8 @@ class Picture:
             self.unknown.add(path)
         # A new service tells what it found, and then what led to it.
         self.life[path] = "found" if self.at_start else place
+        if self.at_start:
+            self.ahead.add(path)
 
     def _removed(self, path, interfaces):
         if path not in self.objects and path not in self.life:
@@ -103,6 +107,8 @@ class Picture:
         for name in invalidated:
             if name in known:
                 raise Violation(f"{signal.path}: {interface}.{name} was told without its value")
+        if "State" in values:
+            self.ahead.discard(signal.path)
         if values.get("State") == "unknown":
             self.unknown.add(signal.path)
 
@@ -145,7 +151,9 @@ class Picture:
         if signal.path not in self.objects:
             return
         shown = self.get(signal.path, "Domain", "State")
-        if shown != state:
+        if shown == state:
+            self.ahead.discard(signal.path)
+        elif signal.path not in self.ahead:
             raise Violation(f"State was told as {shown} before {signal}")
 
     # ---- quiet points ----

@@ -274,6 +274,14 @@ class PictureCase(unittest.TestCase):
         with self.assertRaises(Violation):
             self.told("suspended", "paused", skip=1)
 
+    def test_found_in_the_state_after_what_is_told(self):
+        """A new service shows a domain as it is when its name is there, and then tells what led to it."""
+        self.restart(True, "running")
+        self.told("started", "paused")
+        self.told("resumed", "running")
+        with self.assertRaises(Violation):
+            self.told("suspended", "paused")
+
     def test_objects(self):
         with self.assertRaises(Violation):
             self.added("running")
