@@ -251,7 +251,12 @@ def define(action, state, place):
 
 
 def undefine(action, state, place):
-    if place != BEGIN:
+    if place == "removed":
+        yield State(), Answered(OK)
+    elif place != BEGIN:
+        if state.run == OFF and state.saved:
+            # The definition goes first. Killed in between, the service leaves the saved state.
+            yield State(saved=True), "removed"
         # Started meanwhile: it goes when it stops.
         if state.run == OFF:
             yield State(), Answered(OK)

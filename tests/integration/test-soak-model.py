@@ -156,6 +156,17 @@ class Disturbed(BeliefCase):
         self.belief.settle(off)
         self.settles(off)
 
+    def test_killed_while_undefining(self):
+        """What was saved may be left, but not if it was answered."""
+        saved = DEFINED._replace(saved=True)
+        self.belief = Belief(saved)
+        number = self.belief.begin("undefine")
+        self.belief.answer(number, CUT)
+        self.settles(saved, State(saved=True), State())
+        self.belief = Belief(saved)
+        self.do("undefine", OK)
+        self.settles(State())
+
     def test_hung(self):
         self.do("start", OK, False)
         self.do("suspend", "MonitorTimeout", foggy=True)
