@@ -4,7 +4,8 @@ refused."""
 import json
 
 import harness
-from harness import PATH
+from harness import ERROR, PATH, Gio
+from soak_model import CUT, OK
 
 # ---- action -> (interface, member, signature, values) ----
 
@@ -91,3 +92,14 @@ GARBAGE = [
     lambda t: (t.path, "Devices", "DetachDevice", "(sa{sv})", ("nonsense", {}),
                NO_OBJECT + ("NoSuchDevice", "WrongState", "MonitorLost")),
 ]
+
+
+def outcome_of(pending):
+    """OK, the last part of the name of the error, or CUT: there was no service to answer."""
+    if not pending.error:
+        return OK
+    name = Gio.DBusError.get_remote_error(pending.error) or ""
+    if name.rpartition(".")[2] in ("NoReply", "Disconnected") or ".Spawn." in name or \
+            "The service is leaving" in pending.error.message:
+        return CUT
+    return name.removeprefix(ERROR).removeprefix("org.freedesktop.DBus.Error.")

@@ -60,3 +60,7 @@ class Target:
         paths = {number: os.path.join(life.definitions_folder(), self.name(number) + ".json")
                  for number in (0, 1)}
         return {number: path for number, path in paths.items() if os.path.exists(path)}
+
+
+def saved_folder():
+    return os.path.join(os.environ["XDG_STATE_HOME"], "vmherald", "saved")

@@ -20,14 +20,14 @@ from collections import Counter
 
 import harness
 import life
-from harness import ERROR, NAME, PATH, Gio, GLib, folder, wait_until
+from harness import NAME, PATH, GLib, folder, wait_until
 from processes import command_line, qemus_of
-from soak_calls import BELIEVED, CALLS, GARBAGE, PARTICULAR, TO_QEMU
+from soak_calls import BELIEVED, CALLS, GARBAGE, PARTICULAR, TO_QEMU, outcome_of
 from soak_model import (CUT, OFF, OK, PAUSED, PERSISTENT, RUNNING, TRANSIENT, State,
                         Violation)
 from soak_picture import Picture
 from soak_plan import Plan
-from soak_target import Target
+from soak_target import Target, saved_folder
 
 SECONDS = float(os.environ.get("VMHERALD_SOAK_SECONDS", "0"))
 DOMAINS = int(os.environ.get("VMHERALD_SOAK_DOMAINS", "20"))
@@ -64,7 +64,7 @@ class Listener(harness.Recorder):
     def __init__(self, note):
         self.picture = Picture()
         self.killed = {}                 # owner of the name -> the signal that we ended it by
-        self.gone = 0
+        self.gone = set()                # owners that have lost the name
         self.note = note
         self.error = None
         super().__init__()
@@ -87,7 +87,7 @@ class Listener(harness.Recorder):
             return
         if old not in self.killed:
             raise Violation(f"the service ended by itself ({old} -> '{new}')")
-        self.gone += 1
+        self.gone.add(old)
         self.picture.service_gone(self.killed[old] == signal.SIGKILL)
 
     def check(self):
@@ -98,20 +98,6 @@ class Listener(harness.Recorder):
 def harness_signal(path, interface, member, parameters):
     return harness.Signal(path, interface, member, parameters.get_type_string()[1:-1],
                           parameters.unpack())
-
-
-def saved_folder():
-    return os.path.join(os.environ["XDG_STATE_HOME"], "vmherald", "saved")
-
-
-def outcome_of(pending):
-    if not pending.error:
-        return OK
-    name = Gio.DBusError.get_remote_error(pending.error) or ""
-    if name.rpartition(".")[2] in ("NoReply", "Disconnected") or ".Spawn." in name or \
-            "The service is leaving" in pending.error.message:
-        return CUT
-    return name.removeprefix(ERROR).removeprefix("org.freedesktop.DBus.Error.")
 
 
 class Soak(harness.ServiceCase):
@@ -470,29 +456,45 @@ class Soak(harness.ServiceCase):
             for target in self.targets:
                 target.belief.mark("autostart", lenient=True)
 
+    def open_service(self):
+        """Its unique name and a pidfd; None if it does not run, or is about to be gone."""
+        try:
+            owner = self.connection.call_bus("GetNameOwner", "(s)", NAME)
+            pid = self.connection.call_bus("GetConnectionUnixProcessID", "(s)", owner)
+            return owner, os.pidfd_open(pid)
+        except (GLib.Error, ProcessLookupError):
+            return None
+
     def do_hangup(self):
-        if self.connection.service_runs():
+        service = self.open_service()
+        if service:
             self.believe_autostart(True)
             self.hung_up = True
-            os.kill(self.connection.service_pid(), signal.SIGHUP)
+            try:
+                signal.pidfd_send_signal(service[1], signal.SIGHUP)
+            except ProcessLookupError:
+                pass
+            os.close(service[1])
         yield lambda: True
 
     def end_service(self, number):
-        owner = self.connection.service_owner()
-        if not owner:
+        service = self.open_service()
+        if not service:
             return
-        pidfd = os.pidfd_open(self.connection.service_pid())
+        owner, pidfd = service
         self.listener.killed[owner] = number
         self.kills += 1
         for target in self.targets:
             target.belief.mark(lenient=True)
             if target.belief.actions:
                 target.belief.expect("service-died")
-        gone = self.listener.gone
         self.counts[f"service ended by {signal.Signals(number).name}"] += 1
-        signal.pidfd_send_signal(pidfd, number)
+        try:
+            signal.pidfd_send_signal(pidfd, number)
+        except ProcessLookupError:
+            pass
         os.close(pidfd)
-        yield lambda: self.listener.gone > gone
+        yield lambda: owner in self.listener.gone
 
     def do_service_kill(self):
         return self.end_service(signal.SIGKILL)
