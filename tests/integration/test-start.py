@@ -292,8 +292,8 @@ class Consoles(StartCase):
         append(log, b"x" * (LOG_MAX + 1))
         wait_until(lambda: domain.state == "paused", "the next service")
         wait_until(lambda: os.stat(log).st_size < LOG_MAX, "the log to be emptied")
-        old = {f"console-boot.log.{i + 1}" for i in range(OLD_MAX)}
-        self.assertEqual({"qemu.log", "console-boot.log"} | old, set(os.listdir(os.path.dirname(log))))
+        files = {"qemu.log", "console-boot.log"} | {f"console-boot.log.{i + 1}" for i in range(OLD_MAX)}
+        wait_until(lambda: set(os.listdir(os.path.dirname(log))) == files, f"the logs to be {files}")
 
 
 class Logs(StartCase):
@@ -423,20 +423,23 @@ class Descriptors(StartCase):
 class Confined(StartCase):
     """The sandbox. That all else works in it, all other scripts show."""
 
-    def seccomp(self, domain):
+    def is_confined(self, domain):
+        """By filters of its own: where all of this runs in a container, everybody has that one's."""
         status = status_of(domain.get("Domain", "PID"))
-        return status["Seccomp"], status["NoNewPrivs"]
+        return int(status["Seccomp_filters"]) > int(status_of(os.getpid())["Seccomp_filters"])
 
     def test_default(self):
-        self.assertEqual(("2", "1"), self.seccomp(self.create("confined")))
-        self.assertEqual(("2", "1"), self.seccomp(self.create("asked", sandbox=True)))
+        for name, keys in (("confined", {}), ("asked", {"sandbox": True})):
+            domain = self.create(name, **keys)
+            self.assertTrue(self.is_confined(domain))
+            self.assertEqual("1", status_of(domain.get("Domain", "PID"))["NoNewPrivs"])
 
     def test_off(self):
-        self.assertEqual("0", self.seccomp(self.create("free", sandbox=False))[0])
+        self.assertFalse(self.is_confined(self.create("free", sandbox=False)))
 
     def test_own(self):
-        self.assertEqual("2", self.seccomp(self.create("own", sandbox="on,obsolete=deny"))[0])
-        self.assertEqual("0", self.seccomp(self.create("raw", arguments=["-sandbox", "off"]))[0])
+        self.assertTrue(self.is_confined(self.create("own", sandbox="on,obsolete=deny")))
+        self.assertFalse(self.is_confined(self.create("raw", arguments=["-sandbox", "off"])))
         self.refuse_start(["no-such-option"], sandbox="on,no-such-option=deny")
 
     def test_other_user(self):
@@ -444,9 +447,8 @@ class Confined(StartCase):
         if os.getuid() != 0:
             self.skipTest("only root can become another user")
         domain = self.create("other", arguments=["-runas", "nobody"])
-        status = status_of(domain.get("Domain", "PID"))
-        self.assertEqual("2", status["Seccomp"])
-        self.assertNotEqual("0", status["Uid"].split()[0])
+        self.assertTrue(self.is_confined(domain))
+        self.assertNotEqual("0", status_of(domain.get("Domain", "PID"))["Uid"].split()[0])
 
     def test_spawns(self):
         """Whoever wants another program has to say so."""
