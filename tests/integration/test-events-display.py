@@ -4,7 +4,9 @@ let in."""
 import harness
 import recipes
 from displays import SpiceClient, VncClient
+from harness import wait_until
 from recipes import boolean, text
+
 
 class Client(recipes.EventCase):
     """Both displays on sockets of their own."""
@@ -16,8 +18,14 @@ class Client(recipes.EventCase):
 
     def connect(self, kind, name):
         client = kind(recipes.place(name))
-        self.addCleanup(client.close)
+        self.addCleanup(self.leave, client)
         return client
+
+    def leave(self, client):
+        """What is told of this client is told before the next case begins."""
+        client.close()
+        wait_until(lambda: "disconnected" in [s.arguments[1] for s in self.of_domain("Display.Client")],
+                   "the end of a client")
 
 
 class Vnc(Client):
