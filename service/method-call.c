@@ -114,7 +114,8 @@ static bool is_dropped(void *userdata)
 	return !((MethodCall *)userdata)->message;
 }
 
-void method_calls_drop(Service *service, const char *name)
+/* Drops those of the connection of that unique name. */
+static void drop_calls(Service *service, const char *name)
 {
 	GQueue taken = callers_take(service->callers, name);
 	g_autoptr(GPtrArray) domains = NULL;
@@ -138,7 +139,7 @@ static int on_name_lost(sd_bus_message *signal, void *userdata, sd_bus_error *re
 	const char *name;
 
 	if (sd_bus_message_read(signal, "s", &name) > 0)
-		method_calls_drop(userdata, name);
+		drop_calls(userdata, name);
 	return 0;
 }
 

@@ -32,5 +32,3 @@ void method_call_reply(MethodCall *call, Domain *domain, sd_bus_message *reply, 
 
 /* From now on calls of who leaves the bus are dropped. */
 int method_calls_watch(Service *service);
-/* Drops those of the connection of that unique name. */
-void method_calls_drop(Service *service, const char *name);

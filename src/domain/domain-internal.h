@@ -420,8 +420,6 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 
 /* save.c */
 Save *save_free(Save *save);
-/* Takes error over. Nothing happens if it has failed before or cannot be undone any more. */
-void save_fail(Domain *domain, GError *error);
 /* Of a migration, which may be that of a save or of a restore. */
 void save_note_status(Domain *domain, const char *status);
 void save_monitor_lost(Domain *domain);
@@ -679,8 +677,6 @@ void reboot_was_reset(Domain *domain);
 bool reboot_is_half_way(const Domain *domain, const char *run_state);
 /* Then it goes on with it. Else what QEMU shall do at a shutdown is put in order again. */
 void reboot_resynced(Domain *domain, const char *run_state);
-/* What QEMU shall do at a shutdown and a reboot, as the definition has it. */
-void command_restore_action(Domain *domain);
 
 /* run-end.c */
 /* Call when the process has exited or the monitor is gone; acts once both are true. */

@@ -26,6 +26,9 @@ static void tell_refused_reboot(const Operation *operation, const GError *error)
 		lifecycle_tell_api_error(operation->domain);
 }
 
+/* What QEMU shall do at a shutdown and a reboot, as the definition has it. */
+static void restore_action(Domain *domain);
+
 /* QEMU has not taken what it was told. */
 static void fail(Operation *operation, const GError *error)
 {
@@ -35,7 +38,7 @@ static void fail(Operation *operation, const GError *error)
 	    !g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
 		domain->hints.reboot_cut_off = true;
 	else if (domain->host)
-		command_restore_action(domain);
+		restore_action(domain);
 	tell_refused_reboot(operation, error);
 	operation_end(operation, NULL, error);
 }
@@ -78,7 +81,7 @@ static void on_action_restored(JsonNode *result, const GError *error, void *user
 	domain_unref(domain);
 }
 
-void command_restore_action(Domain *domain)
+static void restore_action(Domain *domain)
 {
 	call_set_action(domain, false, on_action_restored, domain_ref(domain));
 }
@@ -91,7 +94,7 @@ static void on_going_again(JsonNode *result, const GError *error, void *userdata
 	if (operation && error) {
 		fail(operation, error);
 	} else if (operation) {
-		command_restore_action(ref->domain);
+		restore_action(ref->domain);
 		operation_end(operation, NULL, NULL);
 	}
 	operation_ref_free(ref);
@@ -114,7 +117,7 @@ static void on_going_alone(JsonNode *result, const GError *error, void *userdata
 	if (domain->host && domain->run == ref->run) {
 		if (!error || g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR)) {
 			domain->hints.reboot_cut_off = false;
-			command_restore_action(domain);
+			restore_action(domain);
 		}
 		if (g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR))
 			lifecycle_tell_api_error(domain);
@@ -152,7 +155,7 @@ void reboot_resynced(Domain *domain, const char *run_state)
 		/* One that was under way has left QEMU set to pause. If nobody has it any more: but what a QEMU that
 		 * was adopted does by itself is set back only if it was us. */
 		if (!domain->reboot && (!domain->adopted || cut_off))
-			command_restore_action(domain);
+			restore_action(domain);
 		return;
 	}
 	if (g_str_equal(run_state, "prelaunch")) {
@@ -182,7 +185,7 @@ static void on_reboot_timeout(int timer, void *userdata)
 		"resets it then", domain_get_name(domain),
 		domain->host->deadlines.shutdown_ms / 1000);
 
-	command_restore_action(domain);
+	restore_action(domain);
 	operation_end(operation, NULL, error);
 }
 

@@ -175,7 +175,8 @@ static void discard_done(void *data)
 
 static const StrandItemClass discard_class = { discard_work, NULL, discard_done, step_free };
 
-void save_fail(Domain *domain, GError *error)
+/* Takes error over. Nothing happens if it has failed before or cannot be undone any more. */
+static void save_fail(Domain *domain, GError *error)
 {
 	if (domain->save->error || domain->save->quitting) {
 		g_error_free(error);
