@@ -21,6 +21,8 @@ static const char *const names[] = {
 	[CORE_ERROR_LIMIT_EXCEEDED] = BUS_ERROR("LimitExceeded"),
 	[CORE_ERROR_NOT_SUPPORTED] = BUS_ERROR("NotSupported"),
 	[CORE_ERROR_HISTORY_LOST] = BUS_ERROR("HistoryLost"),
+	[CORE_ERROR_NOT_PERMITTED] = BUS_ERROR("NotPermitted"),
+	[CORE_ERROR_NO_SUCH_LINK] = BUS_ERROR("NoSuchLink"),
 	[CORE_ERROR_IO] = BUS_ERROR("Io"),
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == CORE_ERROR_MAX);

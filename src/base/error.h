@@ -30,6 +30,8 @@ typedef enum CoreError {
 	CORE_ERROR_LIMIT_EXCEEDED,
 	CORE_ERROR_NOT_SUPPORTED,
 	CORE_ERROR_HISTORY_LOST,
+	CORE_ERROR_NOT_PERMITTED,     /* the host does not let the service do that */
+	CORE_ERROR_NO_SUCH_LINK,
 	CORE_ERROR_IO,
 	CORE_ERROR_MAX,
 } CoreError;

@@ -149,6 +149,7 @@ static void read_interfaces(DefinitionReader *reader, JsonNode *node, const Defi
 
 		interface->type = g_strdup(DEFINITION_TYPE_DEFAULT);
 		interface->model = g_strdup(DEFINITION_MODEL_DEFAULT);
+		interface->queues = 1;
 		g_ptr_array_add(interfaces, interface);
 		if (object)
 			definition_read_members(reader, object, interface_keys,

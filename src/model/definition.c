@@ -73,6 +73,8 @@ void definition_interface_free(DefinitionInterface *interface)
 
 	g_free(interface->id);
 	g_free(interface->type);
+	g_free(interface->source);
+	g_free(interface->mode);
 	g_free(interface->mac);
 	g_free(interface->model);
 	g_free(interface->bus);

@@ -27,6 +27,7 @@
 #define DEFINITION_ID_MAX       128u     /* bytes of an interface's id */
 #define DEFINITION_WORD_MAX     4096u    /* bytes of emulator, cpu, model and the like */
 #define DEFINITION_CONSOLES_MAX 16u      /* each has a log and its old ones */
+#define DEFINITION_QUEUES_MAX   16u
 #define DEFINITION_ARGUMENT_MAX 131071u  /* bytes; Linux takes no longer argument (MAX_ARG_STRLEN) */
 
 /* What to do when the guest shuts down, reboots, panics, or QEMU itself dies. */
@@ -54,7 +55,11 @@ void definition_problem_free(DefinitionProblem *problem);
 /* A NIC whose host side is ours. */
 typedef struct DefinitionInterface {
 	char *id;        /* of the device; netdev id is "host-" + id */
-	char *type;      /* "user" or "none" (a NIC with no backend) */
+	char *type;      /* "none" (a NIC with no backend), "user", "tap", "bridge" or "macvtap" */
+	char *source;    /* a link, a bridge, or a tap that is there; NULL: none */
+	char *mode;      /* of a macvtap, never NULL there: "bridge", "vepa", "private" or "passthru" */
+	unsigned queues; /* pairs of them; 1 to DEFINITION_QUEUES_MAX */
+	bool vhost;      /* the kernel moves the packets, not QEMU */
 	char *mac;       /* lower case; never NULL: made up (52:54:00:...) if missing */
 	char *model;     /* QEMU device driver; default virtio-net-pci */
 	char *bus;       /* optional */

@@ -11,7 +11,8 @@
 static const char *const names[] = {
 	"NoSuchDomain", "DomainExists", "InvalidDefinition", "InvalidArgument", "WrongState",
 	"MonitorTimeout", "MonitorLost", "QemuError", "StartFailed", "NoSuchDevice", "DeviceExists",
-	"RemovalRefused", "Timeout", "LimitExceeded", "NotSupported", "HistoryLost", "Io",
+	"RemovalRefused", "Timeout", "LimitExceeded", "NotSupported", "HistoryLost",
+	"NotPermitted", "NoSuchLink", "Io",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == CORE_ERROR_MAX);
 
