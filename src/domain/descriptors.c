@@ -39,10 +39,10 @@ bool descriptors_add(Descriptors *descriptors, unsigned number, int fd, GError *
 	QemuDescriptor entry = { -1, (int)number };
 	unsigned i;
 
-	if (number < DESCRIPTOR_NUMBER_MIN || number > QEMU_PROGRAM_FD_MAX) {
+	if (number < DESCRIPTOR_NUMBER_MIN || number > DESCRIPTOR_NUMBER_MAX) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
 			    "descriptors: the number %u is not from %u to %u", number,
-			    DESCRIPTOR_NUMBER_MIN, (unsigned)QEMU_PROGRAM_FD_MAX);
+			    DESCRIPTOR_NUMBER_MIN, DESCRIPTOR_NUMBER_MAX);
 		return false;
 	}
 	if (descriptors->entries->len >= DESCRIPTORS_MAX) {

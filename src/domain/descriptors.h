@@ -10,6 +10,7 @@
 
 #define DESCRIPTORS_MAX       64u
 #define DESCRIPTOR_NUMBER_MIN 10u    /* those below are for what the service passes itself */
+#define DESCRIPTOR_NUMBER_MAX 255u   /* and those above (qemu/interface.h) */
 
 typedef struct Descriptors Descriptors;
 

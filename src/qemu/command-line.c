@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "base/error.h"
+#include "qemu/interface.h"
 #include "qemu/program.h"
 
 #define EMULATOR_PREFIX "qemu-system-"
@@ -247,25 +248,26 @@ static void add_consoles(GPtrArray *line, const GPtrArray *consoles, const char 
 	}
 }
 
-static void add_interface(GPtrArray *line, const DefinitionInterface *interface)
+static void add_node(GPtrArray *line, const char *option, JsonNode *node)
 {
-	g_autoptr(JsonObject) device = json_object_new();
+	if (node)
+		add(line, option, definition_entry_to_json(node));
+	g_clear_pointer(&node, json_node_unref);
+}
 
-	json_object_set_string_member(device, "driver", interface->model);
-	json_object_set_string_member(device, "id", interface->id);
-	if (strcmp(interface->type, "none") != 0) {
-		g_autofree char *netdev_id = g_strconcat("host-", interface->id, NULL);
-		g_autoptr(JsonObject) netdev = json_object_new();
+/* Numbered in their order, whether they are there yet or not: the line is the same before a start. */
+static void add_interfaces(GPtrArray *line, const GPtrArray *interfaces)
+{
+	int next_fd = QEMU_INTERFACE_FD_FIRST;
+	unsigned i;
 
-		json_object_set_string_member(netdev, "type", interface->type);
-		json_object_set_string_member(netdev, "id", netdev_id);
-		add_object(line, "-netdev", netdev);
-		json_object_set_string_member(device, "netdev", netdev_id);
+	for (i = 0; i < interfaces->len; i++) {
+		const DefinitionInterface *interface = g_ptr_array_index(interfaces, i);
+
+		add_node(line, "-netdev", qemu_interface_make_numbered_netdev(interface, next_fd));
+		add_node(line, "-device", qemu_interface_make_device(interface));
+		next_fd += (int) qemu_interface_count_fds(interface);
 	}
-	json_object_set_string_member(device, "mac", interface->mac);
-	if (interface->bus)
-		json_object_set_string_member(device, "bus", interface->bus);
-	add_object(line, "-device", device);
 }
 
 static void add_entries(GPtrArray *line, const char *option, const GPtrArray *entries)
@@ -302,8 +304,7 @@ GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLin
 	add_memory_backend(line, definition);
 	add_firmware(line, &definition->firmware, context->firmware_vars);
 
-	for (i = 0; i < definition->interfaces->len; i++)
-		add_interface(line, g_ptr_array_index(definition->interfaces, i));
+	add_interfaces(line, definition->interfaces);
 	add_consoles(line, definition->consoles, context->log_directory);
 	add_entries(line, "-object", definition->objects);
 	add_entries(line, "-blockdev", definition->blockdevs);

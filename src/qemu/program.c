@@ -56,17 +56,17 @@ static int close_fd(int fd)
 	return -1;
 }
 
-/* A copy with a number above all that the child will have, so that no dup2() in the child can hit
+/* A copy with a number above last, which is above all that the child will have, so that no dup2() in the child can hit
  * a descriptor that is still needed, and none has equal numbers (which would leave CLOEXEC set). */
-static int raise_fd(int fd)
+static int raise_fd(int fd, int last)
 {
-	return fcntl(fd, F_DUPFD_CLOEXEC, QEMU_PROGRAM_FD_MAX + 1);
+	return fcntl(fd, F_DUPFD_CLOEXEC, last + 1);
 }
 
-static int open_null(void)
+static int open_null(int last)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int raised = null_fd < 0 ? -1 : raise_fd(null_fd);
+	int raised = null_fd < 0 ? -1 : raise_fd(null_fd, last);
 
 	close_fd(null_fd);
 	return raised;
@@ -136,14 +136,14 @@ static int spawn(char *const *arguments, int null_fd, int output, int error_fd,
 }
 
 /* Copies of all, raised. False with errno set if one cannot be made; those made are in it nevertheless. */
-static bool raise_inherited(const QemuProgramFiles *files, QemuDescriptor *raised)
+static bool raise_inherited(const QemuProgramFiles *files, int last, QemuDescriptor *raised)
 {
 	size_t i;
 
 	for (i = 0; i < files->n_inherit; i++)
 		raised[i] = (QemuDescriptor) { -1, files->inherit[i].as };
 	for (i = 0; i < files->n_inherit; i++) {
-		raised[i].fd = raise_fd(files->inherit[i].fd);
+		raised[i].fd = raise_fd(files->inherit[i].fd, last);
 		if (raised[i].fd < 0)
 			return false;
 	}
@@ -164,10 +164,10 @@ bool qemu_program_spawn(char *const *arguments, const QemuProgramFiles *files, p
 		last = files->inherit[i].as;
 	}
 
-	null_fd = open_null();
-	output = raise_fd(files->output < 0 ? null_fd : files->output);
-	error_fd = raise_fd(files->error < 0 ? null_fd : files->error);
-	if (!raise_inherited(files, inherit) || null_fd < 0 || output < 0 || error_fd < 0)
+	null_fd = open_null(last);
+	output = raise_fd(files->output < 0 ? null_fd : files->output, last);
+	error_fd = raise_fd(files->error < 0 ? null_fd : files->error, last);
+	if (!raise_inherited(files, last, inherit) || null_fd < 0 || output < 0 || error_fd < 0)
 		result = errno;
 	else
 		result = spawn(arguments, null_fd, output, error_fd, inherit, files->n_inherit, &pid);

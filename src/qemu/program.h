@@ -11,8 +11,8 @@
  * child, which matters in a process with threads.
  */
 
-#define QEMU_PROGRAM_FD_MAX      255
-#define QEMU_PROGRAM_INHERIT_MAX 65u
+#define QEMU_PROGRAM_FD_MAX      383
+#define QEMU_PROGRAM_INHERIT_MAX 193u
 
 /* One of our descriptors and the number it has in the program. */
 typedef struct QemuDescriptor {
