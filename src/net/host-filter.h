@@ -23,6 +23,7 @@ typedef struct HostFilter {
 	bool promiscuous;        /* IFF_PROMISC, as somebody has set it: not that of a packet socket */
 	bool all_multicast;      /* IFF_ALLMULTI, likewise */
 	bool multicast;          /* IFF_MULTICAST */
+	bool passthru;           /* a macvtap of that mode: all that the link below gets, and it is promiscuous */
 	/* Of the multicast list what was put there by somebody (dev_mcast's "global use"). What the host's own
 	 * protocols hold is not in it: it goes when they do, and nobody but them can take it out. */
 	MacSet *multicast_table;
@@ -31,6 +32,7 @@ typedef struct HostFilter {
 	MacSet *forwarding;      /* likewise: static entries of the bridge's forwarding table for this port */
 } HostFilter;
 
+/* Nothing set, the tables empty. */
 HostFilter *host_filter_new(HostFilterKind kind);
 /* NULL-safe, returns NULL. */
 HostFilter *host_filter_free(HostFilter *filter);

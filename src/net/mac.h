@@ -26,6 +26,9 @@ char *mac_to_string(const Mac *mac);
 bool mac_equal(const Mac *a, const Mac *b);
 /* To a group: multicast or broadcast. */
 bool mac_is_group(const Mac *mac);
+bool mac_is_broadcast(const Mac *mac);
+/* 00:00:00:00:00:00, which is nobody's. */
+bool mac_is_zero(const Mac *mac);
 
 /* Not shared between threads. All functions take NULL for an empty set where they only read. */
 typedef struct MacSet MacSet;
