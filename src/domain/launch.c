@@ -157,6 +157,21 @@ static bool check_no_orphan(const char *directory, GError **error)
 	return false;
 }
 
+static bool check_interfaces(const Definition *definition, GError **error)
+{
+	for (unsigned i = 0; i < definition->interfaces->len; i++) {
+		const DefinitionInterface *interface = g_ptr_array_index(definition->interfaces, i);
+
+		if (!definition_interface_has_link(interface))
+			continue;
+		g_set_error(error, CORE_ERROR, CORE_ERROR_NOT_SUPPORTED,
+			    "interfaces[%u].type: \"%s\" cannot be started by this version: use \"user\" or "
+			    "\"none\", or an entry in netdevs and one in devices", i, interface->type);
+		return false;
+	}
+	return true;
+}
+
 static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, GError **error)
 {
 	g_autoptr(GError) picture_error = NULL;
@@ -196,7 +211,7 @@ bool launch(RunFile *run, const LaunchPlan *plan, Launched *ret_launched, GError
 
 	/* WARNING: nothing is touched if a QEMU lives there. Its socket is in this folder and in no other
 	 * place, and its disks are those of this domain. */
-	if (!check_no_orphan(plan->directory, error))
+	if (!check_no_orphan(plan->directory, error) || !check_interfaces(run->definition, error))
 		return false;
 	if (launch_in(run, plan, &launched, error)) {
 		*ret_launched = launched;

@@ -133,6 +133,34 @@ Definition *definition_add_entries(const Definition *definition,
 	return edit_end(edited, error);
 }
 
+/* The interfaces themselves stay the other's: this list frees none. */
+static GPtrArray *borrow_interfaces(const Definition *definition)
+{
+	GPtrArray *interfaces = g_ptr_array_new();
+
+	for (unsigned i = 0; i < definition->interfaces->len; i++)
+		g_ptr_array_add(interfaces, g_ptr_array_index(definition->interfaces, i));
+	return interfaces;
+}
+
+Definition *definition_add_interface(const Definition *definition, const DefinitionInterface *interface,
+				     GError **error)
+{
+	g_autoptr(Definition) edited = NULL;
+
+	if (interface->id && definition_has_device(definition, interface->id)) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
+			    "The definition of domain '%s' already has a device with the id '%s'",
+			    definition->name, interface->id);
+		return NULL;
+	}
+	edited = edit_begin(definition);
+	g_ptr_array_unref(edited->interfaces);
+	edited->interfaces = borrow_interfaces(definition);
+	g_ptr_array_add(edited->interfaces, (void *)interface);
+	return edit_end(edited, error);
+}
+
 /* ---- removing ---- */
 
 /* Properties whose strings name no backend. */
@@ -274,13 +302,10 @@ static void remove_entries(Definition *edited, GHashTable *gone)
 static Definition *remove_interface(const Definition *definition, unsigned index, GError **error)
 {
 	g_autoptr(Definition) edited = edit_begin(definition);
-	g_autoptr(GPtrArray) all = g_steal_pointer(&edited->interfaces);
 
-	/* The interfaces themselves stay the other's: this list frees none. */
-	edited->interfaces = g_ptr_array_new();
-	for (unsigned i = 0; i < all->len; i++)
-		if (i != index)
-			g_ptr_array_add(edited->interfaces, g_ptr_array_index(all, i));
+	g_ptr_array_unref(edited->interfaces);
+	edited->interfaces = borrow_interfaces(definition);
+	g_ptr_array_remove_index(edited->interfaces, index);
 	return edit_end(edited, error);
 }
 

@@ -28,6 +28,11 @@ bool definition_has_device(const Definition *definition, const char *id);
 Definition *definition_add_entries(const Definition *definition,
 				   JsonNode *const entries[DEFINITION_ENTRY_MAX], GError **error);
 
+/* With one more interface, the last. Without an id it gets one ("net0", ...); where the definition has it, its netdev
+ * or its id already, CORE_ERROR_DEVICE_EXISTS or CORE_ERROR_INVALID_DEFINITION as above. */
+Definition *definition_add_interface(const Definition *definition, const DefinitionInterface *interface,
+				     GError **error);
+
 /* Without that device (or interface), and without the blockdevs, netdevs and objects that it refers to, by a
  * property or by way of each other, and that nothing else refers to. CORE_ERROR_NO_SUCH_DEVICE;
  * CORE_ERROR_REMOVAL_REFUSED if another device sits on its bus. */

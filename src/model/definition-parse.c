@@ -34,153 +34,6 @@ static void read_arguments(DefinitionReader *reader, JsonNode *node, const Defin
 	*arguments = value;
 }
 
-static void read_interface_type(DefinitionReader *reader, JsonNode *node,
-				const DefinitionKey *key, void *field)
-{
-	static const char *const later[] = { "tap", "bridge", "macvtap", NULL };
-	const char *value = definition_read_string(reader, node);
-	g_autofree char *quoted = NULL;
-	char **type = field;
-
-	if (!value)
-		return;
-
-	if (strcmp(value, "user") == 0 || strcmp(value, "none") == 0) {
-		g_free(*type);
-		*type = g_strdup(value);
-		return;
-	}
-	quoted = definition_quote(value);
-	if (g_strv_contains(later, value))
-		definition_reader_problem(reader, "%s is not supported by this version: use \"user\" or "
-					  "\"none\", or an entry in netdevs and one in devices", quoted);
-	else
-		definition_reader_problem(reader, "must be \"user\" or \"none\", not %s", quoted);
-}
-
-static void read_unsupported(DefinitionReader *reader, JsonNode *node, const DefinitionKey *key,
-			     void *field)
-{
-	definition_reader_problem(reader, "is not supported by this version");
-}
-
-static void read_mac(DefinitionReader *reader, JsonNode *node, const DefinitionKey *key,
-		     void *field)
-{
-	static const char example[] = "52:54:00:12:34:56";
-	const char *value = definition_read_string(reader, node);
-	size_t length = sizeof(example) - 1, i;
-	g_autofree char *quoted = NULL;
-	char **mac = field;
-	bool formed;
-
-	if (!value)
-		return;
-
-	formed = strlen(value) == length;
-	for (i = 0; formed && i < length; i++)
-		formed = i % 3 == 2 ? value[i] == ':' : g_ascii_isxdigit(value[i]);
-
-	quoted = definition_quote(value);
-	if (!formed) {
-		definition_reader_problem(reader, "must be six pairs of hexadecimal digits such as "
-					  "\"%s\", not %s", example, quoted);
-	} else if (g_ascii_xdigit_value(value[1]) % 2 != 0) {
-		definition_reader_problem(reader, "must be the address of one card, but %s is a group "
-					  "(its first byte is odd)", quoted);
-	} else if (strspn(value, "0:") == length) {
-		definition_reader_problem(reader, "must not be zero");
-	} else {
-		g_free(*mac);
-		*mac = g_ascii_strdown(value, -1);
-	}
-}
-
-static const DefinitionKey interface_keys[] = {
-	{ "id",     definition_read_id,   offsetof(DefinitionInterface, id) },
-	{ "type",   read_interface_type,  offsetof(DefinitionInterface, type) },
-	{ "mac",    read_mac,             offsetof(DefinitionInterface, mac) },
-	{ "model",  definition_read_word, offsetof(DefinitionInterface, model) },
-	{ "bus",    definition_read_word, offsetof(DefinitionInterface, bus) },
-	{ "trust-guest-rx-filters", definition_read_boolean,
-	  offsetof(DefinitionInterface, trust_guest_rx_filters) },
-	{ "source", read_unsupported },
-	{ "mode",   read_unsupported },
-	{ "queues", read_unsupported },
-};
-
-static char *make_mac(void)
-{
-	guint32 tail = g_random_int();
-
-	return g_strdup_printf("52:54:00:%02x:%02x:%02x", tail & 0xff, tail >> 8 & 0xff,
-			       tail >> 16 & 0xff);
-}
-
-static char *interface_netdev(const char *id)
-{
-	return g_strconcat("host-", id, NULL);
-}
-
-static void claim_interface(DefinitionReader *reader, const DefinitionInterface *interface)
-{
-	g_autofree char *netdev = interface_netdev(interface->id);
-	size_t outer = definition_reader_enter(reader, "id");
-
-	if (definition_reader_claim(reader, definition_device_rule.kind, interface->id) &&
-	    strcmp(interface->type, "none") != 0)
-		definition_reader_claim(reader, definition_netdev_rule.kind, netdev);
-	definition_reader_leave(reader, outer);
-}
-
-static void read_interfaces(DefinitionReader *reader, JsonNode *node, const DefinitionKey *key,
-			    void *field)
-{
-	JsonArray *array = definition_read_array(reader, node);
-	unsigned n_interfaces = array ? json_array_get_length(array) : 0;
-	GPtrArray *interfaces = *(GPtrArray **) field;
-	unsigned i;
-
-	for (i = 0; i < n_interfaces; i++) {
-		DefinitionInterface *interface = g_new0(DefinitionInterface, 1);
-		size_t outer = definition_reader_enter_index(reader, i);
-		JsonObject *object = definition_read_object(reader,
-							    json_array_get_element(array, i));
-
-		interface->type = g_strdup(DEFINITION_TYPE_DEFAULT);
-		interface->model = g_strdup(DEFINITION_MODEL_DEFAULT);
-		interface->queues = 1;
-		g_ptr_array_add(interfaces, interface);
-		if (object)
-			definition_read_members(reader, object, interface_keys,
-						G_N_ELEMENTS(interface_keys), interface);
-		if (!interface->mac)
-			interface->mac = make_mac();
-		if (interface->id)
-			claim_interface(reader, interface);
-		definition_reader_leave(reader, outer);
-	}
-}
-
-/* "net0", "net1", ... for interfaces without an id, once all ids of the document are known. */
-static void make_interface_ids(DefinitionReader *reader, GPtrArray *interfaces)
-{
-	unsigned number = 0, i;
-
-	for (i = 0; i < interfaces->len; i++) {
-		DefinitionInterface *interface = g_ptr_array_index(interfaces, i);
-
-		while (!interface->id) {
-			g_autofree char *id = g_strdup_printf("net%u", number++);
-			g_autofree char *netdev = interface_netdev(id);
-
-			if (!definition_reader_is_claimed(reader, definition_device_rule.kind, id) &&
-			    !definition_reader_is_claimed(reader, definition_netdev_rule.kind, netdev))
-				interface->id = g_steal_pointer(&id);
-		}
-	}
-}
-
 static const DefinitionKey resource_keys[] = {
 	{ "memory-max", definition_read_size, offsetof(Definition, resources.memory_max),
 	  DEFINITION_MEMORY_MAX },
@@ -215,7 +68,7 @@ static const DefinitionKey document_keys[] = {
 	{ "memory",      definition_read_size,     FIELD(memory), DEFINITION_MEMORY_MAX },
 	{ "memory-backend", definition_read_memory_backend, FIELD(memory_backend) },
 	{ "firmware",    definition_read_firmware, FIELD(firmware) },
-	{ "interfaces",  read_interfaces,          FIELD(interfaces) },
+	{ "interfaces",  definition_read_interfaces, FIELD(interfaces) },
 	{ "consoles",    definition_read_consoles, FIELD(consoles) },
 	{ "blockdevs",   read_entries,             FIELD(blockdevs), 0, &definition_blockdev_rule },
 	{ "netdevs",     read_entries,             FIELD(netdevs), 0, &definition_netdev_rule },
@@ -312,7 +165,7 @@ void definition_read_document(DefinitionReader *reader, const char *text, size_t
 
 	definition_read_members(reader, document, document_keys, G_N_ELEMENTS(document_keys),
 				definition);
-	make_interface_ids(reader, definition->interfaces);
+	definition_make_interface_ids(reader, definition->interfaces);
 	definition_check_start(reader, definition);
 
 	if (!json_object_has_member(document, "name")) {

@@ -18,6 +18,7 @@
 #define DEFINITION_CPUS_DEFAULT      1u
 #define DEFINITION_MODEL_DEFAULT     "virtio-net-pci"
 #define DEFINITION_TYPE_DEFAULT      "user"
+#define DEFINITION_MODE_DEFAULT      "bridge"
 #define DEFINITION_WATCHDOG_DEFAULT  "reset"
 #define DEFINITION_CPU_WEIGHT_MAX    10000u
 #define DEFINITION_TASKS_MAX         4194304u    /* the kernel's PID_MAX_LIMIT */
@@ -34,6 +35,9 @@ void definition_reader_clear(DefinitionReader *reader);
 
 /* A problem at the path where the reader is. */
 void definition_reader_problem(DefinitionReader *reader, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* CORE_ERROR_INVALID_DEFINITION of the first problem (there must be one), and how many more there are. */
+void definition_reader_set_error(const DefinitionReader *reader, GError **error);
 
 /* Where the last problem is, if the reader cannot know. */
 void definition_reader_set_place(DefinitionReader *reader, unsigned line, unsigned column);
@@ -104,12 +108,16 @@ DefinitionKeyReader definition_read_accel;       /* GStrv */
 DefinitionKeyReader definition_read_id;
 DefinitionKeyReader definition_read_memory_backend;   /* JsonNode * */
 DefinitionKeyReader definition_read_firmware;         /* DefinitionFirmware */
+DefinitionKeyReader definition_read_interfaces;       /* GPtrArray * of DefinitionInterface */
 DefinitionKeyReader definition_read_consoles;         /* GPtrArray * of DefinitionConsole */
 DefinitionKeyReader definition_read_sandbox;
 
 /* The members of an object by the rows of a table; what has no row is a problem. */
 void definition_read_members(DefinitionReader *reader, JsonObject *object, const DefinitionKey *keys,
 			     size_t n_keys, void *target);
+
+/* Of those that have none, when all others of the document are known. */
+void definition_make_interface_ids(DefinitionReader *reader, GPtrArray *interfaces);
 
 /* Problems with keys that each are right by themselves. */
 void definition_check_start(DefinitionReader *reader, const Definition *definition);
@@ -125,5 +133,4 @@ void definition_read_document(DefinitionReader *reader, const char *text, size_t
 			      Definition *definition);
 
 Definition *definition_new(void);
-void definition_interface_free(DefinitionInterface *interface);
 void definition_console_free(DefinitionConsole *console);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/error.h"
+
 /* Where we are in the document, what was wrong there, and values of a plain type. */
 
 #define QUOTED_MAX 64u    /* bytes of a value of the document that a message or a path repeats */
@@ -48,6 +50,20 @@ void definition_reader_set_place(DefinitionReader *reader, unsigned line, unsign
 		return;
 	problem = g_ptr_array_index(reader->problems, reader->problems->len - 1);
 	problem->place = (DefinitionPlace){ line, column };
+}
+
+void definition_reader_set_error(const DefinitionReader *reader, GError **error)
+{
+	const DefinitionProblem *first = g_ptr_array_index(reader->problems, 0);
+	bool has_path = first->path[0] != '\0';
+	g_autofree char *more = NULL;
+
+	if (reader->n_problems > 1)
+		more = g_strdup_printf(" (and %zu more problem%s)", reader->n_problems - 1,
+				       reader->n_problems > 2 ? "s" : "");
+	g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_DEFINITION, "%s%s%s%s",
+		    has_path ? first->path : "the document", has_path ? ": " : " ", first->message,
+		    more ? more : "");
 }
 
 /* At most QUOTED_MAX bytes, cut between characters; valid UTF-8 without control characters. */

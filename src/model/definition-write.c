@@ -217,10 +217,19 @@ static void append_interface(GString *out, const DefinitionInterface *interface)
 	g_string_append_c(out, '{');
 	append_text_member(out, 3, "id", interface->id);
 	append_text_member(out, 3, "type", interface->type);
+	append_text_member(out, 3, "source", interface->source);
+	if (g_strcmp0(interface->mode, DEFINITION_MODE_DEFAULT) != 0)
+		append_text_member(out, 3, "mode", interface->mode);
 	append_text_member(out, 3, "mac", interface->mac);
 	if (strcmp(interface->model, DEFINITION_MODEL_DEFAULT) != 0)
 		append_text_member(out, 3, "model", interface->model);
 	append_text_member(out, 3, "bus", interface->bus);
+	if (interface->queues > 1)
+		append_number_member(out, 3, "queues", interface->queues);
+	if (interface->vhost) {
+		append_key(out, 3, "vhost");
+		g_string_append(out, "true");
+	}
 	if (interface->trust_guest_rx_filters) {
 		append_key(out, 3, "trust-guest-rx-filters");
 		g_string_append(out, "true");

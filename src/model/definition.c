@@ -66,21 +66,6 @@ void definition_problem_free(DefinitionProblem *problem)
 	g_free(problem);
 }
 
-void definition_interface_free(DefinitionInterface *interface)
-{
-	if (!interface)
-		return;
-
-	g_free(interface->id);
-	g_free(interface->type);
-	g_free(interface->source);
-	g_free(interface->mode);
-	g_free(interface->mac);
-	g_free(interface->model);
-	g_free(interface->bus);
-	g_free(interface);
-}
-
 void definition_console_free(DefinitionConsole *console)
 {
 	if (!console)
@@ -249,22 +234,8 @@ Definition *definition_parse(const char *text, size_t length, GError **error)
 
 	definition_reader_init(&reader);
 	definition = read_definition(&reader, text, length);
-	if (!definition) {
-		const DefinitionProblem *first = g_ptr_array_index(reader.problems, 0);
-		bool has_path = first->path[0] != '\0';
-
-		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_DEFINITION, "%s%s%s",
-			    has_path ? first->path : "the document", has_path ? ": " : " ",
-			    first->message);
-		if (error && reader.n_problems > 1) {
-			g_autofree char *message = g_steal_pointer(&(*error)->message);
-
-			(*error)->message =
-				g_strdup_printf("%s (and %zu more problem%s)", message,
-						reader.n_problems - 1,
-						reader.n_problems > 2 ? "s" : "");
-		}
-	}
+	if (!definition)
+		definition_reader_set_error(&reader, error);
 	definition_reader_clear(&reader);
 	return definition;
 }

@@ -28,6 +28,8 @@
 #define DEFINITION_WORD_MAX     4096u    /* bytes of emulator, cpu, model and the like */
 #define DEFINITION_CONSOLES_MAX 16u      /* each has a log and its old ones */
 #define DEFINITION_QUEUES_MAX   16u
+#define DEFINITION_LINK_NAME_MAX 15u     /* bytes of the name of a link (IFNAMSIZ without its end) */
+#define DEFINITION_NIC_DESCRIPTORS_MAX 128u   /* that QEMU gets for all interfaces together */
 #define DEFINITION_ARGUMENT_MAX 131071u  /* bytes; Linux takes no longer argument (MAX_ARG_STRLEN) */
 
 /* What to do when the guest shuts down, reboots, panics, or QEMU itself dies. */
@@ -52,9 +54,12 @@ typedef struct DefinitionProblem {
 
 void definition_problem_free(DefinitionProblem *problem);
 
+/* The id of an interface's netdev is this and its own. */
+#define DEFINITION_NETDEV_PREFIX "host-"
+
 /* A NIC whose host side is ours. */
 typedef struct DefinitionInterface {
-	char *id;        /* of the device; netdev id is "host-" + id */
+	char *id;        /* of the device; see DEFINITION_NETDEV_PREFIX */
 	char *type;      /* "none" (a NIC with no backend), "user", "tap", "bridge" or "macvtap" */
 	char *source;    /* a link, a bridge, or a tap that is there; NULL: none */
 	char *mode;      /* of a macvtap, never NULL there: "bridge", "vepa", "private" or "passthru" */
@@ -145,6 +150,22 @@ Definition *definition_with_name(const Definition *definition, const char *name)
 Definition *definition_ref(const Definition *definition);
 Definition *definition_unref(Definition *definition);
 
+/* One interface by itself, as in the list of a document; what is missing is made up, except for the id: NULL if
+ * it has none. CORE_ERROR_INVALID_DEFINITION ("interface.mac: ...") or CORE_ERROR_LIMIT_EXCEEDED. Any thread. */
+DefinitionInterface *definition_parse_interface(const char *text, size_t length, GError **error);
+DefinitionInterface *definition_interface_copy(const DefinitionInterface *interface);
+/* NULL-safe, returns NULL. */
+DefinitionInterface *definition_interface_free(DefinitionInterface *interface);
+
+/* There is a link of the host behind it: tap, bridge, macvtap. */
+bool definition_interface_has_link(const DefinitionInterface *interface);
+/* Its model is one of virtio-net: it can have queues, vhost, and a filter that can be read. */
+bool definition_interface_is_virtio(const DefinitionInterface *interface);
+/* How many descriptors QEMU gets for it: one for each queue, with vhost two; 0 without a link. */
+unsigned definition_interface_count_descriptors(const DefinitionInterface *interface);
+/* The id of its netdev, NULL if it has none; free with g_free(). */
+char *definition_interface_get_netdev(const DefinitionInterface *interface);
+
 /* The rules for names and uuids, for look-ups too. uuid: any case, with dashes. */
 bool definition_name_is_valid(const char *name);
 bool definition_uuid_is_valid(const char *uuid);
@@ -155,4 +176,5 @@ bool definition_has_argument(const Definition *definition, const char *option);
 const char *definition_policy_to_string(DefinitionPolicy policy);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Definition, definition_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DefinitionInterface, definition_interface_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DefinitionProblem, definition_problem_free)

@@ -32,7 +32,8 @@ def documented():
 
 
 def known(table):
-    text = read("src", "model", "definition-parse.c") + read("src", "model", "definition-start.c")
+    text = "".join(read("src", "model", f"definition-{part}.c")
+                   for part in ("parse", "interface", "start"))
     body = re.search(table + r"\[\] = \{\n(.*?)\n\};", text, re.DOTALL).group(1)
     return re.findall(r'^\t\{ "([^"]+)"', body, re.MULTILINE)
 

@@ -133,6 +133,69 @@ static void test_add_too_many(void)
 	g_assert_nonnull(strstr(error->message, "devices"));
 }
 
+static Definition *add_interface(const Definition *definition, const char *text, GError **error)
+{
+	g_autoptr(GError) bad = NULL;
+	g_autoptr(DefinitionInterface) interface = definition_parse_interface(text, strlen(text), &bad);
+
+	g_assert_no_error(bad);
+	return definition_add_interface(definition, interface, error);
+}
+
+static void test_add_interface(void)
+{
+	g_autoptr(Definition) before = parse("\"interfaces\":[{\"id\":\"net1\",\"mac\":\"52:54:00:00:00:01\"}],"
+					     "\"netdevs\":[{\"type\":\"n\",\"id\":\"host-net0\"}]");
+	g_autofree char *text = definition_to_json(before);
+	g_autofree char *after = NULL;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Definition) added = add_interface(before, "{\"type\":\"macvtap\",\"source\":\"eth0\","
+						    "\"mac\":\"52:54:00:00:00:02\",\"queues\":2}", &error);
+	g_autoptr(Definition) twice = NULL;
+
+	g_assert_no_error(error);
+	twice = add_interface(added, "{\"id\":\"wan\",\"type\":\"none\",\"mac\":\"52:54:00:00:00:03\"}", &error);
+	g_assert_no_error(error);
+	assert_same(twice, "\"interfaces\":[{\"id\":\"net1\",\"mac\":\"52:54:00:00:00:01\"},"
+			   "{\"id\":\"net2\",\"type\":\"macvtap\",\"source\":\"eth0\","
+			   "\"mac\":\"52:54:00:00:00:02\",\"queues\":2},"
+			   "{\"id\":\"wan\",\"type\":\"none\",\"mac\":\"52:54:00:00:00:03\"}],"
+			   "\"netdevs\":[{\"type\":\"n\",\"id\":\"host-net0\"}]");
+	after = definition_to_json(before);
+	g_assert_cmpstr(text, ==, after);
+}
+
+static void test_add_interface_refused(void)
+{
+	static const struct {
+		const char *interface;
+		CoreError code;
+		const char *text;
+	} rows[] = {
+		{ "{\"id\":\"d\"}", CORE_ERROR_DEVICE_EXISTS, "device with the id 'd'" },
+		{ "{\"id\":\"nic\"}", CORE_ERROR_DEVICE_EXISTS, "device with the id 'nic'" },
+		{ "{\"id\":\"x\"}", CORE_ERROR_INVALID_DEFINITION, "host-x" },
+		/* What all of them need together counts, too. */
+		{ "{\"type\":\"tap\"}", CORE_ERROR_INVALID_DEFINITION, "interfaces[4]: is one too many" },
+	};
+	static const char full[] = "{\"type\":\"tap\",\"queues\":16,\"vhost\":true}";
+	g_autofree char *members = g_strdup_printf("\"netdevs\":[{\"type\":\"n\",\"id\":\"host-x\"}],"
+						   "\"devices\":[{\"driver\":\"d\",\"id\":\"d\"}],"
+						   "\"interfaces\":[{\"id\":\"nic\","
+						   "\"type\":\"tap\",\"queues\":16,\"vhost\":true},%s,%s,%s]",
+						   full, full, full);
+	g_autoptr(Definition) definition = parse(members);
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GError) error = NULL;
+
+		g_assert_null(add_interface(definition, rows[i].interface, &error));
+		g_assert_error(error, CORE_ERROR, (int)rows[i].code);
+		g_test_message("%s", error->message);
+		g_assert_nonnull(strstr(error->message, rows[i].text));
+	}
+}
+
 static void test_remove(void)
 {
 	static const struct {
@@ -235,6 +298,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/definition-edit/add", test_add);
 	g_test_add_func("/definition-edit/add-refused", test_add_refused);
 	g_test_add_func("/definition-edit/add-too-many", test_add_too_many);
+	g_test_add_func("/definition-edit/add-interface", test_add_interface);
+	g_test_add_func("/definition-edit/add-interface-refused", test_add_interface_refused);
 	g_test_add_func("/definition-edit/remove", test_remove);
 	g_test_add_func("/definition-edit/remove-refused", test_remove_refused);
 	return g_test_run();

@@ -83,7 +83,7 @@ static void check_everything(const Definition *definition)
 	g_assert_cmpuint(definition->cpus, ==, DEFINITION_CPUS_MAX);
 	g_assert_cmpuint(definition->memory, ==, DEFINITION_MEMORY_MAX);
 
-	g_assert_cmpuint(definition->interfaces->len, ==, 3);
+	g_assert_cmpuint(definition->interfaces->len, ==, 4);
 	interface = g_ptr_array_index(definition->interfaces, 0);
 	g_assert_cmpstr(interface->id, ==, "net0");
 	g_assert_cmpstr(interface->type, ==, "user");
@@ -101,6 +101,12 @@ static void check_everything(const Definition *definition)
 	g_assert_cmpstr(interface->id, ==, "net7");
 	g_assert_true(g_str_has_prefix(interface->mac, "52:54:00:"));
 	g_assert_cmpuint(strlen(interface->mac), ==, 17);
+	interface = g_ptr_array_index(definition->interfaces, 3);
+	g_assert_cmpstr(interface->type, ==, "macvtap");
+	g_assert_cmpstr(interface->source, ==, "eth0");
+	g_assert_cmpstr(interface->mode, ==, "private");
+	g_assert_cmpuint(interface->queues, ==, 3);
+	g_assert_true(interface->vhost);
 
 	g_assert_cmpuint(definition->blockdevs->len, ==, 2);
 	g_assert_cmpuint(definition->netdevs->len, ==, 1);
