@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <string.h>
-
 #include "base/error.h"
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
@@ -38,8 +36,9 @@ static bool has_interface(const Definition *definition, const char *netdev)
 		const DefinitionInterface *interface =
 			g_ptr_array_index(definition->interfaces, i);
 
-		if (g_str_has_prefix(netdev, "host-") &&
-		    g_str_equal(netdev + strlen("host-"), interface->id))
+		g_autofree char *own = definition_interface_get_netdev(interface);
+
+		if (g_strcmp0(own, netdev) == 0)
 			return true;
 	}
 	return false;

@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/interface.h"
 
-#include <string.h>
-
 /* Besides the queues: one for the configuration, one for the control queue. */
 #define VECTORS_BESIDES_QUEUES 2u
 
-static bool is_on_link(const DefinitionInterface *interface)
-{
-	return strcmp(interface->type, "tap") == 0 || strcmp(interface->type, "bridge") == 0 ||
-	       strcmp(interface->type, "macvtap") == 0;
-}
-
 unsigned qemu_interface_count_fds(const DefinitionInterface *interface)
 {
-	if (!is_on_link(interface))
-		return 0;
-	return interface->vhost ? 2 * interface->queues : interface->queues;
-}
-
-char *qemu_interface_netdev_id(const DefinitionInterface *interface)
-{
-	return g_strconcat("host-", interface->id, NULL);
+	return definition_interface_count_descriptors(interface);
 }
 
 /* QEMU has one option for one descriptor and another for several. */
@@ -37,17 +22,18 @@ static void set_fds(JsonObject *netdev, const char *one, const char *several, co
 
 JsonNode *qemu_interface_make_netdev(const DefinitionInterface *interface, const char *const *fds)
 {
-	g_autofree char *id = qemu_interface_netdev_id(interface);
+	g_autofree char *id = definition_interface_get_netdev(interface);
+	bool has_link = definition_interface_has_link(interface);
 	JsonObject *netdev;
 
-	if (strcmp(interface->type, "none") == 0)
+	if (!id)
 		return NULL;
 	netdev = json_object_new();
-	json_object_set_string_member(netdev, "type", is_on_link(interface) ? "tap" : interface->type);
+	json_object_set_string_member(netdev, "type", has_link ? "tap" : interface->type);
 	json_object_set_string_member(netdev, "id", id);
-	if (is_on_link(interface))
+	if (has_link)
 		set_fds(netdev, "fd", "fds", fds, interface->queues);
-	if (is_on_link(interface) && interface->vhost) {
+	if (has_link && interface->vhost) {
 		json_object_set_boolean_member(netdev, "vhost", TRUE);
 		set_fds(netdev, "vhostfd", "vhostfds", fds + interface->queues, interface->queues);
 	}
@@ -70,22 +56,22 @@ JsonNode *qemu_interface_make_numbered_netdev(const DefinitionInterface *interfa
 
 JsonNode *qemu_interface_make_device(const DefinitionInterface *interface)
 {
+	g_autofree char *netdev = definition_interface_get_netdev(interface);
 	JsonObject *device = json_object_new();
 
 	json_object_set_string_member(device, "driver", interface->model);
 	json_object_set_string_member(device, "id", interface->id);
-	if (strcmp(interface->type, "none") != 0) {
-		g_autofree char *netdev = qemu_interface_netdev_id(interface);
-
+	if (netdev)
 		json_object_set_string_member(device, "netdev", netdev);
-	}
 	json_object_set_string_member(device, "mac", interface->mac);
 	if (interface->bus)
 		json_object_set_string_member(device, "bus", interface->bus);
 	if (interface->queues > 1) {
 		json_object_set_boolean_member(device, "mq", TRUE);
-		json_object_set_int_member(device, "vectors",
-					   2 * interface->queues + VECTORS_BESIDES_QUEUES);
+		/* Only those on PCI have them. */
+		if (g_str_has_prefix(interface->model, "virtio-net-pci"))
+			json_object_set_int_member(device, "vectors",
+						   2 * interface->queues + VECTORS_BESIDES_QUEUES);
 	}
 	return json_node_init_object(json_node_alloc(), device);
 }

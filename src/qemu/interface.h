@@ -14,13 +14,10 @@
 /* Numbers on the command line: those of all interfaces one after the other, behind what callers pass
  * (domain/descriptors.h). */
 #define QEMU_INTERFACE_FD_FIRST 256
-#define QEMU_INTERFACE_FDS_MAX  128u    /* of all interfaces together */
+#define QEMU_INTERFACE_FDS_MAX  DEFINITION_NIC_DESCRIPTORS_MAX
 
 /* 0: it stands on no link. */
 unsigned qemu_interface_count_fds(const DefinitionInterface *interface);
-
-/* "host-" and its id. */
-char *qemu_interface_netdev_id(const DefinitionInterface *interface);
 
 /* The arguments of -netdev, and of netdev_add; NULL if it has none. fds: as many as are counted, numbers or names, each
  * without a colon. */
