@@ -40,6 +40,7 @@
 #define LOG_FIELD_FILE        "VMHERALD_FILE"
 #define LOG_FIELD_ERROR       "VMHERALD_ERROR"
 #define LOG_FIELD_LEFT_OUT    "VMHERALD_LEFT_OUT"
+#define LOG_FIELD_LINK        "VMHERALD_LINK"
 /* And the key of a detail of the signal, in upper case: VMHERALD_DETAIL_EXIT_STATUS. */
 #define LOG_FIELD_DETAIL      "VMHERALD_DETAIL_"
 
@@ -73,6 +74,7 @@ typedef enum LogId {
 	LOG_ID_RUN_LOST,
 	LOG_ID_STATE_REFUSED,
 	LOG_ID_STORE_FAILED,
+	LOG_ID_LINK_LEFT,            /* of the host, made for a guest that has gone */
 	LOG_ID_SERVICE_READY,
 	LOG_ID_LEFT_OUT,
 	LOG_ID_MAX,

@@ -5,10 +5,17 @@
 #include "base/json-read.h"
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
+#include "qemu/interface.h"
 
 /*
  * Plugging a device in: one transaction of up to four commands. Its backends go in first, in the order of
  * backend_rows; if a step fails, what went in before it is taken out again in reverse.
+ *
+ * An interface is a netdev and a device. One that stands on a link of the host has more steps before them:
+ *
+ *   note      the name of the link is in the run file
+ *   make      the link (worker); its index is in the run file
+ *   getfd     QEMU gets each of its descriptors, by a name that the netdev takes it by
  */
 
 /* One transaction: backends in, device in; or everything out again, in reverse. */
@@ -19,6 +26,11 @@ typedef struct Attach {
 	char *id, *driver;
 	JsonNode *device;
 	JsonNode *backends[BACKEND_MAX];
+	DefinitionInterface *interface; /* it is one of these; or NULL */
+	HostNic *link;                  /* which it stands on; NULL: none, or it is not ours to remove any more */
+	GArray *descriptors;            /* of the link; or NULL */
+	GStrv names;                    /* of the descriptors */
+	unsigned n_given;               /* that QEMU has got by them */
 	bool noted;                     /* as under way */
 	bool begun;                     /* the first command is on its way */
 	unsigned step;                  /* the backend (or, at BACKEND_MAX, the device) that is next */
@@ -29,10 +41,13 @@ typedef struct Attach {
 static void attach_step(Attach *attach);
 static void attach_undo(Attach *attach);
 
+/* WARNING: also if the monitor was lost and is there again. Then what was noted is being cleaned up (leftover.c), and
+ * nothing of it may be touched here any more. */
 static bool attach_is_over(const Attach *attach)
 {
 	return !attach->domain->host || attach->domain->run != attach->run ||
-	       !attach->domain->monitor;
+	       !attach->domain->monitor ||
+	       (attach->noted && !leftover_is_noted(attach->domain, attach->id));
 }
 
 static void attach_finish(Attach *attach);
@@ -61,6 +76,10 @@ static void attach_finish(Attach *attach)
 	for (unsigned i = 0; i < BACKEND_MAX; i++)
 		g_clear_pointer(&attach->backends[i], json_node_unref);
 	g_clear_pointer(&attach->device, json_node_unref);
+	definition_interface_free(attach->interface);
+	host_nic_free(attach->link);
+	g_clear_pointer(&attach->descriptors, g_array_unref);
+	g_strfreev(attach->names);
 	backends_free(attach->added);
 	g_clear_error(&attach->error);
 	g_free(attach->id);
@@ -79,6 +98,35 @@ static void on_undone(JsonNode *result, const GError *error, void *userdata)
 	attach_undo(attach);
 }
 
+/* A name that the netdev has taken its descriptor by is none any more. */
+static void on_descriptor_closed(JsonNode *result, const GError *error, void *userdata)
+{
+	attach_undo(userdata);
+}
+
+static void on_link_removed(Domain *domain, void *userdata)
+{
+	attach_finish(userdata);
+}
+
+static void attach_undo_link(Attach *attach)
+{
+	if (attach_is_over(attach)) {
+		attach_finish(attach);
+	} else if (attach->n_given > 0) {
+		domain_call(attach->domain, "closefd",
+			    call_arguments("fdname", attach->names[--attach->n_given]),
+			    BACKEND_TIMEOUT_MS, on_descriptor_closed, attach);
+	} else if (attach->link) {
+		g_autoptr(HostNic) link = g_steal_pointer(&attach->link);
+
+		g_clear_pointer(&attach->descriptors, g_array_unref);
+		nic_links_remove_one(attach->domain, attach->id, link, on_link_removed, attach);
+	} else {
+		attach_finish(attach);
+	}
+}
+
 static void attach_undo(Attach *attach)
 {
 	while (attach->step > 0) {
@@ -92,7 +140,7 @@ static void attach_undo(Attach *attach)
 			    BACKEND_TIMEOUT_MS, on_undone, attach);
 		return;
 	}
-	attach_finish(attach);
+	attach_undo_link(attach);
 }
 
 static void on_ledger_written(Domain *domain, const GError *error, void *userdata)
@@ -115,6 +163,9 @@ static void attach_commit(Attach *attach)
 	/* QEMU has done its part. */
 	operation_set_timer(operation, -1, NULL);
 	devices_keep_old_backends(domain, attach->id);
+	if (attach->link)
+		g_hash_table_replace(domain->host_nics, g_strdup(attach->id),
+				     g_steal_pointer(&attach->link));
 	devices_tell_added(domain, attach->id, attach->driver);
 	for (unsigned i = 0; i < BACKEND_MAX; i++) {
 		has_backends |= attach->added->ids[i] != NULL;
@@ -126,27 +177,35 @@ static void attach_commit(Attach *attach)
 	if (has_backends)
 		g_hash_table_replace(domain->backends, g_strdup(attach->id),
 				     g_steal_pointer(&attach->added));
-	live_definition_add(domain, entries, on_ledger_written, attach);
+	if (attach->interface)
+		live_definition_add_interface(domain, attach->interface, on_ledger_written, attach);
+	else
+		live_definition_add(domain, entries, on_ledger_written, attach);
+}
+
+/* Why it cannot go on; NULL if it can. */
+static GError *attach_check(const Attach *attach, const GError *error)
+{
+	/* Its time is over, and the caller has been told so; this came later, and may be taken back. */
+	if (!error && !operation_find(attach->domain, attach->operation))
+		return g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT, "Too late");
+	if (error)
+		return g_error_copy(error);
+	if (attach_is_over(attach))
+		return g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
+				   "The domain stopped while device '%s' was attached", attach->id);
+	return NULL;
 }
 
 static void on_step(JsonNode *result, const GError *error, void *userdata)
 {
 	Attach *attach = userdata;
-	g_autoptr(GError) too_late = NULL;
 
-	/* Its time is over, and the caller has been told so; this came later, and may be taken back. */
-	if (!error && !operation_find(attach->domain, attach->operation)) {
-		too_late = g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT, "Too late");
-		error = too_late;
-	}
-	if (error || attach_is_over(attach)) {
-		attach->error = error ? g_error_copy(error)
-				      : g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
-						    "The domain stopped while device '%s' was "
-						    "attached", attach->id);
+	attach->error = attach_check(attach, error);
+	if (attach->error) {
 		/* A step that was refused has left nothing to take back; one that was not answered may still be
 		 * done, and what takes it back comes behind it. */
-		if (!g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT)) {
+		if (!g_error_matches(attach->error, CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT)) {
 			if (attach->step < BACKEND_MAX)
 				g_clear_pointer(&attach->added->ids[attach->step], g_free);
 		} else if (attach->step < BACKEND_MAX) {
@@ -199,6 +258,79 @@ static void attach_step(Attach *attach)
 	call_step(attach, row->add, arguments);
 }
 
+/* ---- a link of the host ---- */
+
+static void give_descriptors(Attach *attach);
+
+static void on_given(JsonNode *result, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	/* What was not answered may have come in. */
+	if (!error || g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_TIMEOUT))
+		attach->n_given++;
+	attach->error = attach_check(attach, error);
+	if (attach->error)
+		attach_undo(attach);
+	else
+		give_descriptors(attach);
+}
+
+static void give_descriptors(Attach *attach)
+{
+	if (attach->n_given == attach->descriptors->len) {
+		attach_step(attach);
+		return;
+	}
+	domain_call_getfd(attach->domain, attach->names[attach->n_given],
+			  g_array_index(attach->descriptors, QemuDescriptor, attach->n_given).fd, on_given,
+			  attach);
+}
+
+static void on_link_noted(Domain *domain, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	/* Its name is there, and enough to find it by. */
+	if (error && !attach_is_over(attach))
+		domain_log(domain, LOG_NOTICE, "device '%s': %s", attach->id, error->message);
+	attach->error = attach_check(attach, NULL);
+	if (attach->error)
+		attach_undo(attach);
+	else
+		give_descriptors(attach);
+}
+
+static void on_link_made(Domain *domain, const HostNic *link, GArray *descriptors, const GError *error,
+			 void *userdata)
+{
+	Attach *attach = userdata;
+
+	if (error)
+		/* Nothing remains of it. */
+		g_clear_pointer(&attach->link, host_nic_free);
+	else
+		attach->link->index = link->index;
+	attach->descriptors = descriptors ? g_array_ref(descriptors) : NULL;
+	attach->error = attach_check(attach, error);
+	if (attach->error) {
+		attach_undo(attach);
+		return;
+	}
+	/* From here on, what was begun is brought to its end. */
+	attach->begun = true;
+	leftover_set_link_index(domain, attach->id, link->index);
+	domain_write_run_file(domain, true, on_link_noted, attach);
+}
+
+static void attach_begin(Attach *attach)
+{
+	if (attach->link)
+		nic_links_make(attach->domain, attach->interface, attach->link, on_link_made, attach);
+	else
+		attach_step(attach);
+}
+
 static void on_noted(Domain *domain, const GError *error, void *userdata)
 {
 	Attach *attach = userdata;
@@ -207,8 +339,8 @@ static void on_noted(Domain *domain, const GError *error, void *userdata)
 	/* What is at stake is only whether a kill of the service in the middle of it leaves something behind. */
 	if (error && !attach_is_over(attach))
 		domain_log(domain, LOG_NOTICE, "device '%s': %s", attach->id, error->message);
-	if (operation && !operation->abandoned) {
-		attach_step(attach);
+	if (operation && !operation->abandoned && !attach_is_over(attach)) {
+		attach_begin(attach);
 		return;
 	}
 	/* Nothing has begun. */
@@ -230,6 +362,10 @@ static void attach_note(Attach *attach)
 			continue;
 		entry->backends.ids[i] = g_strdup(name);
 		attach->noted = true;
+	}
+	if (attach->link) {
+		entry->link = host_nic_copy(attach->link);
+		entry->n_fds = g_strv_length(attach->names);
 	}
 	if (attach->noted) {
 		leftover_note(attach->domain, attach->id, entry, on_noted, attach);
@@ -274,6 +410,12 @@ bool domain_check_device(JsonNode *device, JsonNode *const backends[BACKEND_MAX]
 	return true;
 }
 
+static GError *make_exists_error(const Domain *domain, const char *id)
+{
+	return g_error_new(CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
+			   "Domain '%s' already has a device with the id '%s'", domain_get_name(domain), id);
+}
+
 static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, GError **error)
 {
 	const char *id;
@@ -282,9 +424,21 @@ static bool check_attach(Domain *domain, JsonNode *device, JsonNode **backends, 
 		return false;
 	if (!json_read_string(json_node_get_object(device), "id", &id) || !id_is_taken(domain, id))
 		return true;
-	g_set_error(error, CORE_ERROR, CORE_ERROR_DEVICE_EXISTS,
-		    "Domain '%s' already has a device with the id '%s'", domain_get_name(domain), id);
+	g_propagate_error(error, make_exists_error(domain, id));
 	return false;
+}
+
+/* Nor one that the next start will use: with both of them it could be detached from both. */
+static char *make_id(const Domain *domain, const char *prefix)
+{
+	char *made = NULL;
+
+	for (unsigned i = 0; !made || id_is_taken(domain, made) ||
+			     definition_has_device(domain_get_next_definition(domain), made); i++) {
+		g_free(made);
+		made = g_strdup_printf("%s%u", prefix, i);
+	}
+	return made;
 }
 
 /* The node came from a parser and is sealed, so one without an id is replaced. */
@@ -292,20 +446,32 @@ static char *take_id(Domain *domain, JsonNode **device)
 {
 	JsonNode *copy;
 	const char *id;
-	char *made = NULL;
+	char *made;
 
 	if (json_read_string(json_node_get_object(*device), "id", &id))
 		return g_strdup(id);
-	/* Nor one that the next start will use: with both of them it could be detached from both. */
-	for (unsigned i = 0; !made || id_is_taken(domain, made) ||
-			     definition_has_device(domain_get_next_definition(domain), made); i++) {
-		g_free(made);
-		made = g_strdup_printf("device%u", i);
-	}
+	made = make_id(domain, "device");
 	copy = definition_entry_with_id(*device, made);
 	json_node_unref(*device);
 	*device = copy;
 	return made;
+}
+
+/* Takes device over. */
+static Attach *attach_new(Operation *operation, const char *id, JsonNode *device, int timeout_ms)
+{
+	Attach *attach = g_new0(Attach, 1);
+
+	attach->operation = operation->id;
+	attach->domain = domain_ref(operation->domain);
+	attach->run = operation->domain->run;
+	attach->driver = g_strdup(json_object_get_string_member(json_node_get_object(device), "driver"));
+	attach->id = g_strdup(id);
+	operation->device = g_strdup(id);
+	operation_set_deadline(operation, timeout_ms);
+	attach->device = device;
+	attach->added = g_new0(Backends, 1);
+	return attach;
 }
 
 void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
@@ -314,6 +480,7 @@ void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[B
 	g_autoptr(GError) error = NULL;
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_ATTACH_DEVICE, done,
 					       userdata);
+	g_autofree char *id = NULL;
 	Attach *attach;
 
 	if (operation && !check_attach(domain, device, backends, &error)) {
@@ -327,17 +494,35 @@ void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[B
 		return;
 	}
 
-	attach = g_new0(Attach, 1);
-	attach->operation = operation->id;
-	attach->domain = domain_ref(domain);
-	attach->run = domain->run;
-	attach->driver = g_strdup(json_object_get_string_member(json_node_get_object(device),
-								"driver"));
-	attach->id = take_id(domain, &device);
-	operation->device = g_strdup(attach->id);
-	operation_set_deadline(operation, timeout_ms);
-	attach->device = device;
+	id = take_id(domain, &device);
+	attach = attach_new(operation, id, device, timeout_ms);
 	memcpy(attach->backends, backends, sizeof(attach->backends));
-	attach->added = g_new0(Backends, 1);
+	attach_note(attach);
+}
+
+void domain_attach_interface(Domain *domain, const DefinitionInterface *interface, int timeout_ms,
+			     DomainDone done, void *userdata)
+{
+	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_ATTACH_DEVICE, done, userdata);
+	g_autoptr(DefinitionInterface) copy = NULL;
+	Attach *attach;
+
+	if (!operation)
+		return;
+	if (interface->id && id_is_taken(domain, interface->id)) {
+		g_autoptr(GError) error = make_exists_error(domain, interface->id);
+
+		operation_end(operation, NULL, error);
+		return;
+	}
+	copy = definition_interface_copy(interface);
+	if (!copy->id)
+		copy->id = make_id(domain, "net");
+	attach = attach_new(operation, copy->id, qemu_interface_make_device(copy), timeout_ms);
+	attach->names = nic_links_make_names(copy->id, qemu_interface_count_fds(copy));
+	attach->backends[BACKEND_NETDEV] =
+		qemu_interface_make_netdev(copy, (const char *const *)attach->names);
+	attach->link = host_nics_plan_one(copy);
+	attach->interface = g_steal_pointer(&copy);
 	attach_note(attach);
 }

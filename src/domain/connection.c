@@ -634,6 +634,8 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	domain->told_devices = run->devices ? g_hash_table_ref(run->devices) : NULL;
 	g_hash_table_unref(domain->under_way);
 	domain->under_way = g_hash_table_ref(run->under_way);
+	g_hash_table_unref(domain->host_nics);
+	domain->host_nics = g_hash_table_ref(run->host_nics);
 	domain->while_away = true;
 	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
 

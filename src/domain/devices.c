@@ -193,6 +193,13 @@ typedef struct Orphan {
 	bool told;                  /* as a device, by the service before this one */
 } Orphan;
 
+/* Also where there was none: what it stood on has gone, and the run file says so. */
+static void on_left_link_removed(Domain *domain, void *userdata)
+{
+	if (domain->host && !domain->ending)
+		domain_write_run_file(domain, true, on_removal_written, NULL);
+}
+
 static void orphan_step(Orphan *orphan)
 {
 	Domain *domain = orphan->domain;
@@ -201,7 +208,7 @@ static void orphan_step(Orphan *orphan)
 		return;
 	if (!orphan->in_use && domain->host && domain->run == orphan->run &&
 	    g_hash_table_remove(domain->backends, orphan->id)) {
-		domain_write_run_file(domain, true, on_removal_written, NULL);
+		nic_links_remove(domain, orphan->id, on_left_link_removed, NULL);
 		if (orphan->told || g_hash_table_contains(domain->devices, orphan->id))
 			find_removed(domain, orphan->id);
 	}
@@ -392,6 +399,19 @@ static void on_backend_removed(Domain *domain, Prepare *prepare, const char *id,
 			   "%s", id, error->message);
 }
 
+static void on_link_removed(Domain *domain, void *userdata)
+{
+	prepare_end(userdata);
+}
+
+/* Then nothing holds the link any more that it stood on. */
+static void on_netdev_removed(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+			      const GError *error)
+{
+	on_backend_removed(domain, prepare, id, result, error);
+	nic_links_remove(domain, id, on_link_removed, prepare_hold(prepare));
+}
+
 static void take_backends_out(Domain *domain, Prepare *prepare, const char *id)
 {
 	const Backends *backends = g_hash_table_lookup(domain->backends, id);
@@ -400,7 +420,7 @@ static void take_backends_out(Domain *domain, Prepare *prepare, const char *id)
 		if (backends->ids[i])
 			prepare_ask(prepare, backend_rows[i].remove,
 				    call_arguments(backend_rows[i].remove_member, backends->ids[i]),
-				    on_backend_removed);
+				    i == BACKEND_NETDEV ? on_netdev_removed : on_backend_removed);
 }
 
 static void on_looked_for(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
@@ -516,6 +536,7 @@ void devices_keep_old_backends(Domain *domain, const char *id)
 		place = g_strdup_printf("%s/%u", id, i);
 	}
 	g_free(known);
+	nic_links_rename(domain, id, place);
 	g_hash_table_insert(domain->backends, place, backends);
 }
 
@@ -556,7 +577,8 @@ void devices_commit_removed(Domain *domain, Event *event)
 	}
 	/* While it catches up QEMU was not asked to take them out: the reading of the state does that. */
 	if (!domain->catching_up && g_hash_table_remove(domain->backends, id)) {
-		domain_write_run_file(domain, true, on_removal_written, NULL);
+		/* It is gone already, unless QEMU could not be asked. */
+		nic_links_remove(domain, id, on_left_link_removed, NULL);
 		drives_changed(domain);
 	} else if (!*id) {
 		/* It may have been a drive, which goes by a name that the event does not say. */

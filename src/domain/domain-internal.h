@@ -35,6 +35,8 @@
  *   leftover.c    what an attach or a change of a medium that was cut off has left
  *   memory.c      sizes of memory devices
  *   nics.c        what guests do with their NICs
+ *   nic-links.c   the links of the host that NICs stand on
+ *   host-nics.c   the table of them; making and removing (worker thread)
  *   drives.c      trays, errors of drives, write thresholds
  *   media.c       the transaction that changes a medium
  *   jobs.c        block jobs and others
@@ -52,8 +54,8 @@
  *   screenshot.c  a picture of a display
  *   run-end.c     from the exit of QEMU to `stopped`
  *
- * Everything here: event thread only, except domain/adopted.h, domain/launch.h, domain/run-file.h and
- * domain/saved-state.h.
+ * Everything here: event thread only, except domain/adopted.h, domain/host-nics.h, domain/launch.h,
+ * domain/run-file.h and domain/saved-state.h.
  */
 
 /* An operation that has been asked for and has not been answered yet. */
@@ -207,6 +209,7 @@ struct Domain {
 	GHashTable *told_devices;     /* id -> driver: those of the service before, until they are compared; or NULL */
 	GHashTable *backends;         /* id -> Backends */
 	GHashTable *under_way;        /* device id -> UnderWay */
+	GHashTable *host_nics;        /* device id -> HostNic: the links that its NICs stand on */
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
 	GHashTable *found_removed;    /* ids whose next DEVICE_DELETED tells nothing new */
 	GHashTable *jobs;             /* id -> DomainJob */
@@ -472,6 +475,8 @@ typedef void (*PrepareCallback)(Domain *domain, Prepare *prepare, const char *id
 Prepare *prepare_begin(Domain *domain, Strand *strand, const char *id);
 /* Takes arguments over. */
 void prepare_ask(Prepare *prepare, const char *command, JsonNode *arguments, PrepareCallback callback);
+/* For what is not asked of QEMU: held until one more prepare_end(). Returns prepare. */
+Prepare *prepare_hold(Prepare *prepare);
 /* All has been asked. When it is answered, the strand goes on; prepare is gone then. */
 void prepare_end(Prepare *prepare);
 
@@ -559,6 +564,9 @@ void devices_added_by_command(Domain *domain, JsonObject *arguments);
 /* A device and its backends have come. done: when the run file says so, or cannot. */
 void live_definition_add(Domain *domain, JsonNode *const entries[DEFINITION_ENTRY_MAX],
 			 RunFileWritten done, void *userdata);
+/* An interface has come; it is copied. */
+void live_definition_add_interface(Domain *domain, const DefinitionInterface *interface,
+				   RunFileWritten done, void *userdata);
 /* A device has gone, and what stood below it alone. operation: ended when the run file says so, or cannot; 0: none. */
 void live_definition_remove(Domain *domain, const char *id, uint64_t operation);
 
@@ -575,6 +583,10 @@ void leftover_note(Domain *domain, const char *device, UnderWay *entry, RunFileW
 		   void *userdata);
 /* It has come to its end, or has been taken back; done is called when the run file says so too. */
 void leftover_forget(Domain *domain, const char *device, RunFileWritten done, void *userdata);
+/* It is still noted, and not being cleaned up. */
+bool leftover_is_noted(const Domain *domain, const char *device);
+/* The link that was noted has been made; the run file is the caller's. */
+void leftover_set_link_index(Domain *domain, const char *device, unsigned index);
 /* QEMU was found again, and its devices and drives are known. */
 void leftover_resynced(Domain *domain);
 
@@ -587,6 +599,27 @@ void memory_resync(Domain *domain, JsonNode *list);
 void nics_init(Domain *domain);
 /* The event itself is told when the filter has been asked for. */
 void nics_commit_filter_changed(Domain *domain, Event *event);
+
+/* nic-links.c */
+/* QEMU was started with these, which are taken over, and with the netdevs of its interfaces. */
+void nic_links_started(Domain *domain, GHashTable *nics);
+/* Calls done always, perhaps before it returns; domain may have stopped, or be closed, by then. */
+typedef void (*NicLinksDone)(Domain *domain, void *userdata);
+/* The NIC has gone: removes its link, if it has one, and takes it from the table. The run file is the caller's. */
+void nic_links_remove(Domain *domain, const char *id, NicLinksDone done, void *userdata);
+/* One that is in no table yet. */
+void nic_links_remove_one(Domain *domain, const char *id, const HostNic *link, NicLinksDone done,
+			  void *userdata);
+/* Makes the link of a NIC that is plugged in. done gets its index and what QEMU is to have (QemuDescriptor; both
+ * borrowed), or the error; domain may have stopped, or be closed, by then. */
+typedef void (*NicLinksMade)(Domain *domain, const HostNic *link, GArray *descriptors, const GError *error,
+			     void *userdata);
+void nic_links_make(Domain *domain, const DefinitionInterface *interface, const HostNic *link,
+		    NicLinksMade done, void *userdata);
+/* By which QEMU knows the descriptors of a NIC that is plugged in, as many as it has. */
+GStrv nic_links_make_names(const char *id, unsigned n_names);
+/* The link of a NIC that is still going, when its id is another's. */
+void nic_links_rename(Domain *domain, const char *id, const char *place);
 
 /* drives.c */
 void drives_init(Domain *domain);

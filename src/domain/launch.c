@@ -12,6 +12,7 @@
 #include "base/unix-socket.h"
 #include "domain/firmware.h"
 #include "qemu/command-line.h"
+#include "qemu/interface.h"
 #include "qemu/log-file.h"
 
 /* The descriptor QEMU finds the listening socket at. */
@@ -90,22 +91,28 @@ static bool make_log_directory(const char *logs, GError **error)
 	return false;
 }
 
-static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, Launched *launched,
-		  GError **error)
+/* nics: what it gets of its interfaces. */
+static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, const GArray *nics,
+		  Launched *launched, GError **error)
 {
 	g_autofree char *log_file = g_build_filename(plan->logs, RUN_LOG_FILE_NAME, NULL);
 	g_auto(GStrv) arguments = make_command_line(run->definition, plan, launched->emulator);
-	QemuDescriptor inherit[1 + DESCRIPTORS_MAX] = { { listening_fd, MONITOR_FD_IN_QEMU } };
+	g_autoptr(GArray) inherit = g_array_new(FALSE, FALSE, sizeof(QemuDescriptor));
+	const QemuDescriptor monitor = { listening_fd, MONITOR_FD_IN_QEMU };
 	const QemuDescriptor *given;
 	size_t n_given;
 
-	G_STATIC_ASSERT(G_N_ELEMENTS(inherit) <= QEMU_PROGRAM_INHERIT_MAX);
+	G_STATIC_ASSERT(1 + DESCRIPTORS_MAX + QEMU_INTERFACE_FDS_MAX <= QEMU_PROGRAM_INHERIT_MAX);
+	G_STATIC_ASSERT(DESCRIPTOR_NUMBER_MAX < QEMU_INTERFACE_FD_FIRST);
+	g_array_append_val(inherit, monitor);
 	given = descriptors_get(plan->descriptors, &n_given);
-	for (size_t i = 0; i < n_given; i++)
-		inherit[1 + i] = given[i];
+	if (n_given > 0)
+		g_array_append_vals(inherit, given, n_given);
+	g_array_append_vals(inherit, nics->data, nics->len);
 	if (!make_log_directory(plan->logs, error) || !qemu_log_begin(log_file, error))
 		return false;
-	launched->process = qemu_process_spawn(arguments, log_file, inherit, 1 + n_given, error);
+	launched->process = qemu_process_spawn(arguments, log_file, (const QemuDescriptor *)inherit->data,
+					       inherit->len, error);
 	if (!launched->process)
 		return false;
 	run->pid = qemu_process_get_pid(launched->process);
@@ -157,19 +164,23 @@ static bool check_no_orphan(const char *directory, GError **error)
 	return false;
 }
 
-static bool check_interfaces(const Definition *definition, GError **error)
+/* The links are made last, when nothing else can fail any more but QEMU itself. */
+static bool spawn_with_links(RunFile *run, const LaunchPlan *plan, int listening_fd, Launched *launched,
+			     GError **error)
 {
-	for (unsigned i = 0; i < definition->interfaces->len; i++) {
-		const DefinitionInterface *interface = g_ptr_array_index(definition->interfaces, i);
+	g_autoptr(GArray) descriptors = host_nics_descriptors_new();
 
-		if (!definition_interface_has_link(interface))
-			continue;
-		g_set_error(error, CORE_ERROR, CORE_ERROR_NOT_SUPPORTED,
-			    "interfaces[%u].type: \"%s\" cannot be started by this version: use \"user\" or "
-			    "\"none\", or an entry in netdevs and one in devices", i, interface->type);
-		return false;
-	}
-	return true;
+	return host_nics_make(run->host_nics, run->definition, descriptors, error) &&
+	       spawn(run, plan, listening_fd, descriptors, launched, error);
+}
+
+/* What an earlier run may have left, for example when the disk was full. */
+static bool remove_left(const RunFile *run, const char *directory, GError **error)
+{
+	g_autoptr(GHashTable) links = run_file_read_links(directory);
+
+	host_nics_remove(links, run->definition->name);
+	return directories_remove(directory, error);
 }
 
 static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, GError **error)
@@ -183,13 +194,13 @@ static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, 
 	if (!launched->emulator)
 		return false;
 	run->emulator = g_strdup(launched->emulator);
-	/* What an earlier run may have left, for example when the disk was full. */
-	if (!directories_remove(directory, error))
+	if (!remove_left(run, directory, error))
 		return false;
 	if (mkdir(directory, 0700) < 0) {
 		core_error_set_errno(error, errno, "%s: cannot be made", directory);
 		return false;
 	}
+	run->host_nics = host_nics_plan(run->definition);
 	if (!write_run_file(run, directory, error) ||
 	    !firmware_prepare(run->definition, plan->nvram, error))
 		return false;
@@ -200,7 +211,7 @@ static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, 
 	if (!launched->picture)
 		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
 	launched->monitor_fd = launch_connect(directory, error);
-	ok = launched->monitor_fd >= 0 && spawn(run, plan, listening_fd, launched, error);
+	ok = launched->monitor_fd >= 0 && spawn_with_links(run, plan, listening_fd, launched, error);
 	(void)close(listening_fd);
 	return ok;
 }
@@ -211,7 +222,7 @@ bool launch(RunFile *run, const LaunchPlan *plan, Launched *ret_launched, GError
 
 	/* WARNING: nothing is touched if a QEMU lives there. Its socket is in this folder and in no other
 	 * place, and its disks are those of this domain. */
-	if (!check_no_orphan(plan->directory, error) || !check_interfaces(run->definition, error))
+	if (!check_no_orphan(plan->directory, error))
 		return false;
 	if (launch_in(run, plan, &launched, error)) {
 		*ret_launched = launched;
@@ -224,6 +235,9 @@ bool launch(RunFile *run, const LaunchPlan *plan, Launched *ret_launched, GError
 	qemu_process_free(launched.process);
 	run_picture_free(launched.picture);
 	g_free(launched.emulator);
+	/* WARNING: while the folder is there, for it is what knows of them. */
+	if (run->host_nics)
+		host_nics_remove(run->host_nics, run->definition->name);
 	(void)directories_remove(plan->directory, NULL);
 	return false;
 }

@@ -36,8 +36,10 @@ typedef struct Launched {
 	char *emulator;              /* absolute path */
 } Launched;
 
-/* Makes the directory (0700), starts QEMU there and connects to it. On failure nothing remains, except for the logs and the
- * firmware's variables. run is written twice, without and with the pid; its pid, start_time and emulator are filled in. */
+/* Makes the directory (0700), the links of the interfaces and the process, and connects to it. On failure nothing remains,
+ * except for the logs and the firmware's variables. run is written twice: with the names of the links, and with their
+ * indexes and the pid. Its host_nics, pid, start_time and emulator are filled in. CORE_ERROR_START_FAILED,
+ * CORE_ERROR_NOT_PERMITTED, CORE_ERROR_IO. */
 bool launch(RunFile *run, const LaunchPlan *plan, Launched *ret_launched, GError **error);
 
 /* Connects to the monitor of a QEMU that runs. CORE_ERROR_MONITOR_LOST if that cannot be. */

@@ -106,6 +106,21 @@ void leftover_forget(Domain *domain, const char *device, RunFileWritten done, vo
 	domain_write_run_file(domain, true, done, userdata);
 }
 
+bool leftover_is_noted(const Domain *domain, const char *device)
+{
+	const UnderWay *entry = g_hash_table_lookup(domain->under_way, device);
+
+	return entry && !entry->found;
+}
+
+void leftover_set_link_index(Domain *domain, const char *device, unsigned index)
+{
+	UnderWay *entry = g_hash_table_lookup(domain->under_way, device);
+
+	if (entry && entry->link)
+		entry->link->index = index;
+}
+
 /* ---- after ---- */
 
 /* All that is sent because of what was found; when the last is answered, the notes go. */
@@ -113,6 +128,7 @@ typedef struct Cleaning {
 	Domain *domain;
 	uint64_t run;
 	unsigned pending;
+	GHashTable *links;           /* device id -> HostNic, that belong to nothing */
 } Cleaning;
 
 /* Not what was begun under the same name since. */
@@ -121,17 +137,42 @@ static gboolean is_found(void *device, void *entry, void *userdata)
 	return ((const UnderWay *)entry)->found;
 }
 
+static void step(Cleaning *cleaning);
+
+static void on_link_removed(Domain *domain, void *userdata)
+{
+	step(userdata);
+}
+
+/* When QEMU has nothing of them any more. False if there is none, or none any more. */
+static bool remove_links(Cleaning *cleaning)
+{
+	g_autoptr(GHashTable) links = g_steal_pointer(&cleaning->links);
+	GHashTableIter iter;
+	void *device, *link;
+
+	cleaning->links = host_nics_new();
+	cleaning->pending = g_hash_table_size(links);
+	g_hash_table_iter_init(&iter, links);
+	while (g_hash_table_iter_next(&iter, &device, &link))
+		nic_links_remove_one(cleaning->domain, device, link, on_link_removed, cleaning);
+	return g_hash_table_size(links) > 0;
+}
+
 static void step(Cleaning *cleaning)
 {
 	Domain *domain = cleaning->domain;
 
 	if (--cleaning->pending > 0)
 		return;
+	if (domain->host && domain->run == cleaning->run && remove_links(cleaning))
+		return;
 	if (domain->host && domain->run == cleaning->run && domain->monitor) {
 		(void)g_hash_table_foreach_remove(domain->under_way, is_found, NULL);
 		domain_write_run_file(domain, true, on_written, NULL);
 		drives_changed(domain);
 	}
+	g_hash_table_unref(cleaning->links);
 	domain_unref(domain);
 	g_free(cleaning);
 }
@@ -171,6 +212,15 @@ static Backends *get_backends(Domain *domain, const char *device)
 	return backends;
 }
 
+/* The netdev that was to take them has none of these names any more. */
+static void close_descriptors(Cleaning *cleaning, const char *device, unsigned n_fds)
+{
+	g_auto(GStrv) names = nic_links_make_names(device, n_fds);
+
+	for (unsigned i = 0; names[i]; i++)
+		order(cleaning, "closefd", call_arguments("fdname", names[i]));
+}
+
 static void clean_device(Cleaning *cleaning, const char *device, UnderWay *entry)
 {
 	bool is_in = g_hash_table_contains(cleaning->domain->devices, device);
@@ -184,6 +234,14 @@ static void clean_device(Cleaning *cleaning, const char *device, UnderWay *entry
 		else if (!is_in)
 			take_out(cleaning, (BackendKind)i, entry->backends.ids[i]);
 	}
+	if (!is_in)
+		close_descriptors(cleaning, device, entry->n_fds);
+	if (entry->link && is_in)
+		g_hash_table_replace(cleaning->domain->host_nics, g_strdup(device),
+				     g_steal_pointer(&entry->link));
+	else if (entry->link)
+		/* A copy: it stays noted until it has gone. */
+		g_hash_table_replace(cleaning->links, g_strdup(device), host_nic_copy(entry->link));
 }
 
 static void clean_medium(Cleaning *cleaning, const char *device, UnderWay *entry)
@@ -231,6 +289,7 @@ void leftover_resynced(Domain *domain)
 	cleaning->domain = domain_ref(domain);
 	cleaning->run = domain->run;
 	cleaning->pending = 1;
+	cleaning->links = host_nics_new();
 	g_hash_table_iter_init(&iter, domain->under_way);
 	while (g_hash_table_iter_next(&iter, &device, &value)) {
 		UnderWay *entry = value;

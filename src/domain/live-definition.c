@@ -21,6 +21,7 @@ typedef struct LiveEdit {
 	uint64_t run;
 	char *id;                                  /* of a device that has gone; NULL: one has come */
 	JsonNode *entries[DEFINITION_ENTRY_MAX];
+	DefinitionInterface *interface;            /* what has come is one; or NULL */
 	bool taken;
 	Definition *definition;
 	GError *error;
@@ -37,6 +38,8 @@ static StrandStep edit_work(void *data)
 		return STRAND_WAIT;
 	if (old && edit->id)
 		edit->definition = definition_remove_device(old, edit->id, &edit->error);
+	else if (old && edit->interface)
+		edit->definition = definition_add_interface(old, edit->interface, &edit->error);
 	else if (old)
 		edit->definition = definition_add_entries(old, edit->entries, &edit->error);
 	return STRAND_DONE;
@@ -93,6 +96,7 @@ static void edit_free(void *data)
 	}
 	for (unsigned i = 0; i < DEFINITION_ENTRY_MAX; i++)
 		g_clear_pointer(&edit->entries[i], json_node_unref);
+	definition_interface_free(edit->interface);
 	g_clear_pointer(&edit->definition, definition_unref);
 	g_clear_error(&edit->error);
 	g_free(edit->id);
@@ -120,6 +124,15 @@ void live_definition_add(Domain *domain, JsonNode *const entries[DEFINITION_ENTR
 
 	for (unsigned i = 0; i < DEFINITION_ENTRY_MAX; i++)
 		edit->entries[i] = entries[i] ? json_node_ref(entries[i]) : NULL;
+	strand_push(domain->work, &edit_class, edit);
+}
+
+void live_definition_add_interface(Domain *domain, const DefinitionInterface *interface,
+				   RunFileWritten done, void *userdata)
+{
+	LiveEdit *edit = edit_new(domain, done, userdata);
+
+	edit->interface = definition_interface_copy(interface);
 	strand_push(domain->work, &edit_class, edit);
 }
 

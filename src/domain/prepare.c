@@ -52,6 +52,12 @@ void prepare_end(Prepare *prepare)
 	g_free(prepare);
 }
 
+Prepare *prepare_hold(Prepare *prepare)
+{
+	prepare->pending++;
+	return prepare;
+}
+
 static void on_reply(JsonNode *result, const GError *error, void *userdata)
 {
 	Question *question = userdata;

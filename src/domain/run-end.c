@@ -11,13 +11,15 @@
  *
  * The process says that it is over, the monitor says why: only when the process has exited and
  * everything QEMU wrote has been committed is the reason known. Then a worker reads QEMU's last
- * lines and removes the folder, and only then is anything told: who hears `stopped` finds nothing of
+ * lines, removes the links of its NICs and the folder, and only then is anything told: who hears `stopped` finds nothing of
  * the run left.
  */
 
 typedef struct EndJob {
 	Domain *domain;
 	char *directory;            /* NULL: the launch failed and has cleaned up by itself */
+	GHashTable *links;          /* of the host, that were made for it */
+	char *name;
 	char *logs, *log_tail;
 	char *saved, *uuid;         /* for the files of a saved state */
 	bool discard;               /* of a save that did not come to its end */
@@ -55,6 +57,8 @@ static StrandStep end_work(void *data)
 	job->log_tail = qemu_log_tail(log_file);
 	/* Nobody looks at them any more until the next start. */
 	qemu_log_limit_all(job->logs);
+	/* WARNING: before the folder, for it is what the next service knows of them by. */
+	host_nics_remove(job->links, job->name);
 	if (!directories_remove(job->directory, &error))
 		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
 	return STRAND_DONE;
@@ -81,18 +85,21 @@ static GError *make_start_error(Domain *domain, const GError *cause, const char 
 {
 	const char *name = domain_get_name(domain);
 	g_autofree char *versions = restore_describe_versions(domain);
+	/* Another caller, or another unit of the service, would be permitted. */
+	int code = g_error_matches(cause, CORE_ERROR, CORE_ERROR_NOT_PERMITTED)
+			   ? CORE_ERROR_NOT_PERMITTED : CORE_ERROR_START_FAILED;
 
 	if (domain->start->restoring && !domain->start->let_go)
-		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+		return g_error_new(CORE_ERROR, code,
 				   "Domain '%s' could not be restored from its saved state, which is "
 				   "kept: put right what is wrong, or start afresh after DropSavedState(): "
 				   "%s%s%s%s", name, cause->message, versions,
 				   *log_tail ? ". QEMU said: " : "", log_tail);
 	if (*log_tail)
-		return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+		return g_error_new(CORE_ERROR, code,
 				   "Domain '%s' could not be started: %s. QEMU said: %s", name,
 				   cause->message, log_tail);
-	return g_error_new(CORE_ERROR, CORE_ERROR_START_FAILED,
+	return g_error_new(CORE_ERROR, code,
 			   "Domain '%s' could not be started: %s", name, cause->message);
 }
 
@@ -161,6 +168,8 @@ static void end_free(void *data)
 	EndJob *job = data;
 
 	domain_unref(job->domain);
+	g_clear_pointer(&job->links, g_hash_table_unref);
+	g_free(job->name);
 	g_free(job->directory);
 	g_free(job->logs);
 	g_free(job->log_tail);
@@ -198,6 +207,9 @@ void run_end_check(Domain *domain)
 	job->discard = domain->save && !domain->hints.saved;
 	job->unuse = domain->start && domain->start->restoring && !domain->start->let_go;
 	job->remove = domain->start && domain->start->restoring && domain->start->let_go;
+	job->links = host_nics_copy(domain->host_nics);
+	under_way_table_add_links(domain->under_way, job->links);
+	job->name = g_strdup(domain_get_name(domain));
 	job->logs = domain_get_log_directory(domain);
 	job->directory = domain->has_directory ? g_strdup(domain->directory) : NULL;
 	strand_push(domain->work, &end_class, job);

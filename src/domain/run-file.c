@@ -94,6 +94,8 @@ char *run_file_to_json(const RunFile *run)
 		json_builder_set_member_name(builder, "under-way");
 		under_way_table_write(builder, run->under_way);
 	}
+	if (run->host_nics && g_hash_table_size(run->host_nics) > 0)
+		host_nics_write(builder, "host-nics", run->host_nics);
 	if (run->devices)
 		write_devices(builder, run->devices);
 	json_builder_end_object(builder);
@@ -205,6 +207,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->backends = read_backends(json_read_object(object, "backends"));
 	run->devices = read_devices(json_read_object(object, "devices"));
 	run->under_way = under_way_table_read(json_read_object(object, "under-way"));
+	run->host_nics = host_nics_read(json_read_object(object, "host-nics"));
 	run->picture = run_picture_open(directory, &picture_error);
 	if (!run->picture)
 		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
@@ -218,6 +221,19 @@ RunFile *run_file_read(const char *directory, GError **error)
 	return g_steal_pointer(&run);
 }
 
+GHashTable *run_file_read_links(const char *directory)
+{
+	size_t length = 0;
+	g_autofree char *text = atomic_file_read(directory, RUN_FILE_NAME, RUN_FILE_MAX, &length, NULL);
+	g_autoptr(JsonNode) node = text ? json_text_parse(text, length, RUN_FILE_MAX, 64, NULL) : NULL;
+	JsonObject *object = json_node_as_object(node);
+	GHashTable *links = host_nics_read(json_read_object(object, "host-nics"));
+	g_autoptr(GHashTable) under_way = under_way_table_read(json_read_object(object, "under-way"));
+
+	under_way_table_add_links(under_way, links);
+	return links;
+}
+
 RunFile *run_file_free(RunFile *run)
 {
 	if (!run)
@@ -226,6 +242,7 @@ RunFile *run_file_free(RunFile *run)
 	g_clear_pointer(&run->backends, g_hash_table_unref);
 	g_clear_pointer(&run->devices, g_hash_table_unref);
 	g_clear_pointer(&run->under_way, g_hash_table_unref);
+	g_clear_pointer(&run->host_nics, g_hash_table_unref);
 	g_clear_pointer(&run->picture, run_picture_free);
 	adopted_free(run->adopted);
 	g_free(run->emulator);

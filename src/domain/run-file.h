@@ -8,6 +8,7 @@
 
 #include "domain/adopted.h"
 #include "domain/backend.h"
+#include "domain/host-nics.h"
 #include "domain/run-picture.h"
 #include "domain/under-way.h"
 #include "model/definition.h"
@@ -30,6 +31,7 @@ typedef struct RunFile {
 	char *emulator;
 	GHashTable *backends;        /* device id -> Backends */
 	GHashTable *under_way;       /* device id -> UnderWay */
+	GHashTable *host_nics;       /* device id -> HostNic; NULL: none */
 	GHashTable *devices;         /* id -> driver, as they were told; NULL: not known */
 	RunPicture *picture;         /* beside it (run-picture.h); NULL: none */
 	Adopted *adopted;            /* NULL: started by the service */
@@ -48,6 +50,8 @@ bool run_file_write(const char *directory, const char *json, GError **error);
 /* Reads it back; where it has no pid, QEMU's own file is asked. Blocks on the disk. */
 RunFile *run_file_read(const char *directory, GError **error);
 RunFile *run_file_free(RunFile *run);
+/* The links alone, of NICs and of those that were under way; also from a file that is of no other use. Never NULL. Blocks. */
+GHashTable *run_file_read_links(const char *directory);
 
 /* The folders of runs below RUNTIME/domains, as absolute paths. Blocks. */
 GPtrArray *run_file_list(const char *domains);

@@ -12,7 +12,7 @@
  * From Start() to `started`:
  *
  *   domain_start()      state starting; Lifecycle `starting`
- *   launch (worker)     folder, run file, socket, QEMU, run file with the pid
+ *   launch (worker)     folder, run file, socket, links, QEMU, run file with the pid
  *   start_connected()   handshake done: read devices and filters
  *   on_resync()         run file: started (worker)
  *   on_run_file()       cont (unless paused)
@@ -75,6 +75,7 @@ static void launch_done(void *data)
 	if (job->header)
 		restore_take_header(domain, job->header, job->file.definition, job->definition_changed);
 	domain->has_directory = true;
+	nic_links_started(domain, g_steal_pointer(&job->file.host_nics));
 	domain->emulator = g_steal_pointer(&job->launched.emulator);
 	domain_changed(domain, DOMAIN_PROPERTY_HARDWARE);
 	domain->picture = g_steal_pointer(&job->launched.picture);
@@ -100,6 +101,7 @@ static void launch_free(void *data)
 	run_picture_free(job->launched.picture);
 	g_free(job->launched.emulator);
 	definition_unref(job->file.definition);
+	g_clear_pointer(&job->file.host_nics, g_hash_table_unref);
 	state_header_free(job->header);
 	g_free(job->saved);
 	g_free(job->file.emulator);
@@ -419,6 +421,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 		.backends = domain->backends,
 		.adopted = domain->adopted,
 		.under_way = domain->under_way,
+		.host_nics = domain->host_nics,
 		.devices = devices,
 	};
 	WriteJob *job = g_new0(WriteJob, 1);

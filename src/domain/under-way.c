@@ -2,6 +2,7 @@
 #include "domain/under-way.h"
 
 #include "base/json-read.h"
+#include "qemu/interface.h"
 
 UnderWay *under_way_free(UnderWay *entry)
 {
@@ -10,6 +11,7 @@ UnderWay *under_way_free(UnderWay *entry)
 	for (unsigned i = 0; i < BACKEND_MAX; i++)
 		g_free(entry->backends.ids[i]);
 	g_free(entry->old);
+	host_nic_free(entry->link);
 	g_free(entry);
 	return NULL;
 }
@@ -18,6 +20,18 @@ GHashTable *under_way_table_new(void)
 {
 	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
 				     (GDestroyNotify)under_way_free);
+}
+
+void under_way_table_add_links(GHashTable *table, GHashTable *nics)
+{
+	GHashTableIter iter;
+	void *device, *entry;
+
+	g_hash_table_iter_init(&iter, table);
+	while (g_hash_table_iter_next(&iter, &device, &entry))
+		if (((const UnderWay *)entry)->link)
+			g_hash_table_insert(nics, g_strconcat(device, "/under-way", NULL),
+					    host_nic_copy(((const UnderWay *)entry)->link));
 }
 
 static void write_string(JsonBuilder *builder, const char *member, const char *value)
@@ -51,6 +65,10 @@ void under_way_table_write(JsonBuilder *builder, GHashTable *table)
 			write_string(builder, backend_rows[i].name, entry->backends.ids[i]);
 		write_string(builder, "old", entry->old);
 		write_bool(builder, "was-open", entry->was_open);
+		if (entry->link)
+			host_nic_write(builder, "link", entry->link);
+		json_builder_set_member_name(builder, "fds");
+		json_builder_add_int_value(builder, entry->n_fds);
 		json_builder_end_object(builder);
 	}
 	json_builder_end_object(builder);
@@ -76,12 +94,16 @@ GHashTable *under_way_table_read(JsonObject *object)
 	while (json_object_iter_next(&iter, &device, &node)) {
 		JsonObject *member = json_node_as_object(node);
 		UnderWay *entry = g_new0(UnderWay, 1);
+		int64_t n_fds = 0;
 
 		(void)json_read_bool(member, "medium", &entry->medium);
 		for (unsigned i = 0; i < BACKEND_MAX; i++)
 			entry->backends.ids[i] = read_string(member, backend_rows[i].name);
 		entry->old = read_string(member, "old");
 		(void)json_read_bool(member, "was-open", &entry->was_open);
+		entry->link = host_nic_read_json(json_read_object(member, "link"));
+		(void)json_read_int(member, "fds", &n_fds);
+		entry->n_fds = (unsigned)CLAMP(n_fds, 0, QEMU_INTERFACE_FDS_MAX);
 		g_hash_table_insert(table, g_strdup(device), entry);
 	}
 	return table;

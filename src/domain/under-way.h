@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "domain/backend.h"
+#include "domain/host-nics.h"
 
 /*
  * What is about to be put into QEMU for a device, written down before it is begun (run-file.h): backends that come
@@ -16,12 +17,17 @@ typedef struct UnderWay {
 	Backends backends;           /* that go in; of a medium its node alone, if there is one */
 	char *old;                   /* node of the medium that is in; NULL: none */
 	bool was_open;               /* its tray */
+	HostNic *link;               /* of the host, that is made for it; NULL: none */
+	unsigned n_fds;              /* that QEMU is given by name for it */
 	bool found;                  /* it is being cleaned up */
 } UnderWay;
 
 UnderWay *under_way_free(UnderWay *entry);
 /* device id -> UnderWay, owning both. */
 GHashTable *under_way_table_new(void);
+
+/* Of all entries that have one, copied into a table of host-nics.h, under names that no device has. */
+void under_way_table_add_links(GHashTable *table, GHashTable *nics);
 
 /* An object, for the run file; and back (NULL: empty). What is not understood is left out. Any thread. */
 void under_way_table_write(JsonBuilder *builder, GHashTable *table);

@@ -512,6 +512,7 @@ static const struct {
 	{ "blockdev-insert-medium", accept_it },
 	{ "blockdev-open-tray", open_tray },
 	{ "blockdev-remove-medium", accept_it },
+	{ "closefd", accept_it },
 	{ "cont", cont },
 	{ "device_add", device_add },
 	{ "device_del", device_del },

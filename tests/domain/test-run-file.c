@@ -127,6 +127,83 @@ static void test_round_trip(Fixture *fixture, const void *data)
 	check_backends(back->backends, "od/d \"id\"", "o", "b", "n");
 }
 
+static HostNic *make_link(HostNicType type, const char *name, unsigned index, bool foreign)
+{
+	HostNic *nic = g_new0(HostNic, 1);
+
+	nic->type = type;
+	nic->link = g_strdup(name);
+	nic->index = index;
+	nic->foreign = foreign;
+	return nic;
+}
+
+static void check_link(GHashTable *table, const char *id, HostNicType type, const char *name, unsigned index,
+		       bool foreign)
+{
+	const HostNic *nic = g_hash_table_lookup(table, id);
+
+	g_assert_nonnull(nic);
+	g_assert_cmpint(nic->type, ==, type);
+	g_assert_cmpstr(nic->link, ==, name);
+	g_assert_cmpuint(nic->index, ==, index);
+	g_assert_true(nic->foreign == foreign);
+}
+
+static void test_links(Fixture *fixture, const void *data)
+{
+	g_autoptr(RunFile) run = make_run();
+	g_autoptr(RunFile) back = NULL;
+	g_autoptr(GHashTable) links = NULL;
+	UnderWay *entry = g_new0(UnderWay, 1);
+	const UnderWay *entry_back;
+
+	run->host_nics = host_nics_new();
+	g_hash_table_insert(run->host_nics, g_strdup("net0"), make_link(HOST_NIC_MACVTAP, "m0", 0, false));
+	g_hash_table_insert(run->host_nics, g_strdup("net1"), make_link(HOST_NIC_TAP, "t1", 77, true));
+	run->under_way = under_way_table_new();
+	entry->link = make_link(HOST_NIC_BRIDGE, "b2", 5, false);
+	entry->n_fds = 3;
+	g_hash_table_insert(run->under_way, g_strdup("net2"), entry);
+	write_run(fixture, run);
+	back = read_run(fixture);
+	g_assert_cmpuint(g_hash_table_size(back->host_nics), ==, 2);
+	check_link(back->host_nics, "net0", HOST_NIC_MACVTAP, "m0", 0, false);
+	check_link(back->host_nics, "net1", HOST_NIC_TAP, "t1", 77, true);
+	entry_back = g_hash_table_lookup(back->under_way, "net2");
+	g_assert_cmpstr(entry_back->link->link, ==, "b2");
+	g_assert_cmpuint(entry_back->n_fds, ==, 3);
+	/* All of them. */
+	links = run_file_read_links(fixture->folder);
+	g_assert_cmpuint(g_hash_table_size(links), ==, 3);
+	check_link(links, "net2/under-way", HOST_NIC_BRIDGE, "b2", 5, false);
+}
+
+/* From a file that is no run file any more; and what is none of ours is left out. */
+static void test_links_alone(Fixture *fixture, const void *data)
+{
+	static const char *const nothing[] = { "", "[]", "{", "{\"host-nics\":7}", "{\"under-way\":{\"a\":{\"link\":[]}}}" };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(nothing); i++) {
+		g_autoptr(GHashTable) links = NULL;
+
+		put(fixture, RUN_FILE_NAME, nothing[i], -1);
+		links = run_file_read_links(fixture->folder);
+		g_assert_cmpuint(g_hash_table_size(links), ==, 0);
+	}
+	{
+		g_autoptr(GHashTable) links = NULL;
+
+		put(fixture, RUN_FILE_NAME, "{\"host-nics\":{\"a\":{\"type\":\"tap\",\"link\":\"t\",\"index\":1},"
+		    "\"b\":{\"type\":\"other\",\"link\":\"t\",\"index\":1},\"c\":{\"type\":\"tap\",\"index\":1},"
+		    "\"d\":{\"type\":\"tap\",\"link\":\"t\",\"index\":-1},\"e\":{\"type\":\"tap\",\"link\":\"t\","
+		    "\"index\":4294967296},\"f\":null}}", -1);
+		links = run_file_read_links(fixture->folder);
+		g_assert_cmpuint(g_hash_table_size(links), ==, 1);
+		check_link(links, "a", HOST_NIC_TAP, "t", 1, false);
+	}
+}
+
 /* As it is written before QEMU is started: no pid, no emulator, no backends. */
 static void test_least(Fixture *fixture, const void *data)
 {
@@ -304,6 +381,8 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	ADD("round-trip", test_round_trip);
+	ADD("links", test_links);
+	ADD("links-alone", test_links_alone);
 	ADD("least", test_least);
 	ADD("pid-file", test_pid_file);
 	ADD("pid-of-ours", test_pid_of_ours);

@@ -2,8 +2,8 @@
 #include "qemu/interface.h"
 #include "qemu/program.h"
 
-#define NIC(...) { .id = (char *) "net0", .mac = (char *) "52:54:00:00:00:01", .queues = 1, \
-		   .model = (char *) "virtio-net-pci", __VA_ARGS__ }
+#define NIC(n_queues, ...) { .id = (char *) "net0", .mac = (char *) "52:54:00:00:00:01", .queues = n_queues, \
+			     .model = (char *) "virtio-net-pci", __VA_ARGS__ }
 
 static void check(const DefinitionInterface *interface, const char *const *fds, const char *netdev,
 		  const char *device)
@@ -21,8 +21,8 @@ static void check(const DefinitionInterface *interface, const char *const *fds, 
 
 static void test_without_link(void)
 {
-	const DefinitionInterface none = NIC(.type = (char *) "none");
-	const DefinitionInterface user = NIC(.type = (char *) "user", .bus = (char *) "pcie.0");
+	const DefinitionInterface none = NIC(1, .type = (char *) "none");
+	const DefinitionInterface user = NIC(1, .type = (char *) "user", .bus = (char *) "pcie.0");
 
 	g_assert_cmpuint(qemu_interface_count_fds(&none), ==, 0);
 	g_assert_cmpuint(qemu_interface_count_fds(&user), ==, 0);
@@ -39,7 +39,7 @@ static void test_one_queue(void)
 	size_t i;
 
 	for (i = 0; i < G_N_ELEMENTS(types); i++) {
-		const DefinitionInterface nic = NIC(.type = (char *) types[i]);
+		const DefinitionInterface nic = NIC(1, .type = (char *) types[i]);
 
 		g_assert_cmpuint(qemu_interface_count_fds(&nic), ==, 1);
 		check(&nic, NULL, "{\"type\":\"tap\",\"id\":\"host-net0\",\"fd\":\"256\"}",
@@ -51,8 +51,8 @@ static void test_one_queue(void)
 static void test_queues(void)
 {
 	static const char *const names[] = { "a", "b", "c", "d" };
-	const DefinitionInterface plain = NIC(.type = (char *) "macvtap", .queues = 2);
-	const DefinitionInterface vhost = NIC(.type = (char *) "tap", .queues = 2, .vhost = true);
+	const DefinitionInterface plain = NIC(2, .type = (char *) "macvtap");
+	const DefinitionInterface vhost = NIC(2, .type = (char *) "tap", .vhost = true);
 	const char *device = "{\"driver\":\"virtio-net-pci\",\"id\":\"net0\",\"netdev\":\"host-net0\","
 			     "\"mac\":\"52:54:00:00:00:01\",\"mq\":true,\"vectors\":6}";
 
@@ -65,7 +65,7 @@ static void test_queues(void)
 
 static void test_vhost(void)
 {
-	const DefinitionInterface vhost = NIC(.type = (char *) "tap", .vhost = true);
+	const DefinitionInterface vhost = NIC(1, .type = (char *) "tap", .vhost = true);
 
 	check(&vhost, NULL, "{\"type\":\"tap\",\"id\":\"host-net0\",\"fd\":\"256\",\"vhost\":true,"
 	      "\"vhostfd\":\"257\"}", "{\"driver\":\"virtio-net-pci\",\"id\":\"net0\","
