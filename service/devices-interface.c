@@ -61,41 +61,92 @@ static int parse_affect(const char *text, DeviceAffect *ret_affect, sd_bus_error
 				 "options: 'affect' must be 'live', 'config' or 'both'");
 }
 
-static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+/* What AttachDevice was called with; borrowed from the message. */
+typedef struct AttachCall {
+	const char *device;
+	const char *backends[BACKEND_MAX];
+	const char *interface;
+	DeviceAffect affect;
+	int timeout_ms;
+} AttachCall;
+
+static int read_attach_call(sd_bus_message *message, AttachCall *call, sd_bus_error *ret_error)
 {
-	const DomainObject object = *(DomainObject *)userdata;
-	const char *texts[BACKEND_MAX] = { NULL }, *affect_text = NULL, *text;
-	int timeout_ms = DOMAIN_CALL_TIMEOUT_MS;
-	BusOption options[BACKEND_MAX + 2];
-	DeviceAffect affect = DEVICE_AFFECT_LIVE;
-	g_autoptr(JsonNode) device = NULL;
-	JsonNode *backends[BACKEND_MAX] = { NULL };
-	int r = sd_bus_message_read(message, "s", &text);
+	BusOption options[BACKEND_MAX + 3];
+	const char *affect = NULL;
+	int r = sd_bus_message_read(message, "s", &call->device);
 
 	for (size_t i = 0; i < BACKEND_MAX; i++)
-		options[i] = (BusOption){ backend_rows[i].name, BUS_OPTION_STRING, &texts[i] };
-	options[BACKEND_MAX] = (BusOption){ "affect", BUS_OPTION_STRING, &affect_text };
-	options[BACKEND_MAX + 1] = (BusOption){ "timeout", BUS_OPTION_DURATION, &timeout_ms };
+		options[i] = (BusOption){ backend_rows[i].name, BUS_OPTION_STRING, &call->backends[i] };
+	options[BACKEND_MAX] = (BusOption){ "interface", BUS_OPTION_STRING, &call->interface };
+	options[BACKEND_MAX + 1] = (BusOption){ "affect", BUS_OPTION_STRING, &affect };
+	options[BACKEND_MAX + 2] = (BusOption){ "timeout", BUS_OPTION_DURATION, &call->timeout_ms };
 	if (r >= 0)
 		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 	if (r >= 0)
-		r = parse_affect(affect_text, &affect, ret_error);
-	if (r < 0)
-		return r;
+		r = parse_affect(affect, &call->affect, ret_error);
+	return r;
+}
 
-	device = parse_object("device", text, ret_error);
+static int error_number(const sd_bus_error *error)
+{
+	return sd_bus_error_get_errno(error) ? -sd_bus_error_get_errno(error) : -EINVAL;
+}
+
+static int attach_interface(const DomainObject *object, const AttachCall *call, sd_bus_message *message,
+			    sd_bus_error *ret_error)
+{
+	g_autoptr(DefinitionInterface) interface = NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (*call->device)
+		return sd_bus_error_setf(ret_error, BUS_ERROR("InvalidArgument"),
+					 "device: must be empty with the option 'interface', which is a "
+					 "device and its backend");
+	for (size_t i = 0; i < BACKEND_MAX; i++)
+		if (call->backends[i])
+			return sd_bus_error_setf(ret_error, BUS_ERROR("InvalidArgument"),
+						 "options: '%s' and 'interface' do not go together",
+						 backend_rows[i].name);
+	interface = definition_parse_interface(call->interface, strlen(call->interface), &error);
+	if (!interface)
+		return bus_error_from_gerror(ret_error, error);
+	driver_attach_interface(object->service->driver, object->domain, interface, call->timeout_ms,
+				call->affect, method_call_done,
+				method_call_new(object->service, message));
+	return 1;
+}
+
+static int attach_device(const DomainObject *object, const AttachCall *call, sd_bus_message *message,
+			 sd_bus_error *ret_error)
+{
+	g_autoptr(JsonNode) device = parse_object("device", call->device, ret_error);
+	JsonNode *backends[BACKEND_MAX] = { NULL };
+
 	for (size_t i = 0; device && i < BACKEND_MAX && !sd_bus_error_is_set(ret_error); i++)
-		if (texts[i])
-			backends[i] = parse_object(backend_rows[i].name, texts[i], ret_error);
+		if (call->backends[i])
+			backends[i] = parse_object(backend_rows[i].name, call->backends[i], ret_error);
 	if (sd_bus_error_is_set(ret_error)) {
 		for (size_t i = 0; i < BACKEND_MAX; i++)
 			g_clear_pointer(&backends[i], json_node_unref);
-		return sd_bus_error_get_errno(ret_error) ? -sd_bus_error_get_errno(ret_error) : -EINVAL;
+		return error_number(ret_error);
 	}
-	driver_attach_device(object.service->driver, object.domain, g_steal_pointer(&device), backends,
-			     timeout_ms, affect, method_call_done,
-			     method_call_new(object.service, message));
+	driver_attach_device(object->service->driver, object->domain, g_steal_pointer(&device), backends,
+			     call->timeout_ms, call->affect, method_call_done,
+			     method_call_new(object->service, message));
 	return 1;
+}
+
+static int method_attach(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	AttachCall call = { .affect = DEVICE_AFFECT_LIVE, .timeout_ms = DOMAIN_CALL_TIMEOUT_MS };
+	int r = read_attach_call(message, &call, ret_error);
+
+	if (r < 0)
+		return r;
+	return call.interface ? attach_interface(&object, &call, message, ret_error)
+			      : attach_device(&object, &call, message, ret_error);
 }
 
 static int method_detach(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)

@@ -34,7 +34,8 @@ typedef struct Change {
 	DeviceAffect affect;
 	DomainDone done;
 	void *userdata;
-	JsonNode *entries[DEFINITION_ENTRY_MAX];   /* attach */
+	JsonNode *entries[DEFINITION_ENTRY_MAX];   /* attach: a device and what it stands on */
+	DefinitionInterface *interface;         /* attach: one of these, and no entries */
 	char *id;                               /* attach: NULL until it is known */
 	int timeout_ms;
 	GError *error;                          /* while an attached device is taken out again */
@@ -58,6 +59,7 @@ static void change_finish(Change *change, const char *result, const GError *erro
 	change->done(change->domain, error ? NULL : result, error, change->userdata);
 	for (unsigned i = 0; i < DEFINITION_ENTRY_MAX; i++)
 		g_clear_pointer(&change->entries[i], json_node_unref);
+	definition_interface_free(change->interface);
 	g_clear_error(&change->error);
 	g_free(change->id);
 	domain_unref(change->domain);
@@ -71,17 +73,25 @@ static Definition *edit_attach(const Definition *definition, void *data, GError 
 {
 	Change *change = data;
 
+	if (change->interface)
+		return definition_add_interface(definition, change->interface, error);
 	return definition_add_entries(definition, change->entries, error);
 }
 
 static void set_id(Change *change, const char *id)
 {
 	JsonNode **device = &change->entries[DEFINITION_ENTRY_DEVICE];
-	JsonNode *with_id = definition_entry_with_id(*device, id);
+	JsonNode *with_id;
 
+	change->id = g_strdup(id);
+	if (change->interface) {
+		g_free(change->interface->id);
+		change->interface->id = g_strdup(id);
+		return;
+	}
+	with_id = definition_entry_with_id(*device, id);
 	json_node_unref(*device);
 	*device = with_id;
-	change->id = g_strdup(id);
 }
 
 /* The same, for a device that may have no id yet: it gets one that the definition does not have. */
@@ -97,6 +107,21 @@ static Definition *edit_attach_named(const Definition *definition, void *data, G
 	if (made)
 		set_id(change, made);
 	return edit_attach(definition, change, error);
+}
+
+/* An interface gets one as one that has none in a document. */
+static Definition *edit_attach_interface(const Definition *definition, void *data, GError **error)
+{
+	Change *change = data;
+	Definition *edited = edit_attach(definition, change, error);
+
+	if (edited && !change->id) {
+		const DefinitionInterface *last =
+			g_ptr_array_index(edited->interfaces, edited->interfaces->len - 1);
+
+		set_id(change, last->id);
+	}
+	return edited;
 }
 
 static void on_taken_out(Domain *domain, const char *result, const GError *error, void *userdata)
@@ -154,6 +179,10 @@ static void on_attach_checked(Domain *domain, const GError *error, void *userdat
 		change_finish(change, NULL, error);
 		return;
 	}
+	if (change->interface) {
+		domain_attach_interface(domain, change->interface, change->timeout_ms, on_attached, change);
+		return;
+	}
 	for (unsigned i = 0; i < BACKEND_MAX; i++)
 		if (change->entries[backend_rows[i].entry])
 			backends[i] = json_node_ref(change->entries[backend_rows[i].entry]);
@@ -186,6 +215,27 @@ void driver_attach_device(Driver *driver, Domain *domain, JsonNode *device,
 		change->id = g_strdup(id);
 	if (affect == DEVICE_AFFECT_CONFIG)
 		driver_edit_definition(driver, domain, false, edit_attach_named, change,
+				       on_attach_written, change);
+	else
+		driver_edit_definition(driver, domain, true, edit_attach, change, on_attach_checked,
+				       change);
+}
+
+void driver_attach_interface(Driver *driver, Domain *domain, const DefinitionInterface *interface,
+			     int timeout_ms, DeviceAffect affect, DomainDone done, void *userdata)
+{
+	Change *change;
+
+	if (affect == DEVICE_AFFECT_LIVE) {
+		domain_attach_interface(domain, interface, timeout_ms, done, userdata);
+		return;
+	}
+	change = change_new(driver, domain, affect, done, userdata);
+	change->timeout_ms = timeout_ms;
+	change->interface = definition_interface_copy(interface);
+	change->id = g_strdup(interface->id);
+	if (affect == DEVICE_AFFECT_CONFIG)
+		driver_edit_definition(driver, domain, false, edit_attach_interface, change,
 				       on_attach_written, change);
 	else
 		driver_edit_definition(driver, domain, true, edit_attach, change, on_attach_checked,

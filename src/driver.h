@@ -131,6 +131,10 @@ bool device_affect_from_string(const char *string, DeviceAffect *ret_affect);
 void driver_attach_device(Driver *driver, Domain *domain, JsonNode *device,
 			  JsonNode *backends[BACKEND_MAX], int timeout_ms, DeviceAffect affect,
 			  DomainDone done, void *userdata);
+/* The same with an interface of a definition, which is copied: domain_attach_interface(), and
+ * definition_add_interface(). Its MAC is the same in both. */
+void driver_attach_interface(Driver *driver, Domain *domain, const DefinitionInterface *interface,
+			     int timeout_ms, DeviceAffect affect, DomainDone done, void *userdata);
 /* As domain_detach_device(), and definition_remove_device(). BOTH: CORE_ERROR_NO_SUCH_DEVICE if it is not in both;
  * the definition is left alone unless the device has gone. */
 void driver_detach_device(Driver *driver, Domain *domain, const char *id, int timeout_ms,

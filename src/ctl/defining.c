@@ -31,7 +31,7 @@ const GOptionEntry create_options[] = {
 	TEXT("emulator", emulator, N_("QEMU to run"), N_("PROGRAM")),
 	LIST("disk", disks, N_("Add a disk, the first one to boot from"), N_("PATH[,format=FORMAT]")),
 	LIST("cdrom", cdroms, N_("Add a CD-ROM"), N_("PATH")),
-	LIST("net", nets, N_("Add a network card: user, none, …"), N_("TYPE[,KEY=VALUE…]")),
+	LIST("net", nets, N_("Add a network card: user, macvtap, …"), N_("TYPE[,KEY=VALUE…]")),
 	LIST("device", devices, N_("Add a device, as QEMU's -device takes it"), N_("JSON")),
 	LIST("blockdev", blockdevs, N_("Add a block node"), N_("JSON")),
 	LIST("netdev", netdevs, N_("Add a network backend"), N_("JSON")),

@@ -4,11 +4,13 @@
 #include <stdio.h>
 
 #include "ctl/bus.h"
+#include "ctl/document.h"
 #include "ctl/input.h"
 #include "ctl/output.h"
 #include "ctl/verbs.h"
 
 static struct {
+	char *interface;
 	char *blockdev;
 	char *netdev;
 	char *object;
@@ -26,6 +28,8 @@ static char *qmp_timeout;
 	  N_("Change the definition, for the next start; with --live: both or neither"), NULL }
 
 const GOptionEntry attach_options[] = {
+	{ "interface", 0, 0, G_OPTION_ARG_FILENAME, &attach.interface,
+	  N_("Network card: user, macvtap, …"), N_("TYPE[,KEY=VALUE…]|JSON") },
 	{ "blockdev", 0, 0, G_OPTION_ARG_FILENAME, &attach.blockdev,
 	  N_("Block node to add first"), N_("JSON") },
 	{ "netdev", 0, 0, G_OPTION_ARG_FILENAME, &attach.netdev,
@@ -63,26 +67,23 @@ static const char *get_affect(void)
 	return affect_config ? "config" : affect_live ? "live" : NULL;
 }
 
-CtlExit attach_run(Ctl *ctl, char **arguments)
+static CtlExit attach_call(Ctl *ctl, const char *domain, const char *device, const char *interface)
 {
 	const BusOption options[] = {
 		{ "affect", .text = get_affect() },
+		{ "interface", .text = interface },
 		{ "blockdev", .text = attach.blockdev },
 		{ "netdev", .text = attach.netdev },
 		{ "object", .text = attach.object },
 		{},
 	};
-	/* Those behind the first are JSON. */
-	const BusOption *objects = options + 1;
+	/* Those behind the first two are JSON of the user. */
+	const BusOption *objects = options + 2;
 	g_autoptr(sd_bus_message) message = NULL;
 	g_autoptr(sd_bus_message) reply = NULL;
-	g_autofree char *device = NULL;
 	const char *id = NULL;
-	CtlExit code;
+	CtlExit code = CTL_OK;
 
-	code = input_json_or_file(arguments[1], &device);
-	if (code == CTL_OK)
-		code = input_check_object(arguments[1], device, NULL);
 	for (const BusOption *option = objects; code == CTL_OK && option->key; option++) {
 		g_autofree char *what = g_strconcat("--", option->key, NULL);
 
@@ -90,7 +91,7 @@ CtlExit attach_run(Ctl *ctl, char **arguments)
 			code = input_check_object(what, option->text, NULL);
 	}
 	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, arguments[0], "Devices", "AttachDevice", &message);
+		code = bus_domain_method_new(ctl, domain, "Devices", "AttachDevice", &message);
 	if (code == CTL_OK)
 		code = bus_append(message, "s", device);
 	if (code == CTL_OK)
@@ -111,6 +112,57 @@ CtlExit attach_run(Ctl *ctl, char **arguments)
 		puts(safe);
 	}
 	return CTL_OK;
+}
+
+/* As JSON. NULL: the option is not given. */
+static CtlExit read_interface(char **ret_text)
+{
+	g_autoptr(JsonObject) object = NULL;
+	g_autoptr(JsonNode) node = NULL;
+	CtlExit code;
+
+	if (!attach.interface)
+		return CTL_OK;
+	if (*attach.interface == '{') {
+		*ret_text = g_strdup(attach.interface);
+		return input_check_object("--interface", attach.interface, NULL);
+	}
+	object = json_object_new();
+	code = document_parse_interface("--interface", attach.interface, object);
+	if (code != CTL_OK)
+		return code;
+	node = json_node_init_object(json_node_alloc(), object);
+	*ret_text = json_to_string(node, false);
+	return CTL_OK;
+}
+
+/* An interface is a device by itself: the service takes "" for it. */
+static CtlExit read_device(const char *argument, char **ret_text)
+{
+	CtlExit code;
+
+	if (!argument == !attach.interface) {
+		ctl_error("%s", argument ? _("attach: a device and --interface do not go together")
+					 : _("attach: a device or --interface is missing"));
+		return CTL_USAGE;
+	}
+	if (attach.interface) {
+		*ret_text = g_strdup("");
+		return CTL_OK;
+	}
+	code = input_json_or_file(argument, ret_text);
+	return code == CTL_OK ? input_check_object(argument, *ret_text, NULL) : code;
+}
+
+CtlExit attach_run(Ctl *ctl, char **arguments)
+{
+	g_autofree char *interface = NULL;
+	g_autofree char *device = NULL;
+	CtlExit code = read_device(arguments[1], &device);
+
+	if (code == CTL_OK)
+		code = read_interface(&interface);
+	return code == CTL_OK ? attach_call(ctl, arguments[0], device, interface) : code;
 }
 
 CtlExit detach_run(Ctl *ctl, char **arguments)

@@ -166,13 +166,32 @@ static CtlExit add_images(JsonObject *document, const DocumentOptions *options)
 	return CTL_OK;
 }
 
+/* All other values are words, also where they look like numbers: a link may have such a name. */
+static void set_queues(JsonObject *interface)
+{
+	const char *text = json_object_get_string_member_with_default(interface, "queues", "");
+	uint64_t queues;
+
+	if (g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT32, &queues, NULL))
+		json_object_set_int_member(interface, "queues", (gint64) queues);
+}
+
+CtlExit document_parse_interface(const char *what, const char *text, JsonObject *interface)
+{
+	CtlExit code = parse_properties(what, text, interface);
+
+	if (code == CTL_OK)
+		set_queues(interface);
+	return code;
+}
+
 static CtlExit add_nets(JsonObject *document, char **nets)
 {
 	for (unsigned i = 0; nets && nets[i]; i++) {
 		g_autoptr(JsonObject) interface = json_object_new();
 		CtlExit code;
 
-		code = parse_properties("--net", nets[i], interface);
+		code = document_parse_interface("--net", nets[i], interface);
 		if (code != CTL_OK)
 			return code;
 		if (!json_object_has_member(interface, "id")) {

@@ -30,5 +30,8 @@ typedef struct DocumentOptions {
 	gboolean autostart;
 } DocumentOptions;
 
+/* "TYPE[,KEY=VALUE…]" into an interface, which is empty before. Bad values are reported; what names it there. */
+CtlExit document_parse_interface(const char *what, const char *text, JsonObject *interface);
+
 /* Bad values are reported. Free with json_node_unref(). */
 CtlExit document_new(const char *name, const DocumentOptions *options, JsonNode **ret_document);

@@ -58,11 +58,12 @@ static const Verb verbs[] = {
 	  NULL, 1, 1, "InjectNMI", method_run },
 	{ "autostart", N_("DOMAIN [on|off]"), N_("Show or set whether a domain starts by itself"), NULL,
 	  NULL, 1, 2, NULL, autostart_run },
-	{ "attach", N_("DOMAIN JSON|FILE"), N_("Plug a device into a domain"),
+	{ "attach", N_("DOMAIN [JSON|FILE]"), N_("Plug a device into a domain"),
 	  N_("The device is a QAPI object as QEMU's -device takes it; so are the objects of the options,\n"
-	     "which go in first and are taken back should the device be refused. Prints the device's id.\n"
+	     "which go in first and are taken back should the device be refused. With --interface it is a\n"
+	     "network card as in a definition, and no other object is given. Prints the device's id.\n"
 	     "What is plugged in is forgotten when the domain stops, unless --config is given."),
-	  attach_options, 2, 2, NULL, attach_run },
+	  attach_options, 1, 2, NULL, attach_run },
 	{ "detach", N_("DOMAIN ID"), N_("Unplug a device; answers when the guest has let go of it"), NULL,
 	  detach_options, 2, 2, NULL, detach_run },
 	{ "change-media", N_("DOMAIN DEVICE [JSON|FILE]"), N_("Put a medium into a drive, or take it out"),

@@ -355,10 +355,10 @@ DefinitionInterface *definition_parse_interface(const char *text, size_t length,
 	g_autoptr(JsonNode) root = NULL;
 	DefinitionReader reader;
 
-	if (length > DEFINITION_LENGTH_MAX) {
+	if (length > DEFINITION_INTERFACE_LENGTH_MAX) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
-			    "the interface is %zu bytes long, at most %u are allowed", length,
-			    DEFINITION_LENGTH_MAX);
+			    "interface: is %zu bytes long, at most %u are allowed", length,
+			    DEFINITION_INTERFACE_LENGTH_MAX);
 		return NULL;
 	}
 

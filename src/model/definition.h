@@ -27,6 +27,7 @@
 #define DEFINITION_ID_MAX       128u     /* bytes of an interface's id */
 #define DEFINITION_WORD_MAX     4096u    /* bytes of emulator, cpu, model and the like */
 #define DEFINITION_CONSOLES_MAX 16u      /* each has a log and its old ones */
+#define DEFINITION_INTERFACE_LENGTH_MAX (64u * 1024)   /* bytes of one that is read by itself */
 #define DEFINITION_QUEUES_MAX   16u
 #define DEFINITION_LINK_NAME_MAX 15u     /* bytes of the name of a link (IFNAMSIZ without its end) */
 #define DEFINITION_NIC_DESCRIPTORS_MAX 128u   /* that QEMU gets for all interfaces together */

@@ -238,6 +238,23 @@ class Calls(Case):
         self.assertEqual(self.fake.calls[-1][3],
                          (device, {"netdev": part, "object": part, "blockdev": part}))
 
+    def test_attach_interface(self):
+        self.fake.answers["AttachDevice"] = GLib.Variant("(s)", ("net0",))
+        text = '{"type": "tap", "queues": 2}'
+        for given, sent in ((text, text), ("user", {"type": "user"}),
+                            ("macvtap,source=7,vhost=on,queues=4,trust-guest-rx-filters=off",
+                             {"type": "macvtap", "source": "7", "vhost": True, "queues": 4,
+                              "trust-guest-rx-filters": False}),
+                            # The service says what is wrong with it.
+                            ("tap,queues=many", {"type": "tap", "queues": "many"})):
+            self.assertEqual(self.succeed("attach", "vm", "--interface", given), "net0\n")
+            device, options = self.fake.calls[-1][3]
+            self.assertEqual((device, list(options)), ("", ["interface"]))
+            self.assertEqual(options["interface"] if given == sent else json.loads(options["interface"]), sent)
+        self.succeed("attach", "vm", "--interface=user,id=x", "--live", "--config")
+        self.assertEqual(self.fake.calls[-1][3],
+                         ("", {"affect": "both", "interface": '{"type":"user","id":"x"}'}))
+
     def test_affect(self):
         self.fake.answers["AttachDevice"] = GLib.Variant("(s)", ("rng0",))
         for flags, options in (([], {}), (["--live"], {"affect": "live"}),

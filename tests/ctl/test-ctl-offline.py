@@ -28,7 +28,8 @@ DOCUMENTS = {
               "--disk", "/dev/sdx,format=raw", "--disk", "/images/d,e.vmdk", "--cdrom", "/images/x.iso"],
     "relative": ["vm", "--disk", "../a.qcow2", "--cdrom", "./x.iso"],
     "nets": ["vm", "--net", "user", "--net", "none,mac=52:54:00:00:00:01,model=e1000e,"
-             "trust-guest-rx-filters=on", "--net", "user,id=uplink"],
+             "trust-guest-rx-filters=on", "--net", "user,id=uplink",
+             "--net", "macvtap,source=eth0,mode=vepa,queues=4,vhost=on", "--net", "tap,source=7,queues=x"],
     "machine": ["vm", "--machine", "q35,smm=off,usb=on,kernel-irqchip=split"],
     "accels": ["vm", "--accel", "kvm", "--accel", "tcg,thread=multi"],
     "objects": ["vm", "--object", '{"qom-type": "iothread", "id": "io0"}',
@@ -70,6 +71,11 @@ USAGE = {
     "save seconds": ["save", "vm", "--timeout=soon"],
     "device": ["attach", "vm", '{"driver": }'],
     "blockdev": ["attach", "vm", '{"driver": "x"}', "--blockdev", "3"],
+    "neither device nor interface": ["attach", "vm"],
+    "device and interface": ["attach", "vm", '{"driver": "x"}', "--interface", "user"],
+    "interface": ["attach", "vm", "--interface", "{"],
+    "interface without type": ["attach", "vm", "--interface", ",source=eth0"],
+    "interface without value": ["attach", "vm", "--interface", "tap,source"],
     "medium": ["change-media", "vm", "cd0", '{"driver": }'],
     "threshold without unit": ["threshold", "vm", "n0", "512"],
     "threshold word": ["threshold", "vm", "n0", "much"],
@@ -204,7 +210,7 @@ class Help(unittest.TestCase):
 
     def test_complete(self):
         self.assertEqual(run("--complete", "verbs").out.split(), VERBS)
-        self.assertEqual(run("--complete", "arguments:attach").out, "DOMAIN JSON|FILE\n")
+        self.assertEqual(run("--complete", "arguments:attach").out, "DOMAIN [JSON|FILE]\n")
         options = run("--complete", "options:wait").out.split()
         self.assertIn("--timeout=", options)
         self.assertIn("--json", options)

@@ -250,6 +250,10 @@ class Domain:
         return self.call("Devices", "AttachDevice", "(sa{sv})", json.dumps(device),
                          options(**values))
 
+    def attach_interface(self, interface, **values):
+        return self.call("Devices", "AttachDevice", "(sa{sv})", "",
+                         options(interface=json.dumps(interface), **values))
+
     def detach(self, device_id, **values):
         self.call("Devices", "DetachDevice", "(sa{sv})", device_id, options(**values))
 

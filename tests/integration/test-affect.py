@@ -103,6 +103,46 @@ class Affect(BadCase):
         self.restart()
         self.assertEqual((set(), set()), (self.plugged(), self.backends()))
 
+    def test_interface(self):
+        """One of the definition's own kind: its id and its address are made up once for both, and its netdev
+        comes and goes with it."""
+        nic = {"type": "user", "model": "usb-net", "bus": "usb.0"}
+        self.domain.start(paused=True)
+        self.assertEqual("net0", self.domain.attach_interface(nic, affect="both"))
+        for _ in range(2):
+            self.assertEqual({"net0"}, self.plugged())
+            network = self.domain.hmp("info network")
+            written = json.loads(self.domain.call("Domain", "GetDefinition", "(a{sv})", {}))["interfaces"]
+            self.assertEqual([dict(nic, id="net0", mac=written[0]["mac"])], written)
+            self.assertIn(f"macaddr={written[0]['mac']}", network)
+            self.assertIn("host-net0", network)
+            self.restart()
+        self.domain.detach("net0", affect="both")
+        self.assertEqual(set(), self.plugged())
+        self.assertNotIn("host-net0", self.domain.hmp("info network"))
+        self.assertNotIn("interfaces", json.loads(self.domain.call("Domain", "GetDefinition", "(a{sv})", {})))
+        for affect in ("config", "live"):
+            self.assertEqual("lan", self.domain.attach_interface(dict(nic, id="lan"), affect=affect))
+
+    def test_interface_refused(self):
+        """What is wrong with it is told by its path, and nothing has been done."""
+        self.domain.start(paused=True)
+        for interface, error, text in (({"type": "bridge"}, "InvalidDefinition", "interface.source"),
+                                       ({"mac": "x"}, "InvalidDefinition", "interface.mac"),
+                                       ([], "InvalidDefinition", "interface"),
+                                       ({"id": "x" * 65536}, "LimitExceeded", "bytes long"),
+                                       ({"id": "usb"}, "DeviceExists", "'usb'")):
+            for affect in ("live", "config", "both"):
+                # The raw arguments are QEMU's affair: the definition does not know of that one.
+                if (error, affect) != ("DeviceExists", "config"):
+                    self.assertIn(text, self.refuse(error, [], self.domain.attach_interface, interface,
+                                                    affect=affect))
+        for device, more, text in (('{"driver": "x"}', {}, "device"), ("", {"netdev": "{}"}, "'netdev'"),
+                                   ("", {"object": ""}, "'object'"), ("", {"blockdev": "{}"}, "'blockdev'")):
+            self.assertIn(text, self.refuse("InvalidArgument", [], self.domain.call, "Devices", "AttachDevice",
+                                            "(sa{sv})", device, harness.options(interface="{}", **more)))
+        self.assertEqual(set(), self.plugged())
+
     def test_live(self):
         self.domain.start(paused=True)
         self.attach(STICK, "live", blockdev=self.node)

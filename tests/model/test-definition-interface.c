@@ -300,7 +300,7 @@ static void test_by_itself(void)
 		  "(its first byte is odd) (and 2 more problems)" },
 		{ "{\"mtu\": 9223372036854775808}", "interface: has an integer in line 1 that does not fit *" },
 	};
-	g_autofree char *blank = g_strnfill(DEFINITION_LENGTH_MAX + 1, ' ');
+	g_autofree char *blank = g_strnfill(DEFINITION_INTERFACE_LENGTH_MAX + 1, ' ');
 	g_autoptr(GError) too_long = NULL;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -310,7 +310,7 @@ static void test_by_itself(void)
 		g_assert_error(error, CORE_ERROR, CORE_ERROR_INVALID_DEFINITION);
 		assert_message(error->message, texts[i].error);
 	}
-	g_assert_null(definition_parse_interface(blank, DEFINITION_LENGTH_MAX + 1, &too_long));
+	g_assert_null(definition_parse_interface(blank, DEFINITION_INTERFACE_LENGTH_MAX + 1, &too_long));
 	g_assert_error(too_long, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED);
 }
 
