@@ -73,7 +73,8 @@ bool host_nic_make(HostNic *nic, const HostNicRequest *request, HostNicDescripto
 /* Nothing happens to a link that has the name and is not the one that was made; one that is gone is no error. */
 bool host_nic_remove(const HostNic *nic, GError **error);
 
-/* CORE_ERROR_NO_SUCH_LINK if it was deleted. */
+/* CORE_ERROR_NO_SUCH_LINK if it was deleted, or renamed, which is the same here: a name and an index are looked
+ * at together. CORE_ERROR_LIMIT_EXCEEDED: it has more than HOST_FILTER_ENTRIES_MAX groups or entries. */
 HostFilter *host_nic_read(const HostNic *nic, GError **error);
 
 /* As far as it goes: after an error the rest is tried too, and the first error is returned. CORE_ERROR_NO_SUCH_LINK,

@@ -22,6 +22,15 @@ static void read_port(Link *link, struct nlattr *data)
 	link->unicast_flood = values[IFLA_BRPORT_UNICAST_FLOOD] && nla_get_u8(values[IFLA_BRPORT_UNICAST_FLOOD]);
 }
 
+static void read_macvlan(Link *link, struct nlattr *data)
+{
+	struct nlattr *values[IFLA_MACVLAN_MAX + 1] = { NULL };
+
+	if (nla_parse_nested(values, IFLA_MACVLAN_MAX, data, NULL) < 0 || !values[IFLA_MACVLAN_MODE])
+		return;
+	link->passthru = nla_get_u32(values[IFLA_MACVLAN_MODE]) == MACVLAN_MODE_PASSTHRU;
+}
+
 static void read_kind(Link *link, struct nlattr *information)
 {
 	struct nlattr *values[IFLA_INFO_MAX + 1] = { NULL };
@@ -31,6 +40,8 @@ static void read_kind(Link *link, struct nlattr *information)
 		return;
 	if (values[IFLA_INFO_KIND])
 		nla_strlcpy(link->kind, values[IFLA_INFO_KIND], sizeof(link->kind));
+	if (strcmp(link->kind, "macvtap") == 0 && values[IFLA_INFO_DATA])
+		read_macvlan(link, values[IFLA_INFO_DATA]);
 	slave = values[IFLA_INFO_SLAVE_KIND];
 	if (slave && nla_strcmp(slave, "bridge") == 0 && values[IFLA_INFO_SLAVE_DATA])
 		read_port(link, values[IFLA_INFO_SLAVE_DATA]);

@@ -25,6 +25,7 @@ typedef struct Link {
 	unsigned flags;
 	unsigned mtu;
 	unsigned lower;                  /* index of the link it stands on; 0: none, or unknown here */
+	bool passthru;                   /* a macvtap of that mode */
 	unsigned master;                 /* index; 0: none */
 	bool bridge_port;                /* master is a bridge */
 	bool learning;                   /* BR_LEARNING */

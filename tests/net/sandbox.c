@@ -117,6 +117,24 @@ static int find(const char *name, Link *ret_link)
 	return link_get_by_name(netlink, name, ret_link);
 }
 
+bool sandbox_try(const char *format, ...)
+{
+	g_autofree char *line = NULL;
+	g_autofree char *errors = NULL;
+	g_autoptr(GError) error = NULL;
+	int status = 0;
+	va_list arguments;
+
+	va_start(arguments, format);
+	line = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	g_spawn_command_line_sync(line, NULL, &errors, &status, &error);
+	g_assert_no_error(error);
+	if (status != 0)
+		g_test_message("%s: %s", line, errors);
+	return status == 0;
+}
+
 Link sandbox_link(const char *name)
 {
 	Link link = { 0 };

@@ -20,6 +20,9 @@ int sandbox_main(void);
 void sandbox_run(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *sandbox_output(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+/* One that the kernel may be unable to do. */
+bool sandbox_try(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
 Link sandbox_link(const char *name);
 bool sandbox_has_link(const char *name);
 unsigned sandbox_count_links(void);
