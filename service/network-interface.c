@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-names.h"
+#include "bus-options.h"
 #include "bus-variant.h"
 #include "domain-object.h"
 #include "domain-signals.h"
+#include "method-call.h"
+#include "nic-encoder.h"
 
 /* org.vmherald.Domains1.Network: what guests do with their NICs. */
 
@@ -17,8 +21,37 @@ static int get_filters(sd_bus *bus, const char *path, const char *interface, con
 				  append_filter);
 }
 
+static void on_nics(Domain *domain, const GPtrArray *reports, const GError *error, void *userdata)
+{
+	MethodCall *call = userdata;
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (error) {
+		method_call_done(domain, NULL, error, call);
+		return;
+	}
+	r = method_call_new_reply(call, &reply);
+	if (r >= 0)
+		r = nic_encoder_append(reply, reports);
+	method_call_reply(call, domain, reply, r);
+}
+
+static int method_get_interfaces(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+	const DomainObject object = *(DomainObject *)userdata;
+	int r = bus_read_no_options(message, ret_error);
+
+	if (r < 0)
+		return r;
+	domain_get_nics(object.domain, on_nics, method_call_new(object.service, message));
+	return 1;
+}
+
 const sd_bus_vtable network_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("GetInterfaces", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("a{sa{sv}}", interfaces), method_get_interfaces, 0),
 	SD_BUS_PROPERTY("Filters", "a{sa{sv}}", get_filters, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("FilterChanged",
 				SD_BUS_ARGS("s", nic, "a{sv}", filter, "(ttt)", stamp, "a{sv}",

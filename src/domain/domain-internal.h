@@ -37,6 +37,7 @@
  *   nics.c        what guests do with their NICs
  *   nic-links.c   the links of the host that NICs stand on
  *   host-nics.c   the table of them; making and removing (worker thread)
+ *   nic-query.c   both sides of them, as they are now (nic-report.c)
  *   drives.c      trays, errors of drives, write thresholds
  *   media.c       the transaction that changes a medium
  *   jobs.c        block jobs and others

@@ -11,6 +11,7 @@
 #include "domain/backend.h"
 #include "domain/descriptors.h"
 #include "domain/monitor-store.h"
+#include "domain/nic-report.h"
 #include "domain/run-file.h"
 #include "event/event.h"
 #include "loop/loop.h"
@@ -319,6 +320,11 @@ void domain_cancel_job(Domain *domain, const char *id, bool force, int timeout_m
 #define DOMAIN_CANCEL_TIMEOUT_MS    30000
 /* Answers when QEMU has asked the guest; what the guest does is told by its events. */
 void domain_set_balloon(Domain *domain, uint64_t bytes, DomainDone done, void *userdata);
+
+/* All NICs that are known: those of the definition's interfaces in their order, then others that have a filter. reports:
+ * NicReport, borrowed; read just now, or where QEMU does not answer as seen last. */
+typedef void (*DomainNicsDone)(Domain *domain, const GPtrArray *reports, const GError *error, void *userdata);
+void domain_get_nics(Domain *domain, DomainNicsDone done, void *userdata);
 
 /* The result is the command line as a shell would read it, an option a line: that of the process which runs, or
  * that of the next start. */

@@ -18,7 +18,7 @@ Operation *operation_new(Domain *domain, DomainOperation kind, DomainDone done, 
 static bool is_possible_while_saved(DomainOperation kind)
 {
 	return kind == DOMAIN_OPERATION_DESTROY || kind == DOMAIN_OPERATION_EXECUTE ||
-	       kind == DOMAIN_OPERATION_GET_COMMAND_LINE;
+	       kind == DOMAIN_OPERATION_GET_COMMAND_LINE || kind == DOMAIN_OPERATION_GET_INTERFACES;
 }
 
 static bool check_operation(const Domain *domain, DomainOperation kind, GError **error)

@@ -403,6 +403,7 @@ static bool check_alone(const Domain *domain, GError **error)
 
 		if (other->kind == DOMAIN_OPERATION_EXECUTE || other->kind == DOMAIN_OPERATION_SAVE ||
 		    other->kind == DOMAIN_OPERATION_GET_COMMAND_LINE ||
+		    other->kind == DOMAIN_OPERATION_GET_INTERFACES ||
 		    other->kind == DOMAIN_OPERATION_MAX)
 			continue;
 		g_set_error(error, CORE_ERROR, CORE_ERROR_WRONG_STATE,

@@ -140,6 +140,7 @@ static const char *const accepted[DOMAIN_OPERATION_MAX] = {
 	[DOMAIN_OPERATION_SET_BALLOON] =   "..XXX.X.",
 	[DOMAIN_OPERATION_EXECUTE] =       "..XXXXX.",
 	[DOMAIN_OPERATION_GET_COMMAND_LINE] = "XXXXXXXX",
+	[DOMAIN_OPERATION_GET_INTERFACES] = "..XXXXXX",
 };
 
 /* "Domain 'NAME' is STATE; OPERATION needs it to be one of: A, B": nothing less helps. */
