@@ -102,6 +102,7 @@ OutputColor output_state_color(const char *state)
 		{ "shut-off", OUTPUT_FAINT },
 		{ "crashed", OUTPUT_RED },
 		{ "unknown", OUTPUT_RED },
+		{ "differs", OUTPUT_RED },
 	};
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(colors); i++) {

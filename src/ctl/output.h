@@ -53,7 +53,7 @@ void output_domain(const Ctl *ctl, const char *path);
 /* A table is filled row by row and printed at once, for the widths. */
 typedef struct OutputTable OutputTable;
 
-/* heads: NULL-terminated, must outlive the table. state_column: gets the colour of its value;
+/* heads: NULL-terminated, must outlive the table. state_column: gets the colour of its value (a state, "differs");
  * -1 for none. */
 OutputTable *output_table_new(const char *const *heads, int state_column);
 OutputTable *output_table_free(OutputTable *table);

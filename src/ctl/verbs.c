@@ -66,6 +66,10 @@ static const Verb verbs[] = {
 	  attach_options, 1, 2, NULL, attach_run },
 	{ "detach", N_("DOMAIN ID"), N_("Unplug a device; answers when the guest has let go of it"), NULL,
 	  detach_options, 2, 2, NULL, detach_run },
+	{ "nics", N_("DOMAIN"), N_("Show what guest and host let through at each network card"),
+	  N_("Side by side: the filter that the guest has set, and that of the link on the host. What the\n"
+	     "host would have to change for the guest is marked as differs; without trust it does not follow."),
+	  NULL, 1, 1, NULL, nics_run },
 	{ "change-media", N_("DOMAIN DEVICE [JSON|FILE]"), N_("Put a medium into a drive, or take it out"),
 	  N_("The medium is a QAPI object as QEMU's -blockdev takes it; without one the drive is left\n"
 	     "empty. DEVICE is the id of a device with removable media."),

@@ -61,6 +61,7 @@ VerbFunction define_run, validate_run, create_run, reload_run;
 VerbFunction adopt_run, undefine_run;
 VerbFunction start_run, shutdown_run, destroy_run, save_run, method_run, method_with_options_run;
 VerbFunction attach_run, detach_run, change_media_run, balloon_run, qmp_run;
+VerbFunction nics_run;
 VerbFunction threshold_run, cancel_job_run;
 VerbFunction screenshot_run;
 VerbFunction events_run;

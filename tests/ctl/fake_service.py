@@ -71,6 +71,9 @@ INTERFACES = """<node>
   <method name="SetWriteThreshold"><arg type="s"/><arg type="t"/></method>
   <method name="CancelJob"><arg type="s"/><arg type="a{sv}"/></method>
 </interface>
+<interface name="org.vmherald.Domains1.Network">
+  <method name="GetInterfaces"><arg type="a{sv}"/><arg type="a{sa{sv}}" direction="out"/></method>
+</interface>
 <interface name="org.vmherald.Domains1.Guest">
   <method name="SetBalloon"><arg type="t"/></method>
 </interface>

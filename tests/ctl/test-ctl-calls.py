@@ -15,6 +15,19 @@ import tap
 from fake_service import MANAGER, SERVICE, Failure, FakeService, PrivateBus, path_of
 from tap import DEADLINE
 
+
+def s(value):
+    return GLib.Variant("s", value)
+
+
+def b(value):
+    return GLib.Variant("b", value)
+
+
+def texts(*values):
+    return GLib.Variant("as", values)
+
+
 UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
 OTHER = "11111111-2222-3333-4444-555555555555"
 PATH = path_of(UUID)
@@ -79,6 +92,21 @@ class Case(unittest.TestCase):
         outcome = self.run_ctl(*arguments, **more)
         self.assertEqual((outcome.code, outcome.err), (0, ""))
         return outcome.out
+
+    def on_terminal(self, *arguments, **changes):
+        master, slave = pty.openpty()
+        with subprocess.Popen([tap.PROGRAM, f"--address={self.bus.address}", *arguments], stdout=slave,
+                              stderr=slave, stdin=subprocess.DEVNULL, env=tap.environment(**changes)) as process:
+            os.close(slave)
+            text = b""
+            try:
+                while chunk := os.read(master, 4096):
+                    text += chunk
+            except OSError:         # how a terminal says that its other end is closed
+                pass
+            self.assertEqual(process.wait(DEADLINE), 0)
+        os.close(master)
+        return text.decode("utf-8").replace("\r\n", "\n")
 
 
 class Calls(Case):
@@ -289,6 +317,90 @@ class Calls(Case):
             self.assertIs(json.loads(self.succeed("autostart", "vm", "--json")), value)
 
 
+FILTER = {"main-mac": s("52:54:00:00:00:02"), "promiscuous": b(False), "unicast": s("normal"),
+          "multicast": s("all"), "vlan": s("normal"), "broadcast-allowed": b(True),
+          "unicast-overflow": b(False), "multicast-overflow": b(False), "unicast-table": texts(),
+          "multicast-table": texts("33:33:00:00:00:01", "01:00:5e:00:00:fb"),
+          "vlan-table": GLib.Variant("au", [0, 7])}
+NICS = {
+    "wan": {"type": s("macvtap"), "source": s("eth0"), "mode": s("bridge"), "model": s("virtio-net-pci"),
+            "trusted": b(True), "host-interface": s("vmh0"), "guest": GLib.Variant("a{sv}", FILTER),
+            "host": GLib.Variant("a{sv}", {
+                "mac": s("52:54:00:00:00:01"), "up": b(True), "promiscuous": b(False), "multicast": b(True),
+                "all-multicast": b(False),
+                "multicast-table": texts("01:00:5e:00:00:fb", "01:00:5e:00:00:aa")}),
+            "refused": s("it cannot be"),
+            "differences": texts("mac", "all-multicast", "multicast-table")},
+    "lan": {"type": s("bridge"), "model": s("virtio-net-pci"), "host-interface": s("vmh1"),
+            "guest": GLib.Variant("a{sv}", {"main-mac": s("52:54:00:00:00:03")}),
+            "host": GLib.Variant("a{sv}", {"mac": s("fe:54:00:00:00:03"), "learning": b(False),
+                                           "forwarding": texts()}),
+            "differences": texts("forwarding")},
+    "gone": {"host-error": s("no link \x1b[31m"), "differences": texts()},
+    "odd": {"guest": s("no filter"), "host": GLib.Variant("ai", [1]), "differences": s("?")},
+}
+NICS_SHOWN = """\
+gone error - no\u00a0link\u00a0\\x1b[31m -
+lan kind virtio-net-pci bridge -
+lan link - vmh1 -
+lan mac 52:54:00:00:00:03 fe:54:00:00:00:03 ok
+lan learning - off -
+lan forwarding - - differs
+wan kind virtio-net-pci macvtap\u00a0eth0\u00a0bridge -
+wan link - vmh0 -
+wan up - on -
+wan trusted on - -
+wan refused - it\u00a0cannot\u00a0be differs
+wan mac 52:54:00:00:00:02 52:54:00:00:00:01 differs
+wan promiscuous off off ok
+wan multicast all on ok
+wan multicast-overflow off - -
+wan all-multicast - off differs
+wan multicast-table - 01:00:5e:00:00:aa differs
+wan multicast-table 01:00:5e:00:00:fb 01:00:5e:00:00:fb ok
+wan multicast-table 33:33:00:00:00:01 - differs
+wan unicast normal - -
+wan unicast-overflow off - -
+wan vlan normal - -
+wan vlan-table [0,\u00a07] - -
+wan broadcast-allowed on - -
+"""
+
+
+class Nics(Case):
+    def setUp(self):
+        super().setUp()
+        self.fake.answers["GetInterfaces"] = GLib.Variant("(a{sa{sv}})", (NICS,))
+
+    def test_plain(self):
+        """A field a column, and what differs is said in a word."""
+        self.assertEqual(self.succeed("nics", "vm"),
+                         NICS_SHOWN.replace(" ", "\t").replace("\u00a0", " "))
+        self.assertEqual(self.fake.calls[-1], (PATH, SERVICE + ".Network", "GetInterfaces", ({},)))
+
+    def test_json(self):
+        found = json.loads(self.succeed("nics", "vm", "--json"))
+        self.assertEqual(sorted(found), sorted(NICS))
+        self.assertEqual(found["wan"]["differences"], ["mac", "all-multicast", "multicast-table"])
+        self.assertIs(found["wan"]["host"]["up"], True)
+        self.assertEqual(found["wan"]["guest"]["vlan-table"], [0, 7])
+
+    def test_terminal(self):
+        plain = self.on_terminal("nics", "vm", "--no-color")
+        lines = plain.splitlines()
+        self.assertEqual(lines[0].split(), ["CARD", "FILTER", "GUEST", "HOST", "COMPARED"])
+        self.assertEqual(len(lines), 1 + len(NICS_SHOWN.splitlines()))
+        column = lines[0].index("COMPARED")
+        self.assertEqual({line[column:] for line in lines[1:]}, {"-", "ok", "differs"})
+        colored = self.on_terminal("nics", "vm")
+        self.assertEqual(colored.count("\x1b[31mdiffers\x1b[0m"), plain.count("differs"))
+
+    def test_none(self):
+        self.fake.answers["GetInterfaces"] = GLib.Variant("(a{sa{sv}})", ({},))
+        self.assertEqual(self.succeed("nics", "vm"), "")
+        self.assertEqual(json.loads(self.succeed("nics", "vm", "--json")), {})
+
+
 class Lists(Case):
     def test_plain(self):
         self.assertEqual(self.succeed("list"), f"vm\trunning\t{UUID}\ntäst\tshut-off\t{OTHER}\n")
@@ -302,21 +414,6 @@ class Lists(Case):
     def test_empty(self):
         self.assertEqual(self.succeed("list", "--state=crashed"), "")
         self.assertEqual(json.loads(self.succeed("list", "--state=crashed", "--json")), [])
-
-    def on_terminal(self, *arguments, **changes):
-        master, slave = pty.openpty()
-        with subprocess.Popen([tap.PROGRAM, f"--address={self.bus.address}", *arguments], stdout=slave,
-                              stderr=slave, stdin=subprocess.DEVNULL, env=tap.environment(**changes)) as process:
-            os.close(slave)
-            text = b""
-            try:
-                while chunk := os.read(master, 4096):
-                    text += chunk
-            except OSError:         # how a terminal says that its other end is closed
-                pass
-            self.assertEqual(process.wait(DEADLINE), 0)
-        os.close(master)
-        return text.decode("utf-8").replace("\r\n", "\n")
 
     def test_changed_files(self):
         """Noted for people, beside what was asked for; not for programs."""

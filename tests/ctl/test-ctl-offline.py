@@ -15,7 +15,7 @@ GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 VERBS = ["list", "show", "definition", "validate", "define", "undefine", "create", "adopt", "start",
          "shutdown", "reboot", "reset", "destroy", "save", "drop-saved", "screenshot", "suspend", "resume",
          "wakeup", "nmi",
-         "autostart", "attach", "detach", "change-media", "balloon", "threshold", "cancel-job",
+         "autostart", "attach", "detach", "nics", "change-media", "balloon", "threshold", "cancel-job",
          "qmp", "events", "wait", "reload"]
 
 # name of the golden file: arguments of "create". To renew the files: VMHERALD_RENEW=1.
