@@ -114,9 +114,10 @@ def note(text):
         stream.write(f"# {text}\n")
 
 
-def main(*service_options, seconds=None):
+def main(*service_options, seconds=None, user=None):
     """service_options go to the service behind those of the installed bus service file; {folder} in
-    them is the folder of the test. seconds: what the script may take, if that is not the ordinary time."""
+    them is the folder of the test. seconds: what the script may take, if that is not the ordinary time.
+    user: number of the user that the bus, the service and the cases are; only root can say so."""
     if FOLDER_VARIABLE in os.environ:
         sys.exit(run_cases())
-    sys.exit(Sandbox(service_options, seconds).run())
+    sys.exit(Sandbox(service_options, seconds, user).run())

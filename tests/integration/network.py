@@ -44,7 +44,7 @@ def _call(function, *arguments):
         raise OSError(number, f"{function}: {os.strerror(number)}")
 
 
-def _enter_new():
+def enter_new():
     """This process, and what it starts from now on, in a network namespace of its own. /sys/class/net shows the
     namespace that the file system was mounted in, so /sys is mounted once more, where only they see it."""
     _call("unshare", CLONE_NEWNS | CLONE_NEWNET)
@@ -57,7 +57,7 @@ def main(*service_options, seconds=None):
     """As harness.main(), in a namespace."""
     if FOLDER_VARIABLE not in os.environ:
         try:
-            _enter_new()
+            enter_new()
         except OSError as error:
             os.environ[REFUSED_VARIABLE] = f"no network namespace can be made: {error.strerror}"
     harness.main(*service_options, seconds=seconds)

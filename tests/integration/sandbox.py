@@ -85,8 +85,10 @@ class Sandbox:
     """Above the bus: sets the stage, forwards the TAP of the cases, and sees to it that nothing
     is left, whatever happened below."""
 
-    def __init__(self, service_options=(), seconds=None):
+    def __init__(self, service_options=(), seconds=None, user=None):
+        """user: number of an ordinary user, who is all of what is below; None: whoever runs the test."""
         self.service_options = service_options
+        self.user = user
         self.seconds = seconds or SCRIPT_SECONDS
         self.count = 0
         self.failed = False
@@ -125,16 +127,24 @@ class Sandbox:
         os.mkfifo(os.path.join(self.folder, "tap"))
         return configuration
 
+    def give_away(self):
+        """The folder to the user, and no group or capability to keep."""
+        for place, folders, files in os.walk(self.folder):
+            for name in [place] + [os.path.join(place, entry) for entry in folders + files]:
+                os.chown(name, self.user, self.user, follow_symlinks=False)
+        return {"user": self.user, "group": self.user, "extra_groups": []}
+
     def run_below(self, configuration):
         tap = os.open(os.path.join(self.folder, "tap"), os.O_RDWR)
         output_path = os.path.join(self.folder, "runner.log")
         environment = dict(os.environ, **{FOLDER_VARIABLE: self.folder})
+        credentials = {} if self.user is None else self.give_away()
         with open(output_path, "wb") as output:
             self.runner = subprocess.Popen(
                 ["dbus-test-runner", "--keep-env", f"--dbus-config={configuration}",
                  f"--max-wait={self.seconds:.0f}", f"--task={sys.executable}",
                  f"--parameter={os.path.abspath(sys.argv[0])}"],
-                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **credentials)
         pidfd = os.pidfd_open(self.runner.pid)
         buffer = b""
         end = time.monotonic() + self.seconds + 5
