@@ -169,6 +169,28 @@ static void test_round_trip(void)
 	g_assert_cmpuint(n_files, >=, 6);
 }
 
+/* What people are told to begin with is good. */
+static void test_examples(void)
+{
+	g_autofree char *folder = g_test_build_filename(G_TEST_DIST, "..", "docs", "examples", NULL);
+	g_autoptr(GDir) directory = g_dir_open(folder, 0, NULL);
+	unsigned n_files = 0;
+	const char *name;
+
+	g_assert_nonnull(directory);
+	while ((name = g_dir_read_name(directory))) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		g_autoptr(Definition) definition = NULL;
+		g_autofree char *text = NULL;
+
+		g_test_message("%s", name);
+		g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+		definition = parse(text);
+		n_files++;
+	}
+	g_assert_cmpuint(n_files, >=, 1);
+}
+
 /* Documents that are damaged at random: each is refused with a reason, or is good all the way. */
 static void test_damaged(void)
 {
@@ -395,6 +417,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/definition/defaults", test_defaults);
 	g_test_add_func("/definition/everything", test_everything);
 	g_test_add_func("/definition/round-trip", test_round_trip);
+	g_test_add_func("/definition/examples", test_examples);
 	g_test_add_func("/definition/damaged", test_damaged);
 	g_test_add_func("/definition/written-form", test_written_form);
 	g_test_add_func("/definition/defaults-not-written", test_defaults_not_written);
