@@ -505,6 +505,7 @@ void domain_attach_interface(Domain *domain, const DefinitionInterface *interfac
 {
 	Operation *operation = operation_begin(domain, DOMAIN_OPERATION_ATTACH_DEVICE, done, userdata);
 	g_autoptr(DefinitionInterface) copy = NULL;
+	g_autoptr(GError) full = NULL;
 	Attach *attach;
 
 	if (!operation)
@@ -513,6 +514,10 @@ void domain_attach_interface(Domain *domain, const DefinitionInterface *interfac
 		g_autoptr(GError) error = make_exists_error(domain, interface->id);
 
 		operation_end(operation, NULL, error);
+		return;
+	}
+	if (!definition_check_descriptors(domain->definition, interface, &full)) {
+		operation_end(operation, NULL, full);
 		return;
 	}
 	copy = definition_interface_copy(interface);

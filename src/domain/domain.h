@@ -301,7 +301,8 @@ bool domain_check_device(JsonNode *device, JsonNode *const backends[BACKEND_MAX]
 void domain_attach_device(Domain *domain, JsonNode *device, JsonNode *backends[BACKEND_MAX],
 			  int timeout_ms, DomainDone done, void *userdata);
 /* The same for a NIC whose host's side is ours: its link is made for it, and goes with it. Without an id it gets one. The
- * result is the id. CORE_ERROR_NOT_PERMITTED, CORE_ERROR_IO if the link cannot be made. */
+ * result is the id. CORE_ERROR_LIMIT_EXCEEDED if its queues are too many, CORE_ERROR_NOT_PERMITTED, CORE_ERROR_IO if the
+ * link cannot be made. */
 void domain_attach_interface(Domain *domain, const DefinitionInterface *interface, int timeout_ms,
 			     DomainDone done, void *userdata);
 void domain_detach_device(Domain *domain, const char *id, int timeout_ms, DomainDone done,

@@ -57,6 +57,22 @@ unsigned definition_interface_count_descriptors(const DefinitionInterface *inter
 	return interface->queues * (interface->vhost ? 2 : 1);
 }
 
+bool definition_check_descriptors(const Definition *definition, const DefinitionInterface *more,
+				  GError **error)
+{
+	unsigned n_descriptors = definition_interface_count_descriptors(more);
+
+	for (unsigned i = 0; i < definition->interfaces->len; i++)
+		n_descriptors += definition_interface_count_descriptors(
+			g_ptr_array_index(definition->interfaces, i));
+	if (n_descriptors <= DEFINITION_NIC_DESCRIPTORS_MAX)
+		return true;
+	g_set_error(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
+		    "Domain '%s': the queues of its interfaces would need %u descriptors (with vhost two each), "
+		    "at most %u are allowed", definition->name, n_descriptors, DEFINITION_NIC_DESCRIPTORS_MAX);
+	return false;
+}
+
 char *definition_interface_get_netdev(const DefinitionInterface *interface)
 {
 	if (strcmp(interface->type, "none") == 0)

@@ -164,6 +164,9 @@ bool definition_interface_has_link(const DefinitionInterface *interface);
 bool definition_interface_is_virtio(const DefinitionInterface *interface);
 /* How many descriptors QEMU gets for it: one for each queue, with vhost two; 0 without a link. */
 unsigned definition_interface_count_descriptors(const DefinitionInterface *interface);
+/* CORE_ERROR_LIMIT_EXCEEDED if one more with more's queues would need too many together. Any thread; cheap. */
+bool definition_check_descriptors(const Definition *definition, const DefinitionInterface *more,
+				  GError **error);
 /* The id of its netdev, NULL if it has none; free with g_free(). */
 char *definition_interface_get_netdev(const DefinitionInterface *interface);
 

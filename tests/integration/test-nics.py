@@ -155,6 +155,29 @@ class Links(network.NetworkCase):
         self.assertEqual(["forwarding"], interfaces(domain)["net0"]["differences"])
         self.assertEqual([("-", "-", "differs")], shown(domain)["net0", "forwarding"])
 
+    def test_no_such_source(self):
+        """Named, at a start and when it is plugged in; and nothing of it stays."""
+        domain = self.run_domain({"id": "net0", "type": "none", "mac": FIRST})
+        for interface in ({"type": "bridge", "source": "no-such"}, {"type": "macvtap", "source": "no-such"},
+                          {"type": "tap", "source": "no-such"}, {"type": "bridge", "source": network.LOWER}):
+            links = set(network.links())
+            self.assertIn(interface["source"], self.assert_fails("Io", domain.attach_interface, interface,
+                                                                 affect="both"))
+            other = self.define("other", interfaces=[interface])
+            self.assertIn(interface["source"], self.assert_fails("StartFailed", other.start))
+            other.undefine()
+            self.assertEqual(links, set(network.links()))
+        self.assertEqual({"net0"}, set(interfaces(domain)))
+
+    def test_most_queues(self):
+        """As many as there may be, at a start; one more is refused."""
+        most = [{"id": f"net{i}", "type": "tap", "queues": 16} for i in range(8)]
+        domain = self.run_domain(*most)
+        self.assertEqual([16] * 8, [nic["queues"] for nic in interfaces(domain).values()])
+        links = set(network.links())
+        self.assertIn("129", self.assert_fails("LimitExceeded", domain.attach_interface, {"type": "tap"}))
+        self.assertEqual(links, set(network.links()))
+
     def test_plugged_in(self):
         """In what runs and in the definition, with the same address, as the tool does it."""
         domain = self.run_domain({"id": "net0", "type": "none", "mac": FIRST})

@@ -265,8 +265,11 @@ static void test_descriptors_bound(void)
 {
 	static const char most[] = "{\"type\":\"tap\",\"queues\":16,\"vhost\":true}";
 	g_autoptr(GString) text = g_string_new("{\"name\":\"a\",\"interfaces\":[");
+	g_autoptr(DefinitionInterface) none = parse_interface("{\"type\":\"none\"}");
+	g_autoptr(DefinitionInterface) tap = parse_interface("{\"type\":\"tap\"}");
 	g_autoptr(Definition) definition = NULL;
 	g_autoptr(GPtrArray) problems = NULL;
+	g_autoptr(GError) error = NULL;
 	const DefinitionProblem *problem;
 	g_autofree char *good = NULL;
 
@@ -275,6 +278,11 @@ static void test_descriptors_bound(void)
 	good = g_strconcat(text->str, ",{},{\"type\":\"none\"}]}", NULL);
 	definition = parse(good);
 	g_assert_cmpuint(definition->interfaces->len, ==, 6);
+	/* As it is where one is plugged in. */
+	g_assert_true(definition_check_descriptors(definition, none, NULL));
+	g_assert_false(definition_check_descriptors(definition, tap, &error));
+	g_assert_error(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED);
+	g_assert_nonnull(strstr(error->message, "would need 129 descriptors"));
 	g_string_append(text, ",{},{\"type\":\"tap\"},{\"type\":\"tap\"}]}");
 	problems = definition_validate(text->str, text->len);
 	g_assert_cmpuint(problems->len, ==, 1);
