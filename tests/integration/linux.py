@@ -158,7 +158,10 @@ class Guest:
                 begin[0] = index
             return None
 
-        last, status = wait_until(answer, f"the guest to do command {number}", deadline)
+        try:
+            last, status = wait_until(answer, f"the guest to do command {number}", deadline)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says {[text for _, text in self.lines[-5:]]}") from error
         first = last
         while first > 0 and not self.lines[first - 1][1].startswith("@@"):
             first -= 1
