@@ -142,7 +142,7 @@ static bool set_up_tap(Netlink *netlink, const Link *tap, const HostNicRequest *
 
 	result = link_change(netlink, tap->index, first);
 	if (result == 0 && bridge)
-		result = link_silence_ipv6(netlink, tap->index);
+		result = link_silence_ipv6(netlink, tap);
 	if (result == 0)
 		result = link_change(netlink, tap->index, last);
 	rtnl_link_put(first);

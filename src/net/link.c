@@ -2,11 +2,13 @@
 #include "net/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/addr.h>
 #include <netlink/route/link/inet6.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The kernel takes one byte less than its IFALIASZ (256), and libnl sends the 0 that ends it, too. */
 #define ALIAS_MAX 254u
@@ -194,14 +196,30 @@ int link_set_flags(Netlink *netlink, unsigned index, unsigned mask, unsigned fla
 	return result;
 }
 
-int link_silence_ipv6(Netlink *netlink, unsigned index)
+/* No address is made when it comes up; but what a router announces would still give it one. This switch, which rtnetlink
+ * does not have, is for that, and where the service may not write there (a unit can be kept from it) the first is what
+ * there is. The path is that of the network namespace of whoever opens it. */
+static void disable_ipv6(const char *link)
+{
+	g_autofree char *path = g_strdup_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", link);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) < 0)
+		g_debug("%s: %s", path, g_strerror(errno));
+	close(fd);
+}
+
+int link_silence_ipv6(Netlink *netlink, const Link *link)
 {
 	struct rtnl_link *changes = rtnl_link_alloc();
 	int result;
 
 	rtnl_link_inet6_set_addr_gen_mode(changes, IN6_ADDR_GEN_MODE_NONE);
-	result = link_change(netlink, index, changes);
+	result = link_change(netlink, link->index, changes);
 	rtnl_link_put(changes);
+	disable_ipv6(link->name);
 	return result == -EAFNOSUPPORT || result == -EOPNOTSUPP ? 0 : result;
 }
 

@@ -45,9 +45,9 @@ int link_change(Netlink *netlink, unsigned index, struct rtnl_link *changes);
 int link_set_mac(Netlink *netlink, unsigned index, const Mac *mac);
 /* Of the IFF_... in mask. */
 int link_set_flags(Netlink *netlink, unsigned index, unsigned mask, unsigned flags);
-/* So that the host itself says nothing by IPv6 on that link: no address is made for it when it comes up. A host
- * without IPv6 is silent already, and that is no error. */
-int link_silence_ipv6(Netlink *netlink, unsigned index);
+/* So that the host itself neither speaks nor listens to IPv6 on that link, before it comes up. A host without IPv6 does
+ * not, and that is no error. */
+int link_silence_ipv6(Netlink *netlink, const Link *link);
 
 int link_delete(Netlink *netlink, unsigned index);
 

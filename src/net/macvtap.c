@@ -79,9 +79,10 @@ static bool complete(Netlink *netlink, const MacvtapRequest *request, const Link
 		rtnl_link_put(changes);
 	}
 	/* It has the guest's address. A host that spoke on it would be a second one with the guest's own IPv6
-	 * address, and the guest finds that and gives its address up. */
+	 * address, and the guest finds that and gives its address up. And when QEMU has ended, what comes is for the
+	 * host: a router among the guest's neighbours would give it a way into their network. */
 	if (result == 0)
-		result = link_silence_ipv6(netlink, link->index);
+		result = link_silence_ipv6(netlink, link);
 	if (result < 0) {
 		netlink_set_error(netlink, error, CORE_ERROR_START_FAILED, -result,
 				  "the new macvtap %s cannot be set up", link->name);

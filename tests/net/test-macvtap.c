@@ -20,6 +20,7 @@ static void check(const HostNic *nic, const HostNicRequest *request, const HostN
 {
 	g_autofree char *shown = sandbox_output("ip -d link show dev %s", nic->link);
 	g_autofree char *addresses = sandbox_output("ip -6 addr show dev %s", nic->link);
+	g_autofree char *disabled = sandbox_output("cat /proc/sys/net/ipv6/conf/%s/disable_ipv6", nic->link);
 	g_autofree char *mode = g_strdup_printf("macvtap mode %s", request->mode);
 	Link link = sandbox_link(nic->link);
 	int usual = (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR) | (request->queues > 1 ? IFF_MULTI_QUEUE : 0);
@@ -31,6 +32,7 @@ static void check(const HostNic *nic, const HostNicRequest *request, const HostN
 	g_assert_nonnull(strstr(shown, mode));
 	g_assert_nonnull(strstr(shown, "link/ether " SANDBOX_MAC));
 	g_assert_nonnull(strstr(shown, "addrgenmode none"));
+	g_assert_cmpstr(disabled, ==, "1\n");
 	g_assert_nonnull(strstr(shown, request->alias));
 	g_assert_cmpstr(addresses, ==, "");
 	for (unsigned i = 0; i < descriptors->n_queues; i++) {
@@ -173,6 +175,22 @@ static void test_without_ipv6(void)
 	sandbox_run("ip link set lower0 mtu 1500");
 }
 
+/* A unit may be kept from the switches in /proc. */
+static void test_read_only_switches(void)
+{
+	HostNicDescriptors descriptors;
+	g_autofree char *shown = NULL;
+	HostNic *nic;
+
+	g_assert_cmpint(mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL), ==, 0);
+	g_assert_cmpint(mount(NULL, "/proc/sys", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), ==, 0);
+	nic = sandbox_make(&plain, &descriptors);
+	shown = sandbox_output("ip -d link show dev %s", nic->link);
+	g_assert_nonnull(strstr(shown, "addrgenmode none"));
+	sandbox_unmake(nic, &descriptors);
+	g_assert_cmpint(umount2("/proc/sys", MNT_DETACH), ==, 0);
+}
+
 /* An alias is what a guest's name makes it: bounded, and cut between characters. */
 static void test_alias(void)
 {
@@ -282,6 +300,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/macvtap/wrong-file", test_wrong_file);
 	g_test_add_func("/macvtap/right-file", test_right_file);
 	g_test_add_func("/macvtap/without-ipv6", test_without_ipv6);
+	g_test_add_func("/macvtap/read-only-switches", test_read_only_switches);
 	g_test_add_func("/macvtap/alias", test_alias);
 	g_test_add_func("/macvtap/refused", test_refused);
 	g_test_add_func("/macvtap/name-taken", test_name_taken);
