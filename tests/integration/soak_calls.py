@@ -27,6 +27,15 @@ def execute(command):
     return build
 
 
+def attach(target, device):
+    """One of them is an interface, with a backend that comes and goes with it."""
+    if device == "d2":
+        interface = json.dumps({"type": "user", "model": "usb-net", "bus": "usb.0", "id": device})
+        return "Devices", "AttachDevice", "(sa{sv})", ("", harness.options(interface=interface))
+    return ("Devices", "AttachDevice", "(sa{sv})",
+            (json.dumps({"driver": "usb-tablet", "bus": "usb.0", "id": device}), {}))
+
+
 CALLS = {
     "start": with_options("Start", "paused"),
     "destroy": with_options("Destroy", "grace"),
@@ -43,9 +52,7 @@ CALLS = {
     "stop": execute("stop"),
     "cont": execute("cont"),
     "quit": execute("quit"),
-    "attach": lambda target, device: (
-        "Devices", "AttachDevice", "(sa{sv})",
-        (json.dumps({"driver": "usb-tablet", "bus": "usb.0", "id": device}), {})),
+    "attach": attach,
     "detach": lambda target, device: ("Devices", "DetachDevice", "(sa{sv})", (device, {})),
     "define": lambda target, *arguments: ("Manager", "DefineDomain", "(sa{sv})",
                                           (target.document(*arguments), {})),
@@ -89,6 +96,10 @@ GARBAGE = [
     lambda t: (t.path, "Devices", "AttachDevice", "(sa{sv})",
                (json.dumps({"driver": "nonsense"}), {}),
                NO_OBJECT + ("QemuError", "WrongState", "MonitorLost", "MonitorTimeout")),
+    lambda t: (t.path, "Devices", "AttachDevice", "(sa{sv})",
+               ("", harness.options(interface='{"type": "bridge"}')), NO_OBJECT + ("InvalidDefinition",)),
+    lambda t: (t.path, "Network", "GetInterfaces", "(a{sv})", (harness.options(nonsense=1),),
+               NO_OBJECT + ("InvalidArgument",)),
     lambda t: (t.path, "Devices", "DetachDevice", "(sa{sv})", ("nonsense", {}),
                NO_OBJECT + ("NoSuchDevice", "WrongState", "MonitorLost")),
 ]
