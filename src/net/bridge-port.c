@@ -118,8 +118,9 @@ static int add(Netlink *netlink, const Link *port, const Mac *mac, int flags)
 int bridge_port_add(Netlink *netlink, const Link *port, const Mac *mac, Link *ret_holder)
 {
 	Search search = { .port = port->index, .mac = *mac };
-	/* WARNING: without NLM_F_EXCL the kernel takes an entry over, whosever it is. With a guest's choice of address that
-	 * would be a way to get frames of the host's, or of a machine that the administrator has tied to its port. */
+	/* WARNING: without NLM_F_EXCL the kernel takes an entry over, whosever it is. With a guest's
+	 * choice of address that would be a way to get frames of the host's, or of a machine that the
+	 * administrator has tied to its port. */
 	int result = add(netlink, port, mac, NLM_F_EXCL);
 
 	if (result != -EEXIST)
@@ -129,7 +130,8 @@ int bridge_port_add(Netlink *netlink, const Link *port, const Mac *mac, Link *re
 		return result;
 	if (search.holder == 0)
 		return add(netlink, port, mac, 0);
-	/* With VLANs it may be in some of them by now. WARNING: not where it is the port's own address, which would be lost. */
+	/* With VLANs it may be in some of them by now. WARNING: not where it is the port's own address,
+	 * which would be lost. */
 	if (search.holder != port->index)
 		bridge_port_remove(netlink, port, mac);
 	if (link_get_by_index(netlink, search.holder, ret_holder) < 0)

@@ -38,8 +38,8 @@ static HostFilterKind get_kind(const Link *link)
 	return link->bridge_port ? HOST_FILTER_BRIDGE_PORT : HOST_FILTER_NONE;
 }
 
-/* A table that is known in part only is worse than none: what is missing in it would be added as ours, and taken out
- * again. */
+/* A table that is known in part only is worse than none: what is missing in it would be added as ours, and
+ * taken out again. */
 static void set_read_error(GError **error, int result, const char *words, const char *what, const char *link)
 {
 	if (result == -E2BIG)

@@ -11,7 +11,8 @@
 #include "net/tap.h"
 
 #define VHOST_DEVICE "/dev/vhost-net"
-/* The kernel's default where nobody says otherwise. */
+/* As in a definition that does not say it. The kernel's own is vepa, which needs a switch that sends
+ * frames back. */
 #define MODE_DEFAULT "bridge"
 /* What of a random number is in a name: six hexadecimal digits. */
 #define NAME_BITS_MASK 0xffffffu
@@ -47,8 +48,8 @@ void host_nic_descriptors_close(HostNicDescriptors *descriptors)
 	descriptors->n_queues = descriptors->n_vhost = 0;
 }
 
-/* Random, not counted: a service that was killed between planning and writing the index down, and another one on
- * this host, must not mean each other's. */
+/* Random, not counted: a service that was killed between planning and writing the index down, and another
+ * one on this host, must not mean each other's. */
 static char *choose_name(HostNicType type)
 {
 	const char *prefix = type == HOST_NIC_MACVTAP ? "vhmt" : "vhtap";
@@ -116,8 +117,8 @@ static bool find_bridge(Netlink *netlink, const char *name, Link *ret_bridge, GE
 	return false;
 }
 
-/* In the order of the kernel's own needs: a port brings its MTU and address with it, and IPv6 is to be quiet before
- * the link comes up. The host speaks on the bridge, not on a port of it. */
+/* In the order of the kernel's own needs: a port brings its MTU and address with it, and IPv6 is to be
+ * quiet before the link comes up. The host speaks on the bridge, not on a port of it. */
 static bool set_up_tap(Netlink *netlink, const Link *tap, const HostNicRequest *request, const Link *bridge,
 		       GError **error)
 {

@@ -65,21 +65,23 @@ HostNic *host_nic_copy(const HostNic *nic);
 /* The value alone. NULL-safe, returns NULL. */
 HostNic *host_nic_free(HostNic *nic);
 
-/* Sets nic->index. On failure nothing remains. CORE_ERROR_NOT_PERMITTED says which capability is missing and for
- * what; CORE_ERROR_START_FAILED names the link, the bridge or the device that is not there. */
+/* Sets nic->index. On failure nothing remains. CORE_ERROR_NOT_PERMITTED says which capability is missing
+ * and for what; CORE_ERROR_START_FAILED names the link, the bridge or the device that is not there. */
 bool host_nic_make(HostNic *nic, const HostNicRequest *request, HostNicDescriptors *ret_descriptors,
 		   GError **error);
 
-/* Nothing happens to a link that has the name and is not the one that was made; one that is gone is no error. */
+/* Nothing happens to a link that has the name and is not the one that was made; one that is gone is no
+ * error. */
 bool host_nic_remove(const HostNic *nic, GError **error);
 
-/* CORE_ERROR_NO_SUCH_LINK if it was deleted, or renamed, which is the same here: a name and an index are looked
- * at together. CORE_ERROR_LIMIT_EXCEEDED: it has more than HOST_FILTER_ENTRIES_MAX groups or entries. */
+/* CORE_ERROR_NO_SUCH_LINK if it was deleted, or renamed, which is the same here: a name and an index are
+ * looked at together. CORE_ERROR_LIMIT_EXCEEDED: it has more than HOST_FILTER_ENTRIES_MAX groups or
+ * entries. */
 HostFilter *host_nic_read(const HostNic *nic, GError **error);
 
-/* As far as it goes: after an error the rest is tried too, and the first error is returned. CORE_ERROR_NO_SUCH_LINK,
- * CORE_ERROR_NOT_PERMITTED, CORE_ERROR_IO (the text says what was refused and, where it is known, why: an address
- * that another link on the same lower device uses). */
+/* As far as it goes: after an error the rest is tried too, and the first error is returned.
+ * CORE_ERROR_NO_SUCH_LINK, CORE_ERROR_NOT_PERMITTED, CORE_ERROR_IO (the text says what was refused and,
+ * where it is known, why: an address that another link on the same lower device uses). */
 bool host_nic_apply(const HostNic *nic, const FilterPlan *plan, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostNic, host_nic_free)

@@ -74,7 +74,8 @@ static bool read_link(struct nlmsghdr *header, Link *ret_link)
 		memcpy(link.mac.octets, nla_data(values[IFLA_ADDRESS]), MAC_LENGTH);
 	link.mtu = values[IFLA_MTU] ? nla_get_u32(values[IFLA_MTU]) : 0;
 	link.master = values[IFLA_MASTER] ? nla_get_u32(values[IFLA_MASTER]) : 0;
-	/* With this attribute the link below is in another network namespace, and its index is one of there. */
+	/* With this attribute the link below is in another network namespace, and its index is one of
+	 * there. */
 	if (values[IFLA_LINK] && !values[IFLA_LINK_NETNSID])
 		link.lower = nla_get_u32(values[IFLA_LINK]);
 	if (values[IFLA_LINKINFO])
@@ -196,9 +197,9 @@ int link_set_flags(Netlink *netlink, unsigned index, unsigned mask, unsigned fla
 	return result;
 }
 
-/* No address is made when it comes up; but what a router announces would still give it one. This switch, which rtnetlink
- * does not have, is for that, and where the service may not write there (a unit can be kept from it) the first is what
- * there is. The path is that of the network namespace of whoever opens it. */
+/* No address is made when it comes up; but what a router announces would still give it one. This switch,
+ * which rtnetlink does not have, is for that, and where the service may not write there (a unit can be
+ * kept from it) the first is what there is. The path is that of the network namespace of whoever opens it. */
 static void disable_ipv6(const char *link)
 {
 	g_autofree char *path = g_strdup_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", link);

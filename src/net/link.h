@@ -20,8 +20,8 @@ typedef struct Link {
 	char name[IFNAMSIZ];
 	char kind[LINK_KIND_MAX + 1];    /* "tun", "macvtap", "bridge"; empty: a device */
 	Mac mac;
-	/* IFF_...; of IFF_PROMISC and IFF_ALLMULTI only what was set by somebody, not what a packet socket has asked
-	 * for. */
+	/* IFF_...; of IFF_PROMISC and IFF_ALLMULTI only what was set by somebody, not what a packet socket
+	 * has asked for. */
 	unsigned flags;
 	unsigned mtu;
 	unsigned lower;                  /* index of the link it stands on; 0: none, or unknown here */
@@ -45,8 +45,8 @@ int link_change(Netlink *netlink, unsigned index, struct rtnl_link *changes);
 int link_set_mac(Netlink *netlink, unsigned index, const Mac *mac);
 /* Of the IFF_... in mask. */
 int link_set_flags(Netlink *netlink, unsigned index, unsigned mask, unsigned flags);
-/* So that the host itself neither speaks nor listens to IPv6 on that link, before it comes up. A host without IPv6 does
- * not, and that is no error. */
+/* So that the host itself neither speaks nor listens to IPv6 on that link, before it comes up. A host
+ * without IPv6 does not, and that is no error. */
 int link_silence_ipv6(Netlink *netlink, const Link *link);
 
 int link_delete(Netlink *netlink, unsigned index);

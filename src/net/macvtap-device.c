@@ -43,8 +43,8 @@ static bool read_device(int root, const Link *link, dev_t *ret_device)
 	return true;
 }
 
-/* A mount that is in no folder: nobody else sees it, and it goes with its descriptor. A new one of sysfs shows the
- * network namespace that this thread is in. -1 and errno on failure. */
+/* A mount that is in no folder: nobody else sees it, and it goes with its descriptor. A new one of sysfs
+ * shows the network namespace that this thread is in. -1 and errno on failure. */
 static int mount_detached(const char *type)
 {
 	int context = fsopen(type, FSOPEN_CLOEXEC);
@@ -88,7 +88,8 @@ static bool find_numbers(const Link *link, dev_t *ret_device, GError **error)
 	return found;
 }
 
-/* The usual file, if it is the right one. It is looked at by O_PATH: opening somebody else's takes frames from him. */
+/* The usual file, if it is the right one. It is looked at by O_PATH: opening somebody else's takes frames
+ * from him. */
 static int find_file(const Link *link, dev_t device)
 {
 	g_autofree char *path = g_strdup_printf("/dev/tap%u", link->index);

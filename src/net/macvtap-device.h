@@ -6,9 +6,9 @@
 /*
  * The character device of a macvtap.
  *
- * Its usual name, /dev/tap<index of the link>, is one for the whole host, while each network namespace counts its
- * links from 1: the file that has the name may be the device of somebody else's link, or there is none. The
- * numbers are what is right; they are in sysfs, where each mount shows one network namespace.
+ * Its usual name, /dev/tap<index of the link>, is one for the whole host, while each network namespace counts
+ * its links from 1: the file that has the name may be the device of somebody else's link, or there is none.
+ * The numbers are what is right; they are in sysfs, where each mount shows one network namespace.
  */
 
 /* The node, as an O_PATH descriptor, which is the caller's; -1 on failure. CORE_ERROR_START_FAILED,

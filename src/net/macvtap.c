@@ -78,9 +78,10 @@ static bool complete(Netlink *netlink, const MacvtapRequest *request, const Link
 		result = link_change(netlink, link->index, changes);
 		rtnl_link_put(changes);
 	}
-	/* It has the guest's address. A host that spoke on it would be a second one with the guest's own IPv6
-	 * address, and the guest finds that and gives its address up. And when QEMU has ended, what comes is for the
-	 * host: a router among the guest's neighbours would give it a way into their network. */
+	/* It has the guest's address. A host that spoke on it would be a second one with the guest's own
+	 * IPv6 address, and the guest finds that and gives its address up. And when QEMU has ended, what
+	 * comes is for the host: a router among the guest's neighbours would give it a way into their
+	 * network. */
 	if (result == 0)
 		result = link_silence_ipv6(netlink, link);
 	if (result < 0) {
@@ -88,8 +89,8 @@ static bool complete(Netlink *netlink, const MacvtapRequest *request, const Link
 				  "the new macvtap %s cannot be set up", link->name);
 		return false;
 	}
-	/* In mode passthru it has begun with the address of the link below: there they have one together. That link
-	 * gets its own again from the kernel when the macvtap goes. */
+	/* In mode passthru it has begun with the address of the link below: there they have one together.
+	 * That link gets its own again from the kernel when the macvtap goes. */
 	if (!mac_equal(&link->mac, &request->mac))
 		result = link_set_mac(netlink, link->index, &request->mac);
 	if (result < 0)
@@ -149,7 +150,8 @@ static int open_queue(const char *path, unsigned queues)
 		return -errno;
 	if (queues > 1)
 		request.ifr_flags |= IFF_MULTI_QUEUE;
-	/* An ioctl: the device knows nothing of rtnetlink. The link is the device's, the name does not count. */
+	/* An ioctl: the device knows nothing of rtnetlink. The link is the device's, the name does not
+	 * count. */
 	if (ioctl(fd, TUNSETIFF, &request) == 0)
 		return fd;
 	errno_value = errno;

@@ -29,5 +29,6 @@ bool macvtap_make(Netlink *netlink, const MacvtapRequest *request, Link *ret_lin
  * caller's. On failure none. Errors as above. */
 bool macvtap_open(const Link *link, unsigned queues, int *ret_descriptors, GError **error);
 
-/* Who on the same lower link has that address, so that it was refused; "" if nobody is seen. Free with g_free(). */
+/* Who on the same lower link has that address, so that it was refused; "" if nobody is seen. Free with
+ * g_free(). */
 char *macvtap_describe_user(Netlink *netlink, unsigned lower, const Mac *mac, unsigned except);

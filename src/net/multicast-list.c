@@ -12,8 +12,8 @@
 /* /proc/net is that of the process's first thread. */
 #define LIST_PATH "/proc/thread-self/net/dev_mcast"
 
-/* "INDEX NAME USERS GLOBAL ADDRESS", the address in hexadecimal digits. False: not one of these links, or an address of
- * another length. */
+/* "INDEX NAME USERS GLOBAL ADDRESS", the address in hexadecimal digits. False: not one of these links, or
+ * an address of another length. */
 static bool read_line(const char *line, unsigned index, Mac *ret_mac)
 {
 	unsigned found, global_use, octets[MAC_LENGTH];

@@ -8,11 +8,12 @@
 /*
  * A socket for rtnetlink, and a request on it with its answer.
  *
- * libnl makes the messages. What comes back is read here: libnl keeps only a few of the kernel's errors apart (an
- * address in use is "exists" to it), and leaves out the words that the kernel has for them (extended
+ * libnl makes the messages. What comes back is read here: libnl keeps only a few of the kernel's errors apart
+ * (an address in use is "exists" to it), and leaves out the words that the kernel has for them (extended
  * acknowledgements).
  *
- * Of the thread that has opened it, and in the network namespace that this thread was in then. Blocks: workers.
+ * Of the thread that has opened it, and in the network namespace that this thread was in then. Blocks:
+ * workers.
  */
 
 typedef struct Netlink Netlink;

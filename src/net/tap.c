@@ -12,8 +12,8 @@
 
 #define TUN_DEVICE  "/dev/net/tun"
 #define TAP_FLAGS   (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
-/* First octet of a tap's own address: locally administered, and higher than what vendors have. The second is for
- * guests that have the first. */
+/* First octet of a tap's own address: locally administered, and higher than what vendors have. The second
+ * is for guests that have the first. */
 #define TAP_OCTET        0xfe
 #define TAP_OCTET_OTHER  0xfa
 
@@ -23,7 +23,8 @@ static void close_all(int *descriptors, unsigned n_descriptors)
 		close(descriptors[i]);
 }
 
-/* An ioctl, because rtnetlink makes no taps ("tun/tap creation via rtnetlink is not supported"). 0 or -errno. */
+/* An ioctl, because rtnetlink makes no taps ("tun/tap creation via rtnetlink is not supported"). 0 or
+ * -errno. */
 static int attach(int fd, const char *name, int flags)
 {
 	struct ifreq request = { .ifr_flags = (short) flags };
@@ -143,7 +144,8 @@ bool tap_open(Netlink *netlink, const char *name, unsigned queues, int *ret_desc
 		n_open++;
 	}
 	if (n_open == queues && find(netlink, before.name, &after, error)) {
-		/* Had it been deleted meanwhile, a service that may would have made a new one by opening it. */
+		/* Had it been deleted meanwhile, a service that may would have made a new one by opening
+		 * it. */
 		if (after.index == before.index) {
 			memcpy(ret_descriptors, descriptors, queues * sizeof(*descriptors));
 			*ret_link = after;
@@ -159,10 +161,10 @@ Mac tap_mac(const Mac *guest)
 {
 	Mac mac = *guest;
 
-	/* Never the guest's own: a bridge keeps the frames that are for an address of its ports, as for the host
-	 * itself, and a host with a tap that stands alone would talk to a neighbour who has its own address. And high:
-	 * a bridge without an address that was given to it takes the lowest one of its ports, so one that comes
-	 * and goes with a guest must not be that. */
+	/* Never the guest's own: a bridge keeps the frames that are for an address of its ports, as for
+	 * the host itself, and a host with a tap that stands alone would talk to a neighbour who has its
+	 * own address. And high: a bridge without an address that was given to it takes the lowest one of
+	 * its ports, so one that comes and goes with a guest must not be that. */
 	mac.octets[0] = guest->octets[0] == TAP_OCTET ? TAP_OCTET_OTHER : TAP_OCTET;
 	return mac;
 }

@@ -267,7 +267,8 @@ static void send_frame(const char *from, const Mac *destination, uint32_t number
 	close(fd);
 }
 
-/* Reads all that is there; true if the frame with that number was among it. *ret_other is set for another one. */
+/* Reads all that is there; true if the frame with that number was among it. *ret_other is set for another
+ * one. */
 static bool drain(int queue, uint32_t number, uint32_t other, bool *ret_other)
 {
 	uint8_t data[2048];
@@ -295,7 +296,8 @@ bool sandbox_frame_arrives(const char *from, const char *destination, const Host
 	bool found = false, all = false;
 	Mac mac;
 
-	/* What is sent to everybody comes after it, so when that has come it is known that the other has not. */
+	/* What is sent to everybody comes after it, so when that has come it is known that the other has
+	 * not. */
 	number += 2;
 	g_assert_true(mac_parse(destination, &mac));
 	send_frame(from, &mac, number);

@@ -5,9 +5,9 @@
 #include "net/link.h"
 
 /*
- * A network and a mount namespace for one test program, with two pairs of veths (lower0 - peer0, lower1 - peer1) that
- * are up, and a bridge (bridge0) that is down. All of it goes with the program. /sys still shows the network of before; /dev is one of its own, with nothing but
- * null and net/tun, which everybody may open.
+ * A network and a mount namespace for one test program, with two pairs of veths (lower0 - peer0, lower1 -
+ * peer1) that are up, and a bridge (bridge0) that is down. All of it goes with the program. /sys still shows
+ * the network of before; /dev is one of its own, with nothing but null and net/tun, which everybody may open.
  */
 
 #define SANDBOX_MAC "52:54:00:12:34:56"

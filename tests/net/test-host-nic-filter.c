@@ -203,7 +203,8 @@ static void change_groups(const HostNic *nic, const char *add, const char *remov
 	fixture_apply(nic, plan);
 }
 
-/* A link knows its groups by eight bits of each, so some come through that share them with one that is wanted. */
+/* A link knows its groups by eight bits of each, so some come through that share them with one that is
+ * wanted. */
 static char *find_filtered_group(const HostNicDescriptors *descriptors)
 {
 	for (unsigned i = 0; i < 100; i++) {

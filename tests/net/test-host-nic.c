@@ -97,8 +97,8 @@ static void test_remove_without_index(void)
 	}
 }
 
-/* Somebody else's link has the name: of another kind, or of the same kind with another index, or the link that was made
- * has another name now, or ours is the other name of one. */
+/* Somebody else's link has the name: of another kind, or of the same kind with another index, or the link
+ * that was made has another name now, or ours is the other name of one. */
 static void test_remove_stranger(void)
 {
 	for (unsigned type = 0; type < HOST_NIC_TYPE_MAX; type++) {

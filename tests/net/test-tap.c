@@ -277,7 +277,8 @@ static void test_vhost(void)
 	request.vhost = true;
 	sandbox_refuse(&request, CORE_ERROR_START_FAILED,
 		       "/dev/vhost-net is not there: the kernel's module vhost_net is to be loaded");
-	/* A device that can be opened as often as one likes stands for it: what QEMU does with it is its own. */
+	/* A device that can be opened as often as one likes stands for it: what QEMU does with it is its
+	 * own. */
 	g_assert_cmpint(mknod("/dev/vhost-net", S_IFCHR | 0600, makedev(1, 3)), ==, 0);
 	nic = sandbox_make(&request, &descriptors);
 	g_assert_cmpuint(descriptors.n_vhost, ==, 3);
