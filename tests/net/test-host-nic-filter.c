@@ -477,6 +477,7 @@ static void test_leaves_nothing(void)
 	for (unsigned i = 0; i < 200; i++) {
 		g_autoptr(HostFilter) filter = fixture_read_filter(nic);
 
+		g_assert_true(filter->up);
 		change_groups(nic, i % 2 ? GROUP : NULL, i % 2 ? NULL : GROUP);
 		set_mac(nic, i % 2 ? OTHER_MAC : SANDBOX_MAC);
 	}
