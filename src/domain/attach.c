@@ -524,7 +524,7 @@ void domain_attach_interface(Domain *domain, const DefinitionInterface *interfac
 	if (!copy->id)
 		copy->id = make_id(domain, "net");
 	attach = attach_new(operation, copy->id, qemu_interface_make_device(copy), timeout_ms);
-	attach->names = nic_links_make_names(copy->id, qemu_interface_count_fds(copy));
+	attach->names = nic_links_make_names(copy->id, definition_interface_count_descriptors(copy));
 	attach->backends[BACKEND_NETDEV] =
 		qemu_interface_make_netdev(copy, (const char *const *)attach->names);
 	attach->link = host_nics_plan_one(copy);

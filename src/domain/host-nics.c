@@ -133,7 +133,7 @@ bool host_nics_make(GHashTable *nics, const Definition *definition, GArray *desc
 			take_back(nics, definition, i);
 			return false;
 		}
-		next_fd += (int)qemu_interface_count_fds(interface);
+		next_fd += (int)definition_interface_count_descriptors(interface);
 	}
 	return true;
 }

@@ -102,7 +102,7 @@ static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, const 
 	const QemuDescriptor *given;
 	size_t n_given;
 
-	G_STATIC_ASSERT(1 + DESCRIPTORS_MAX + QEMU_INTERFACE_FDS_MAX <= QEMU_PROGRAM_INHERIT_MAX);
+	G_STATIC_ASSERT(1 + DESCRIPTORS_MAX + DEFINITION_NIC_DESCRIPTORS_MAX <= QEMU_PROGRAM_INHERIT_MAX);
 	G_STATIC_ASSERT(DESCRIPTOR_NUMBER_MAX < QEMU_INTERFACE_FD_FIRST);
 	g_array_append_val(inherit, monitor);
 	given = descriptors_get(plan->descriptors, &n_given);

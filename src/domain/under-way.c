@@ -103,7 +103,7 @@ GHashTable *under_way_table_read(JsonObject *object)
 		(void)json_read_bool(member, "was-open", &entry->was_open);
 		entry->link = host_nic_read_json(json_read_object(member, "link"));
 		(void)json_read_int(member, "fds", &n_fds);
-		entry->n_fds = (unsigned)CLAMP(n_fds, 0, QEMU_INTERFACE_FDS_MAX);
+		entry->n_fds = (unsigned)CLAMP(n_fds, 0, DEFINITION_NIC_DESCRIPTORS_MAX);
 		g_hash_table_insert(table, g_strdup(device), entry);
 	}
 	return table;

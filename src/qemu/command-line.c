@@ -266,7 +266,7 @@ static void add_interfaces(GPtrArray *line, const GPtrArray *interfaces)
 
 		add_node(line, "-netdev", qemu_interface_make_numbered_netdev(interface, next_fd));
 		add_node(line, "-device", qemu_interface_make_device(interface));
-		next_fd += (int) qemu_interface_count_fds(interface);
+		next_fd += (int) definition_interface_count_descriptors(interface);
 	}
 }
 

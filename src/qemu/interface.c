@@ -4,11 +4,6 @@
 /* Besides the queues: one for the configuration, one for the control queue. */
 #define VECTORS_BESIDES_QUEUES 2u
 
-unsigned qemu_interface_count_fds(const DefinitionInterface *interface)
-{
-	return definition_interface_count_descriptors(interface);
-}
-
 /* QEMU has one option for one descriptor and another for several. */
 static void set_fds(JsonObject *netdev, const char *one, const char *several, const char *const *fds,
 		    unsigned n_fds)
@@ -45,7 +40,7 @@ JsonNode *qemu_interface_make_numbered_netdev(const DefinitionInterface *interfa
 	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 	g_auto(GStrv) fds = NULL;
 
-	for (unsigned i = 0; i < qemu_interface_count_fds(interface); i++) {
+	for (unsigned i = 0; i < definition_interface_count_descriptors(interface); i++) {
 		g_autofree char *number = g_strdup_printf("%d", first + (int)i);
 
 		g_strv_builder_add(builder, number);

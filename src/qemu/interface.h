@@ -12,15 +12,11 @@
  */
 
 /* Numbers on the command line: those of all interfaces one after the other, behind what callers pass
- * (domain/descriptors.h). */
+ * (domain/descriptors.h). There are at most DEFINITION_NIC_DESCRIPTORS_MAX. */
 #define QEMU_INTERFACE_FD_FIRST 256
-#define QEMU_INTERFACE_FDS_MAX  DEFINITION_NIC_DESCRIPTORS_MAX
 
-/* 0: it stands on no link. */
-unsigned qemu_interface_count_fds(const DefinitionInterface *interface);
-
-/* The arguments of -netdev, and of netdev_add; NULL if it has none. fds: as many as are counted, numbers or names, each
- * without a colon. */
+/* The arguments of -netdev, and of netdev_add; NULL if it has none. fds: as many as
+ * definition_interface_count_descriptors() says, numbers or names, each without a colon. */
 JsonNode *qemu_interface_make_netdev(const DefinitionInterface *interface, const char *const *fds);
 /* The same, where they are numbered from first on. */
 JsonNode *qemu_interface_make_numbered_netdev(const DefinitionInterface *interface, int first);

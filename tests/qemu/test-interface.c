@@ -24,8 +24,8 @@ static void test_without_link(void)
 	const DefinitionInterface none = NIC(1, .type = (char *) "none");
 	const DefinitionInterface user = NIC(1, .type = (char *) "user", .bus = (char *) "pcie.0");
 
-	g_assert_cmpuint(qemu_interface_count_fds(&none), ==, 0);
-	g_assert_cmpuint(qemu_interface_count_fds(&user), ==, 0);
+	g_assert_cmpuint(definition_interface_count_descriptors(&none), ==, 0);
+	g_assert_cmpuint(definition_interface_count_descriptors(&user), ==, 0);
 	check(&none, NULL, NULL,
 	      "{\"driver\":\"virtio-net-pci\",\"id\":\"net0\",\"mac\":\"52:54:00:00:00:01\"}");
 	check(&user, NULL, "{\"type\":\"user\",\"id\":\"host-net0\"}",
@@ -41,7 +41,7 @@ static void test_one_queue(void)
 	for (i = 0; i < G_N_ELEMENTS(types); i++) {
 		const DefinitionInterface nic = NIC(1, .type = (char *) types[i]);
 
-		g_assert_cmpuint(qemu_interface_count_fds(&nic), ==, 1);
+		g_assert_cmpuint(definition_interface_count_descriptors(&nic), ==, 1);
 		check(&nic, NULL, "{\"type\":\"tap\",\"id\":\"host-net0\",\"fd\":\"256\"}",
 		      "{\"driver\":\"virtio-net-pci\",\"id\":\"net0\",\"netdev\":\"host-net0\","
 		      "\"mac\":\"52:54:00:00:00:01\"}");
@@ -56,8 +56,8 @@ static void test_queues(void)
 	const char *device = "{\"driver\":\"virtio-net-pci\",\"id\":\"net0\",\"netdev\":\"host-net0\","
 			     "\"mac\":\"52:54:00:00:00:01\",\"mq\":true,\"vectors\":6}";
 
-	g_assert_cmpuint(qemu_interface_count_fds(&plain), ==, 2);
-	g_assert_cmpuint(qemu_interface_count_fds(&vhost), ==, 4);
+	g_assert_cmpuint(definition_interface_count_descriptors(&plain), ==, 2);
+	g_assert_cmpuint(definition_interface_count_descriptors(&vhost), ==, 4);
 	check(&plain, NULL, "{\"type\":\"tap\",\"id\":\"host-net0\",\"fds\":\"256:257\"}", device);
 	check(&vhost, names, "{\"type\":\"tap\",\"id\":\"host-net0\",\"fds\":\"a:b\",\"vhost\":true,"
 	      "\"vhostfds\":\"c:d\"}", device);
@@ -75,7 +75,7 @@ static void test_vhost(void)
 /* Those of the largest definition have numbers that a program can be given. */
 static void test_numbers(void)
 {
-	g_assert_cmpint(QEMU_INTERFACE_FD_FIRST + (int) QEMU_INTERFACE_FDS_MAX - 1, ==,
+	g_assert_cmpint(QEMU_INTERFACE_FD_FIRST + (int) DEFINITION_NIC_DESCRIPTORS_MAX - 1, ==,
 			QEMU_PROGRAM_FD_MAX);
 }
 
