@@ -37,6 +37,9 @@ CASES = [
     (["adopt", "vm", "y"], {"y.qcow2"}, {"x.json"}),
     (["adopt", "--t"], {"--timeout="}, set()),
     (["create", "new", "--disk", "=", "y"], {"y.qcow2"}, {"x.json"}),
+    (["create", "new", "--net", "=", "m"], {"macvtap"}, {"user"}),
+    (["attach", "vm", "--interface", ""], {"user", "none", "tap", "bridge", "macvtap"}, {"x.json"}),
+    (["nics", "w"], {"web"}, {"vm"}),
     (["frobnicate", ""], set(), {"vm"}),
     (["list", ""], set(), {"vm"}),
 ]

@@ -100,6 +100,10 @@ class Adopted(AdoptCase):
         self.assertEqual(("net0", "52:54:00:00:00:01", "52:54:00:00:00:99"), changed.arguments[:3])
         self.assertEqual("52:54:00:00:00:99",
                          domain.get("Network", "Filters")["net0"]["main-mac"])
+        # Of the host's side nothing is known.
+        found = domain.call("Network", "GetInterfaces", "(a{sv})", {})
+        self.assertEqual({"net0": {"guest", "differences"}}, {name: set(nic) for name, nic in found.items()})
+        self.assertEqual("52:54:00:00:00:99", found["net0"]["guest"]["main-mac"])
 
     def test_paused(self):
         stranger = self.stranger("held", "-S")
