@@ -106,6 +106,13 @@ static void add_row(const NicTable *nic, const char *label, const char *guest, c
 		output_table_add(nic->table, nic->nic, label, guest, host, compared, NULL);
 }
 
+/* A sentence, in the last column: it widens none. */
+static void add_remark(const NicTable *nic, const char *label, const char *text)
+{
+	if (!g_str_equal(text, NOTHING))
+		output_table_add(nic->table, nic->nic, label, NOTHING, NOTHING, text, NULL);
+}
+
 static int compare_texts(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
@@ -184,8 +191,8 @@ static void add_kind(const NicTable *nic, JsonObject *object)
 	add_row(nic, "link", NOTHING, link, NOTHING);
 	add_row(nic, "up", NOTHING, up, NOTHING);
 	add_row(nic, "trusted", trusted, NOTHING, NOTHING);
-	add_row(nic, "error", NOTHING, error, NOTHING);
-	add_row(nic, "refused", NOTHING, refused, DIFFERS);
+	add_remark(nic, "error", error);
+	add_remark(nic, "refused", refused);
 }
 
 static void add_nic(OutputTable *table, const char *name, JsonObject *object)
