@@ -224,7 +224,8 @@ static void on_orphan_removed(JsonNode *result, const GError *error, void *userd
 	if (error)
 		domain_log(orphan->domain, LOG_INFO, "a backend of device '%s', which is gone: %s",
 			   orphan->id, error->message);
-	orphan->in_use |= error != NULL;
+	/* It may have been taken out already, and nobody has come to write that down. */
+	orphan->in_use |= error && !g_error_matches(error, CORE_ERROR, CORE_ERROR_NO_SUCH_DEVICE);
 	orphan_step(orphan);
 }
 

@@ -30,15 +30,17 @@ static bool has_entry(GPtrArray *entries, const char *member, const char *name)
 	return false;
 }
 
-static bool has_interface(const Definition *definition, const char *netdev)
+/* WARNING: the definition of what runs follows its devices a little later, so what it says of one that has gone is
+ * the past. What of that one may still be there is in the table of backends. */
+static bool has_interface(const Domain *domain, const char *netdev)
 {
-	for (unsigned i = 0; i < definition->interfaces->len; i++) {
-		const DefinitionInterface *interface =
-			g_ptr_array_index(definition->interfaces, i);
+	const GPtrArray *interfaces = domain->definition->interfaces;
 
+	for (unsigned i = 0; i < interfaces->len; i++) {
+		const DefinitionInterface *interface = g_ptr_array_index(interfaces, i);
 		g_autofree char *own = definition_interface_get_netdev(interface);
 
-		if (g_strcmp0(own, netdev) == 0)
+		if (g_strcmp0(own, netdev) == 0 && g_hash_table_contains(domain->devices, interface->id))
 			return true;
 	}
 	return false;
@@ -78,7 +80,7 @@ static bool is_known(const Domain *domain, BackendKind kind, const char *name)
 	};
 
 	return has_entry(entries[kind], backend_rows[kind].id_member, name) ||
-	       (kind == BACKEND_NETDEV && has_interface(definition, name)) ||
+	       (kind == BACKEND_NETDEV && has_interface(domain, name)) ||
 	       (kind == BACKEND_BLOCKDEV && g_hash_table_contains(domain->drive_nodes, name)) ||
 	       is_of_a_device(domain->backends, kind, name) ||
 	       is_under_way(domain->under_way, kind, name);
@@ -277,12 +279,26 @@ static void clean_medium(Cleaning *cleaning, const char *device, UnderWay *entry
 	take_out(cleaning, BACKEND_BLOCKDEV, new);
 }
 
+/* The service was killed after such a device had gone, and before the definition followed it. */
+static void drop_interfaces(Domain *domain)
+{
+	const GPtrArray *interfaces = domain->definition->interfaces;
+
+	for (unsigned i = 0; i < interfaces->len; i++) {
+		const DefinitionInterface *interface = g_ptr_array_index(interfaces, i);
+
+		if (!g_hash_table_contains(domain->devices, interface->id))
+			live_definition_remove(domain, interface->id, 0);
+	}
+}
+
 void leftover_resynced(Domain *domain)
 {
 	Cleaning *cleaning;
 	GHashTableIter iter;
 	void *device, *value;
 
+	drop_interfaces(domain);
 	if (g_hash_table_size(domain->under_way) == 0)
 		return;
 	cleaning = g_new0(Cleaning, 1);

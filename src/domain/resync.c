@@ -84,7 +84,8 @@ static void resync_step(Resync *resync)
 /* QEMU has answered, though with a refusal: that is an answer too. */
 static bool is_answer(const GError *error)
 {
-	return !error || g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR);
+	return !error || g_error_matches(error, CORE_ERROR, CORE_ERROR_QEMU_ERROR) ||
+	       g_error_matches(error, CORE_ERROR, CORE_ERROR_NO_SUCH_DEVICE);
 }
 
 static void ask_next(Domain *domain);

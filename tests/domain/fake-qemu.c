@@ -27,7 +27,7 @@
  *   status=RUN-STATE    that of the beginning
  *   hang=COMMAND        takes COMMAND (or "all") and never answers
  *   close=COMMAND       closes the monitor instead of an answer to COMMAND, once
- *   fail:COMMAND=TEXT   refuses COMMAND with TEXT
+ *   fail:COMMAND=TEXT   refuses COMMAND with TEXT, "not found" as DeviceNotFound
  *   tray=locked         the guest has locked the tray
  *   before:COMMAND=LINE writes LINE before the answer to COMMAND, once; each:COMMAND: always
  *   term=ignore         SIGTERM does nothing; =exit: exit(0) without an event
@@ -621,7 +621,7 @@ static void handle(const char *bytes)
 	}
 	write_before(name);
 	if (failure && *failure) {
-		refuse(id, "GenericError", failure);
+		refuse(id, g_str_equal(failure, "not found") ? "DeviceNotFound" : "GenericError", failure);
 		return;
 	}
 	if (answer && *answer) {

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "domain-fixture.h"
 #include "domain/domain-internal.h"
@@ -124,6 +125,15 @@ static unsigned count_descriptors(Domain *domain)
 		n += g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? 1 : 0;
 	}
 	return n;
+}
+
+/* While the service is away: nobody else reaps it. */
+static void end_process(pid_t pid)
+{
+	int status;
+
+	g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
 }
 
 /* ---- start and end ---- */
@@ -260,10 +270,11 @@ static void test_gone_meanwhile(DomainFixture *fixture, const void *data)
 
 	fixture_close_driver(fixture);
 	g_assert_cmpuint(count_links(), ==, n_links_before + 2);
-	g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+	end_process(pid);
 	fixture_forget(fixture);
 	fixture_open_driver(fixture);
-	fixture_wait(fixture, is_down_to_before, NULL);
+	fixture_wait_state(fixture, driver_find_domain(fixture->driver, "a"), DOMAIN_STATE_SHUT_OFF);
+	assert_no_link_left();
 	fixture_forget(fixture);
 }
 
@@ -291,11 +302,11 @@ static void test_cut_off(DomainFixture *fixture, const void *data)
 			g_assert_cmpuint(g_string_replace(changed, index, "\"index\":0", 0), ==, 1);
 		g_assert_true(g_file_set_contents(path, changed->str, -1, NULL));
 		if (!rows[i].has_qemu)
-			g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+			end_process(pid);
 		g_assert_cmpuint(count_links(), ==, n_links_before + 1);
 		fixture_open_driver(fixture);
-		fixture_wait(fixture, is_down_to_before, NULL);
 		fixture_wait_state(fixture, driver_find_domain(fixture->driver, name), DOMAIN_STATE_SHUT_OFF);
+		assert_no_link_left();
 		fixture_forget(fixture);
 	}
 }
@@ -408,6 +419,70 @@ static void test_gone_by_itself(DomainFixture *fixture, const void *data)
 				      "\"/machine/peripheral/m\"}}");
 	g_free(fixture_execute(fixture, domain, "x-forget", "{\"device\":\"n\"}"));
 	fixture_forget(fixture);
+	domain = reopen(fixture, "a");
+	fixture_wait(fixture, is_down_to_before, NULL);
+	fixture_forget(fixture);
+}
+
+static bool knows_no_link(void *domain)
+{
+	return g_hash_table_size(((Domain *)domain)->host_nics) == 0;
+}
+
+/* The service was killed when the netdev was out and the link was not. */
+static void test_half_gone(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"interfaces\":[" MACVTAP("m") "]");
+
+	g_free(fixture_execute(fixture, domain, "x-forget", "{\"device\":\"m\"}"));
+	fixture_set(fixture, domain, "fail:netdev_del", "not found");
+	domain = reopen(fixture, "a");
+	fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
+	fixture_wait(fixture, knows_no_link, domain);
+	assert_no_link_left();
+	fixture_expect(fixture, domain, "DeviceRemoved m /machine/peripheral/m (resync)",
+		       "Resynchronized service-restarted", NULL);
+}
+
+static bool has_no_interface(void *domain)
+{
+	return domain_get_definition(domain)->interfaces->len == 0;
+}
+
+/* It was killed when all was out, but the definition of what runs had not followed: it does now. And one of the
+ * same id that is plugged in is not taken for that. */
+static void test_definition_late(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, "\"interfaces\":[" MACVTAP("m") "]");
+	g_autofree char *path = fixture_path(fixture, domain, "run.json");
+	g_autofree char *text = NULL, *with_definition = NULL;
+	g_auto(Answer) detach = { 0 }, answer = { 0 };
+	g_autoptr(GString) changed = NULL;
+	const char *definition, *end;
+
+	text = read_run_file(fixture, domain);
+	definition = strstr(text, "\"definition\":");
+	end = strstr(definition, "\"backends\"");
+	with_definition = g_strndup(definition, (gsize)(end - definition));
+	domain_detach_device(domain, "m", 20000, on_answer, &detach);
+	answer_wait_ok(fixture, &detach);
+	fixture_close_driver(fixture);
+	g_free(text);
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	changed = g_string_new(text);
+	definition = strstr(text, "\"definition\":");
+	end = strstr(definition, "\"backends\"");
+	g_string_erase(changed, definition - text, end - definition);
+	g_string_insert(changed, definition - text, with_definition);
+	g_assert_true(g_file_set_contents(path, changed->str, -1, NULL));
+	fixture_forget(fixture);
+	fixture_open_driver(fixture);
+	domain = driver_find_domain(fixture->driver, "a");
+	fixture_wait(fixture, has_no_interface, domain);
+	fixture_set(fixture, domain, "hang", "netdev_add");
+	attach(domain, MACVTAP("m"), &answer);
+	wait_command(fixture, domain, "netdev_add");
+	assert_in_run_file(fixture, domain, "\"netdev\":\"host-m\"", true);
 	domain = reopen(fixture, "a");
 	fixture_wait(fixture, is_down_to_before, NULL);
 	fixture_forget(fixture);
@@ -611,6 +686,8 @@ int main(int argc, char **argv)
 	ADD("attach", test_attach);
 	ADD("detach-of-start", test_detach_of_start);
 	ADD("gone-by-itself", test_gone_by_itself);
+	ADD("half-gone", test_half_gone);
+	ADD("definition-late", test_definition_late);
 	ADD("attach-fails", test_attach_fails);
 	ADD("attach-no-link", test_attach_no_link);
 	ADD("attach-without-id", test_attach_without_id);
