@@ -73,9 +73,9 @@ static bool write_all(int fd, const char *contents, size_t length)
 	return true;
 }
 
-/* Whole and on the disk under a name of its own, or an errno and nothing there. */
+/* Whole (and on the disk) under a name of its own, or an errno and nothing there. */
 static int write_temporary(int directory_fd, const char *temporary, const char *contents,
-			   size_t length, mode_t mode)
+			   size_t length, mode_t mode, bool durable)
 {
 	auto_close fd = openat(directory_fd, temporary,
 			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -86,16 +86,16 @@ static int write_temporary(int directory_fd, const char *temporary, const char *
 
 	/* fchmod, for the umask has no say in what the caller asked for. A network file system may
 	 * report a failed write only at the close. */
-	if (fchmod(fd, mode) < 0 || !write_all(fd, contents, length) || fsync(fd) < 0 ||
-	    close(g_steal_fd(&fd)) < 0) {
+	if (fchmod(fd, mode) < 0 || !write_all(fd, contents, length) ||
+	    (durable && fsync(fd) < 0) || close(g_steal_fd(&fd)) < 0) {
 		errno_value = errno;
 		unlinkat(directory_fd, temporary, 0);
 	}
 	return errno_value;
 }
 
-bool atomic_file_write(const char *directory, const char *name, const char *contents, size_t length,
-		       mode_t mode, GError **error)
+static bool write_file(const char *directory, const char *name, const char *contents, size_t length,
+		       mode_t mode, bool durable, GError **error)
 {
 	g_autofree char *temporary = NULL;
 	auto_close directory_fd = -1;
@@ -108,7 +108,7 @@ bool atomic_file_write(const char *directory, const char *name, const char *cont
 		return false;
 
 	temporary = g_strdup_printf(TEMPORARY_FORMAT, g_random_int(), g_random_int());
-	errno_value = write_temporary(directory_fd, temporary, contents, length, mode);
+	errno_value = write_temporary(directory_fd, temporary, contents, length, mode, durable);
 	if (errno_value == 0 && renameat(directory_fd, temporary, directory_fd, name) < 0) {
 		errno_value = errno;
 		unlinkat(directory_fd, temporary, 0);
@@ -118,7 +118,19 @@ bool atomic_file_write(const char *directory, const char *name, const char *cont
 		return false;
 	}
 
-	return sync_directory(directory_fd, directory, error);
+	return !durable || sync_directory(directory_fd, directory, error);
+}
+
+bool atomic_file_write(const char *directory, const char *name, const char *contents, size_t length,
+		       mode_t mode, GError **error)
+{
+	return write_file(directory, name, contents, length, mode, true, error);
+}
+
+bool atomic_file_write_volatile(const char *directory, const char *name, const char *contents, size_t length,
+				mode_t mode, GError **error)
+{
+	return write_file(directory, name, contents, length, mode, false, error);
 }
 
 bool atomic_file_remove(const char *directory, const char *name, GError **error)

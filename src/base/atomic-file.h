@@ -11,6 +11,11 @@
 bool atomic_file_write(const char *directory, const char *name, const char *contents, size_t length,
 		       mode_t mode, GError **error);
 
+/* The same for who looks, and after a kill of the writer, but not after a crash of the host: for what such a crash
+ * takes with it anyway. It does not wait for the disk. */
+bool atomic_file_write_volatile(const char *directory, const char *name, const char *contents, size_t length,
+				mode_t mode, GError **error);
+
 /* Removes DIRECTORY/NAME durably; a file that is not there is no error. Blocks as above. */
 bool atomic_file_remove(const char *directory, const char *name, GError **error);
 

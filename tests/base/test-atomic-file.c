@@ -153,6 +153,19 @@ static void test_write_and_replace(Fixture *fixture, gconstpointer unused)
 	g_assert_cmpuint(count_files(fixture), ==, 1);
 }
 
+/* Whole for who looks, and without a call that waits for the disk. */
+static void test_volatile(Fixture *fixture, gconstpointer unused)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_assert_true(write_text(fixture, "a", "old", NULL));
+	g_string_truncate(calls, 0);
+	g_assert_true(atomic_file_write_volatile(fixture->directory, "a", "new", 3, 0600, &error));
+	g_assert_cmpstr(calls->str, ==, "chmod write rename ");
+	assert_content(fixture, "a", "new");
+	g_assert_cmpuint(count_files(fixture), ==, 1);
+}
+
 static void test_binary_and_short_writes(Fixture *fixture, gconstpointer unused)
 {
 	g_autoptr(GError) error = NULL;
@@ -402,6 +415,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	add("/atomic-file/write-and-replace", test_write_and_replace);
+	add("/atomic-file/volatile", test_volatile);
 	add("/atomic-file/binary-and-short-writes", test_binary_and_short_writes);
 	add("/atomic-file/mode", test_mode);
 	add("/atomic-file/write-replaces-link", test_write_replaces_link);
