@@ -18,11 +18,20 @@ typedef struct Nic {
 	bool in_all;            /* its request went into the query for all that is on its way */
 } Nic;
 
+/* A filter that the owner is not done with. */
+typedef struct Work {
+	RxFilter *now;          /* NULL once it is what is known */
+	bool was_requested;
+	bool again;             /* read once more when the owner is done */
+	bool requested;         /* since the guest has asked, meanwhile */
+} Work;
+
 struct FilterWatch {
 	Loop *loop;
 	FilterWatchOwner owner;
 	GHashTable *nics;       /* name -> Nic */
 	GHashTable *filters;    /* name -> RxFilter */
+	GHashTable *work;       /* name -> Work */
 };
 
 static void clear_timer(Nic *nic)
@@ -41,6 +50,14 @@ static void nic_free(void *data)
 	g_free(nic);
 }
 
+static void work_free(void *data)
+{
+	Work *work = data;
+
+	g_clear_pointer(&work->now, rx_filter_unref);
+	g_free(work);
+}
+
 FilterWatch *filter_watch_new(Loop *loop, const FilterWatchOwner *owner)
 {
 	FilterWatch *watch = g_new0(FilterWatch, 1);
@@ -50,6 +67,7 @@ FilterWatch *filter_watch_new(Loop *loop, const FilterWatchOwner *owner)
 	watch->nics = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, nic_free);
 	watch->filters = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
 					       (GDestroyNotify)rx_filter_unref);
+	watch->work = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, work_free);
 	return watch;
 }
 
@@ -59,6 +77,7 @@ FilterWatch *filter_watch_free(FilterWatch *watch)
 		return NULL;
 	g_hash_table_unref(watch->nics);
 	g_hash_table_unref(watch->filters);
+	g_hash_table_unref(watch->work);
 	g_free(watch);
 	return NULL;
 }
@@ -73,6 +92,8 @@ bool filter_watch_is_busy(const FilterWatch *watch)
 	GHashTableIter iter;
 	void *value;
 
+	if (g_hash_table_size(watch->work) > 0)
+		return true;
 	g_hash_table_iter_init(&iter, watch->nics);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		const Nic *nic = value;
@@ -94,6 +115,9 @@ static void take_over_requests(Nic *all)
 		Nic *nic = value;
 
 		if (nic == all || !nic->requested)
+			continue;
+		/* One that is being worked on looks into the answer later, afresh. */
+		if (g_hash_table_contains(all->watch->work, nic->name))
 			continue;
 		clear_timer(nic);
 		nic->again = false;
@@ -145,7 +169,12 @@ static void schedule(Nic *nic)
 {
 	gint64 last = get_last_query(nic);
 	gint64 due = last + INTERVAL_US - g_get_monotonic_time();
+	Work *work = g_hash_table_lookup(nic->watch->work, nic->name);
 
+	if (work) {
+		work->again = true;
+		return;
+	}
 	if (nic->timer)
 		return;
 	if (nic->querying) {
@@ -203,11 +232,64 @@ void filter_watch_forget(FilterWatch *watch, const char *name)
 {
 	g_hash_table_remove(watch->nics, name);
 	g_hash_table_remove(watch->filters, name);
+	g_hash_table_remove(watch->work, name);
+}
+
+void filter_watch_commit(FilterWatch *watch, const char *name)
+{
+	Work *work = g_hash_table_lookup(watch->work, name);
+	RxFilter *now = work ? g_steal_pointer(&work->now) : NULL;
+
+	/* replace, not insert: the key lives in the value. */
+	if (now)
+		g_hash_table_replace(watch->filters, now->nic, now);
+}
+
+void filter_watch_done(FilterWatch *watch, const char *name)
+{
+	Work *work = g_hash_table_lookup(watch->work, name);
+	bool again, requested;
+	Nic *nic;
+
+	if (!work)
+		return;
+	again = work->again;
+	requested = work->requested;
+	(void)g_hash_table_remove(watch->work, name);
+	if (!again)
+		return;
+	nic = get_nic(watch, name);
+	nic->requested |= requested;
+	schedule(nic);
+}
+
+void filter_watch_repeat(FilterWatch *watch, const char *name)
+{
+	Work *work = g_hash_table_lookup(watch->work, name);
+
+	if (!work)
+		return;
+	work->again = true;
+	work->requested |= work->was_requested;
+	filter_watch_done(watch, name);
 }
 
 void filter_watch_retry(FilterWatch *watch, const char *name)
 {
 	schedule(get_nic(watch, name ? name : ""));
+}
+
+/* NICs that are known, or are about to be. */
+static unsigned count_known(const FilterWatch *watch)
+{
+	unsigned n = g_hash_table_size(watch->filters);
+	GHashTableIter iter;
+	void *name;
+
+	g_hash_table_iter_init(&iter, watch->work);
+	while (g_hash_table_iter_next(&iter, &name, NULL))
+		n += !g_hash_table_contains(watch->filters, name);
+	return n;
 }
 
 static void take_filter(FilterWatch *watch, JsonNode *node, bool requested)
@@ -216,21 +298,31 @@ static void take_filter(FilterWatch *watch, JsonNode *node, bool requested)
 	g_autoptr(RxFilter) now = rx_filter_parse(node, &error);
 	g_autoptr(RxFilter) before = NULL;
 	const Nic *nic;
+	Work *work;
 
 	if (!now) {
 		log_text(LOG_NOTICE, "%s", error->message);
 		return;
 	}
 	nic = g_hash_table_lookup(watch->nics, now->nic);
+	requested |= nic && nic->in_all;
+	work = g_hash_table_lookup(watch->work, now->nic);
+	if (work) {
+		work->again = true;
+		work->requested |= requested;
+		return;
+	}
 	before = g_hash_table_lookup(watch->filters, now->nic);
 	if (before)
 		rx_filter_ref(before);
-	else if (g_hash_table_size(watch->filters) >= FILTER_WATCH_NICS_MAX)
+	else if (count_known(watch) >= FILTER_WATCH_NICS_MAX)
 		return;
-	/* replace, not insert: the key lives in the value. */
-	g_hash_table_replace(watch->filters, now->nic, rx_filter_ref(now));
-	watch->owner.seen(watch, before, now, requested || (nic && nic->in_all),
-			  watch->owner.userdata);
+	work = g_new0(Work, 1);
+	work->now = rx_filter_ref(now);
+	work->was_requested = requested;
+	g_hash_table_insert(watch->work, g_strdup(now->nic), work);
+	if (watch->owner.seen(watch, before, now, requested, watch->owner.userdata))
+		filter_watch_done(watch, now->nic);
 }
 
 /* After the answer to a query for all; a request that was not answered is still one. */

@@ -55,12 +55,12 @@ static void watch_query(FilterWatch *watch, const char *nic, void *userdata)
 	on_filter_reply(NULL, NULL, query);
 }
 
-static void watch_seen(FilterWatch *watch, const RxFilter *before, RxFilter *now, bool requested,
-		       void *userdata)
+static bool watch_seen(FilterWatch *watch, RxFilter *before, RxFilter *now, bool requested, void *userdata)
 {
 	Domain *domain = userdata;
 	bool changed = !before || !rx_filter_equal(before, now);
 
+	filter_watch_commit(watch, now->nic);
 	if (changed)
 		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
 	if (requested || (before && changed)) {
@@ -82,6 +82,7 @@ static void watch_seen(FilterWatch *watch, const RxFilter *before, RxFilter *now
 		event->mac_changed.new_mac = event_string(event, now->main_mac);
 		domain_publish(domain, event);
 	}
+	return true;
 }
 
 void nics_init(Domain *domain)

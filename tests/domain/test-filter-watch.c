@@ -28,6 +28,7 @@ typedef struct Fixture {
 	FilterWatch *watch;
 	GPtrArray *queries, *seen;
 	bool answers;                /* at once, with the guest's state */
+	bool works;                  /* with what is seen, until the test says it is done */
 	unsigned state[NICS];        /* the guest's, as the last number of the MAC */
 	bool armed[NICS];
 } Fixture;
@@ -109,18 +110,22 @@ static void on_query(FilterWatch *watch, const char *nic, void *userdata)
 		answer(fixture, nic);
 }
 
-static void on_seen(FilterWatch *watch, const RxFilter *before, RxFilter *now, bool requested,
-		    void *userdata)
+static bool on_seen(FilterWatch *watch, RxFilter *before, RxFilter *now, bool requested, void *userdata)
 {
 	Fixture *fixture = userdata;
 	Seen *seen = g_new0(Seen, 1);
 
-	g_assert_true(g_hash_table_lookup(filter_watch_get_filters(watch), now->nic) == now);
+	g_assert_true(g_hash_table_lookup(filter_watch_get_filters(watch), now->nic) == before);
+	if (!fixture->works) {
+		filter_watch_commit(watch, now->nic);
+		g_assert_true(g_hash_table_lookup(filter_watch_get_filters(watch), now->nic) == now);
+	}
 	seen->nic = g_strdup(now->nic);
 	seen->before = before ? g_strdup(before->main_mac) : NULL;
 	seen->now = g_strdup(now->main_mac);
 	seen->requested = requested;
 	g_ptr_array_add(fixture->seen, seen);
+	return !fixture->works;
 }
 
 static void set_up(Fixture *fixture, const void *data)
@@ -506,6 +511,143 @@ static void test_forget_while_querying(Fixture *fixture, const void *data)
 	g_assert_null(get_seen(fixture, 0)->before);
 }
 
+/* ---- what is being worked on ---- */
+
+static const char *get_known_mac(const Fixture *fixture, const char *nic)
+{
+	const RxFilter *filter = g_hash_table_lookup(filter_watch_get_filters(fixture->watch), nic);
+
+	return filter ? filter->main_mac : NULL;
+}
+
+/* Whatever the guest does meanwhile is one query, when the work is done. */
+static void test_work(Fixture *fixture, const void *data)
+{
+	fixture->works = true;
+	filter_watch_request(fixture->watch, "net0");
+	answer(fixture, "net0");
+	g_assert_cmpuint(fixture->seen->len, ==, 1);
+	for (unsigned i = 0; i < 1000; i++)
+		guest_changes(fixture, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		filter_watch_request(fixture->watch, "net0");
+	wait_for_silence(fixture);
+	g_assert_cmpuint(fixture->queries->len, ==, 1);
+	g_assert_true(filter_watch_is_busy(fixture->watch));
+	g_assert_null(get_known_mac(fixture, "net0"));
+
+	filter_watch_commit(fixture->watch, "net0");
+	g_assert_cmpstr(get_known_mac(fixture, "net0"), ==, "52:54:00:00:00:00");
+	filter_watch_done(fixture->watch, "net0");
+	wait_for_queries(fixture, 2);
+	answer(fixture, "net0");
+	g_assert_cmpuint(fixture->seen->len, ==, 2);
+	g_assert_true(get_seen(fixture, 1)->requested);
+	g_assert_cmpstr(get_seen(fixture, 1)->before, ==, "52:54:00:00:00:00");
+	g_assert_cmpstr(get_seen(fixture, 1)->now, ==, "52:54:00:00:03:e8");
+	filter_watch_commit(fixture->watch, "net0");
+	filter_watch_done(fixture->watch, "net0");
+	wait_for_silence(fixture);
+	g_assert_cmpuint(fixture->queries->len, ==, 2);
+	g_assert_false(filter_watch_is_busy(fixture->watch));
+	check_intervals(fixture);
+}
+
+/* Once per query: without a change there is no other after the work. */
+static void test_work_alone(Fixture *fixture, const void *data)
+{
+	fixture->works = true;
+	filter_watch_request(fixture->watch, "net0");
+	answer(fixture, "net0");
+	filter_watch_commit(fixture->watch, "net0");
+	filter_watch_done(fixture->watch, "net0");
+	filter_watch_done(fixture->watch, "net0");
+	filter_watch_done(fixture->watch, "never-seen");
+	filter_watch_repeat(fixture->watch, "never-seen");
+	filter_watch_commit(fixture->watch, "never-seen");
+	wait_for_silence(fixture);
+	g_assert_cmpuint(fixture->queries->len, ==, 1);
+}
+
+/* The others are seen, and one query for all is enough for them; that one looks again when it is done. */
+static void test_work_and_all(Fixture *fixture, const void *data)
+{
+	fixture->works = true;
+	filter_watch_request(fixture->watch, "net0");
+	answer(fixture, "net0");
+	fixture->works = false;
+	fixture->answers = true;
+	guest_changes(fixture, 0);
+	guest_changes(fixture, 1);
+	filter_watch_query_all(fixture->watch);
+	wait_for_silence(fixture);
+	g_assert_cmpuint(count_queries(fixture, "net0"), ==, 1);
+	g_assert_cmpuint(count_queries(fixture, NULL), ==, 1);
+	g_assert_cmpstr(get_known_mac(fixture, "net1"), ==, "52:54:00:00:00:01");
+	g_assert_null(get_known_mac(fixture, "net0"));
+	filter_watch_commit(fixture->watch, "net0");
+	filter_watch_done(fixture->watch, "net0");
+	wait_for_silence(fixture);
+	g_assert_cmpuint(count_queries(fixture, "net0"), ==, 2);
+	g_assert_cmpstr(get_known_mac(fixture, "net0"), ==, "52:54:00:00:00:01");
+	g_assert_cmpuint(count_requested(fixture, "net0"), ==, 2);
+	check_intervals(fixture);
+}
+
+/* What was not asked for by the guest is not asked for by it when it is read again. */
+static void test_work_read_again(Fixture *fixture, const void *data)
+{
+	fixture->works = true;
+	filter_watch_query_all(fixture->watch);
+	answer(fixture, NULL);
+	filter_watch_query_all(fixture->watch);
+	wait_for_queries(fixture, 2);
+	answer(fixture, NULL);
+	g_assert_cmpuint(fixture->seen->len, ==, NICS);
+	filter_watch_commit(fixture->watch, "net0");
+	filter_watch_done(fixture->watch, "net0");
+	wait_for_queries(fixture, 3);
+	answer(fixture, "net0");
+	g_assert_cmpuint(fixture->seen->len, ==, NICS + 1);
+	g_assert_false(get_seen(fixture, NICS)->requested);
+}
+
+static void test_repeat(Fixture *fixture, const void *data)
+{
+	fixture->works = true;
+	filter_watch_request(fixture->watch, "net0");
+	answer(fixture, "net0");
+	filter_watch_repeat(fixture->watch, "net0");
+	g_assert_null(get_known_mac(fixture, "net0"));
+	g_assert_true(filter_watch_is_busy(fixture->watch));
+	wait_for_queries(fixture, 2);
+	answer(fixture, "net0");
+	g_assert_cmpuint(fixture->seen->len, ==, 2);
+	g_assert_true(get_seen(fixture, 1)->requested);
+	g_assert_null(get_seen(fixture, 1)->before);
+	check_intervals(fixture);
+}
+
+static void test_forget_while_working(Fixture *fixture, const void *data)
+{
+	fixture->works = true;
+	filter_watch_request(fixture->watch, "net0");
+	answer(fixture, "net0");
+	filter_watch_request(fixture->watch, "net0");
+	filter_watch_forget(fixture->watch, "net0");
+	filter_watch_commit(fixture->watch, "net0");
+	filter_watch_done(fixture->watch, "net0");
+	g_assert_null(get_known_mac(fixture, "net0"));
+	g_assert_false(filter_watch_is_busy(fixture->watch));
+	wait_for_silence(fixture);
+	g_assert_cmpuint(fixture->queries->len, ==, 1);
+	/* Plugged in again under the same name. */
+	filter_watch_request(fixture->watch, "net0");
+	wait_for_queries(fixture, 2);
+	answer(fixture, "net0");
+	g_assert_cmpuint(fixture->seen->len, ==, 2);
+}
+
 /* ---- the bound ---- */
 
 static void test_many(Fixture *fixture, const void *data)
@@ -530,6 +672,29 @@ static void test_many(Fixture *fixture, const void *data)
 	g_assert_cmpuint(g_hash_table_size(filter_watch_get_filters(fixture->watch)), ==,
 			 FILTER_WATCH_NICS_MAX);
 	g_assert_cmpuint(fixture->seen->len, ==, FILTER_WATCH_NICS_MAX);
+}
+
+/* So many are worked on, known or not, and the others are left alone. */
+static void test_many_at_work(Fixture *fixture, const void *data)
+{
+	g_autoptr(GString) text = g_string_new("[");
+
+	fixture->works = true;
+	for (unsigned i = 0; i < 4 * FILTER_WATCH_NICS_MAX; i++) {
+		g_autofree char *nic = g_strdup_printf("nic%u", i);
+
+		append_filter(text, nic, i);
+	}
+	g_string_append_c(text, ']');
+	answer_text(fixture, NULL, text->str);
+	g_assert_cmpuint(fixture->seen->len, ==, FILTER_WATCH_NICS_MAX);
+	g_assert_cmpuint(g_hash_table_size(filter_watch_get_filters(fixture->watch)), ==, 0);
+	for (unsigned i = 0; i < FILTER_WATCH_NICS_MAX; i++) {
+		filter_watch_commit(fixture->watch, get_seen(fixture, i)->nic);
+		filter_watch_done(fixture->watch, get_seen(fixture, i)->nic);
+	}
+	answer_text(fixture, NULL, text->str);
+	g_assert_cmpuint(fixture->seen->len, ==, 2 * FILTER_WATCH_NICS_MAX);
 }
 
 /* Freed with queries on their way and others waiting for their turn. */
@@ -565,8 +730,15 @@ int main(int argc, char **argv)
 	ADD("retry", test_retry);
 	ADD("odd-answers", test_odd_answers);
 	ADD("forget", test_forget);
+	ADD("work", test_work);
+	ADD("work-alone", test_work_alone);
+	ADD("work-and-all", test_work_and_all);
+	ADD("work-read-again", test_work_read_again);
+	ADD("repeat", test_repeat);
+	ADD("forget-while-working", test_forget_while_working);
 	ADD("forget-while-querying", test_forget_while_querying);
 	ADD("many", test_many);
+	ADD("many-at-work", test_many_at_work);
 	ADD("free", test_free);
 	return g_test_run();
 }
