@@ -43,7 +43,15 @@ static int append_macs(sd_bus_message *m, const char *key, GStrv macs)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int domain_signal_append_filter(sd_bus_message *m, const RxFilter *filter)
+static int append_nic_host(sd_bus_message *m, const DomainNicHost *host)
+{
+	int r = sd_bus_message_append(m, "{sv}{sv}", "host-interface", "s", host->link, "host-synced", "b",
+				      (int)host->synced);
+
+	return r < 0 || !host->error ? r : sd_bus_message_append(m, "{sv}", "host-error", "s", host->error);
+}
+
+int domain_signal_append_filter(sd_bus_message *m, const RxFilter *filter, const DomainNicHost *host)
 {
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
@@ -63,6 +71,8 @@ int domain_signal_append_filter(sd_bus_message *m, const RxFilter *filter)
 		r = append_macs(m, "multicast-table", filter->multicast_table);
 	if (r >= 0)
 		r = append_vlans(m, filter);
+	if (r >= 0 && host)
+		r = append_nic_host(m, host);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -70,7 +80,7 @@ static int encode_filter_changed(sd_bus_message *m, const Event *event)
 {
 	int r = sd_bus_message_append(m, "s", event->filter_changed.nic);
 
-	return r < 0 ? r : domain_signal_append_filter(m, event->filter_changed.filter);
+	return r < 0 ? r : domain_signal_append_filter(m, event->filter_changed.filter, NULL);
 }
 
 /* On the bus a list of those that are set. */

@@ -3,6 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "domain/domain.h"
 #include "event/event.h"
 
 /*
@@ -29,5 +30,6 @@ const DomainSignal *domain_signal_of(EventKind kind);
 /* The signal message of a stamped event, not sent. */
 int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_message **ret_message);
 
-/* a{sv} of a filter, for the signal and for the property. */
-int domain_signal_append_filter(sd_bus_message *message, const RxFilter *filter);
+/* a{sv} of a filter, for the signal and for the property; the property has the host's side in it (or NULL), as
+ * the details of the signal have. */
+int domain_signal_append_filter(sd_bus_message *message, const RxFilter *filter, const DomainNicHost *host);

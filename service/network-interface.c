@@ -9,16 +9,34 @@
 
 /* org.vmherald.Domains1.Network: what guests do with their NICs. */
 
-static int append_filter(sd_bus_message *reply, const void *filter)
+/* Both sides of a NIC. */
+typedef struct NicEntry {
+	const RxFilter *filter;
+	const DomainNicHost *host;
+} NicEntry;
+
+static int append_entry(sd_bus_message *reply, const void *data)
 {
-	return domain_signal_append_filter(reply, filter);
+	const NicEntry *entry = data;
+
+	return domain_signal_append_filter(reply, entry->filter, entry->host);
 }
 
 static int get_filters(sd_bus *bus, const char *path, const char *interface, const char *property,
 		       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
-	return bus_append_entries(reply, domain_get_filters(((DomainObject *)userdata)->domain),
-				  append_filter);
+	Domain *domain = ((DomainObject *)userdata)->domain;
+	g_autoptr(GHashTable) entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+	GHashTableIter iter;
+	void *nic, *filter;
+
+	g_hash_table_iter_init(&iter, domain_get_filters(domain));
+	while (g_hash_table_iter_next(&iter, &nic, &filter)) {
+		const NicEntry entry = { filter, domain_get_nic_host(domain, nic) };
+
+		g_hash_table_insert(entries, nic, g_memdup2(&entry, sizeof(entry)));
+	}
+	return bus_append_entries(reply, entries, append_entry);
 }
 
 static void on_nics(Domain *domain, const GPtrArray *reports, const GError *error, void *userdata)

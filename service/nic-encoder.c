@@ -75,7 +75,7 @@ static int append_host(sd_bus_message *m, const void *filter)
 
 static int append_guest(sd_bus_message *m, const void *filter)
 {
-	return domain_signal_append_filter(m, filter);
+	return domain_signal_append_filter(m, filter, NULL);
 }
 
 /* A key with an a{sv}; none if there is no filter. */

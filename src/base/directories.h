@@ -19,6 +19,7 @@
  *   RUNTIME/domains/UUID/          0700, exists while QEMU runs:
  *       monitor                    socket that QEMU listens on
  *       run.json                   pid, incarnation, definition (domain/run-file)
+ *       filter-LINK.json           what of a link's tables is ours (domain/filter-ledger)
  *       qemu.pid                   written by QEMU itself
  *   LOGS/UUID/                     0700, of its last runs too (qemu/log-file):
  *       qemu.log                   QEMU's stderr

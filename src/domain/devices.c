@@ -490,10 +490,12 @@ static void tell_removed(Domain *domain, Event *event)
 	const DomainDevice *device = g_hash_table_lookup(domain->devices, id);
 	Operation *detach = *id ? detach_find(domain, id) : NULL;
 
-	if (g_hash_table_contains(domain_get_filters(domain), id)) {
-		filter_watch_forget(domain->filter_watch, id);
+	if (g_hash_table_contains(domain_get_filters(domain), id))
 		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
-	}
+	/* Also one whose first filter is still being worked on. */
+	if (*id)
+		filter_watch_forget(domain->filter_watch, id);
+	nic_sync_forget(domain, id);
 	channels_device_removed(domain, id);
 	drives_device_removed(domain, id);
 	if (device)

@@ -35,6 +35,8 @@
  *   leftover.c    what an attach or a change of a medium that was cut off has left
  *   memory.c      sizes of memory devices
  *   nics.c        what guests do with their NICs
+ *   nic-sync.c    the host follows them
+ *   filter-follow.c   one step of that; filter-ledger.c   what of the host's tables is ours (worker thread)
  *   nic-links.c   the links of the host that NICs stand on
  *   host-nics.c   the table of them; making and removing (worker thread)
  *   nic-query.c   both sides of them, as they are now (nic-report.c)
@@ -55,8 +57,8 @@
  *   screenshot.c  a picture of a display
  *   run-end.c     from the exit of QEMU to `stopped`
  *
- * Everything here: event thread only, except domain/adopted.h, domain/host-nics.h, domain/launch.h,
- * domain/run-file.h and domain/saved-state.h.
+ * Everything here: event thread only, except domain/adopted.h, domain/filter-follow.h, domain/filter-ledger.h,
+ * domain/host-nics.h, domain/launch.h, domain/run-file.h and domain/saved-state.h.
  */
 
 /* An operation that has been asked for and has not been answered yet. */
@@ -211,6 +213,8 @@ struct Domain {
 	GHashTable *backends;         /* id -> Backends */
 	GHashTable *under_way;        /* device id -> UnderWay */
 	GHashTable *host_nics;        /* device id -> HostNic: the links that its NICs stand on */
+	GHashTable *nic_syncs;        /* device id -> what nic-sync.c knows of such a NIC */
+	unsigned nic_jobs;            /* of nic-sync.c, on workers */
 	GPtrArray *removed_children;  /* QOM paths, told with their parent */
 	GHashTable *found_removed;    /* ids whose next DEVICE_DELETED tells nothing new */
 	GHashTable *jobs;             /* id -> DomainJob */
@@ -600,6 +604,23 @@ void memory_resync(Domain *domain, JsonNode *list);
 void nics_init(Domain *domain);
 /* The event itself is told when the filter has been asked for. */
 void nics_commit_filter_changed(Domain *domain, Event *event);
+/* The filter of a NIC was before (or NULL) and is now. requested: the guest did something; host_news: so did we, or
+ * there is something else to tell of the host's side. */
+void nics_tell(Domain *domain, const RxFilter *before, RxFilter *now, bool requested, bool host_news);
+
+/* nic-sync.c */
+void nic_sync_init(Domain *domain);
+/* False: the NIC stands on no link of the host. Else its link is brought into line, nics_tell() follows, and
+ * filter_watch_done(). */
+bool nic_sync_begin(Domain *domain, RxFilter *before, RxFilter *now, bool requested);
+/* It was plugged out. */
+void nic_sync_forget(Domain *domain, const char *nic);
+/* run_end_check() is called when that is not so any more. */
+bool nic_sync_is_working(const Domain *domain);
+/* What the host's side is like, as it was seen last. */
+void nic_sync_add_details(const Domain *domain, const char *nic, Event *event);
+/* What was put into the tables of its link by us. Borrowed; NULL: nothing that is known. */
+const HostFilterOwn *nic_sync_get_own(const Domain *domain, const char *nic);
 
 /* nic-links.c */
 /* QEMU was started with these, which are taken over, and with the netdevs of its interfaces. */

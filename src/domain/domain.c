@@ -50,6 +50,7 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->backends, g_hash_table_unref);
 	g_clear_pointer(&domain->under_way, g_hash_table_unref);
 	g_clear_pointer(&domain->host_nics, g_hash_table_unref);
+	g_clear_pointer(&domain->nic_syncs, g_hash_table_unref);
 	g_clear_pointer(&domain->removed_children, g_ptr_array_unref);
 	g_clear_pointer(&domain->found_removed, g_hash_table_unref);
 	jobs_clear(domain);
@@ -108,6 +109,7 @@ void domain_reset_run(Domain *domain)
 	domain->backends = backends_table_new();
 	domain->under_way = under_way_table_new();
 	domain->host_nics = host_nics_new();
+	nic_sync_init(domain);
 	domain->removed_children = g_ptr_array_new_with_free_func(g_free);
 	domain->found_removed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	jobs_init(domain);

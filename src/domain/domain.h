@@ -155,6 +155,16 @@ typedef struct DomainDevice {
 GHashTable *domain_get_devices(const Domain *domain);
 GHashTable *domain_get_filters(const Domain *domain);
 
+/* The host's side of a NIC, as it was when the filter above was told. */
+typedef struct DomainNicHost {
+	const char *link;   /* its name */
+	bool synced;        /* it lets through what the guest wants */
+	char *error;        /* what has failed; NULL: nothing */
+} DomainNicHost;
+
+/* Borrowed. NULL: it stands on no link of the host, or was not looked at yet. */
+const DomainNicHost *domain_get_nic_host(const Domain *domain, const char *nic);
+
 typedef struct DomainJob {
 	char *id;
 	char *type;         /* QEMU's JobType; "" if not known */

@@ -81,6 +81,9 @@ static void edit_done(void *data)
 		definition_unref(domain->definition);
 		domain->definition = g_steal_pointer(&edit->definition);
 	}
+	/* It is only known now whether this guest is trusted. */
+	if (edit->interface)
+		filter_watch_query_all(domain->filter_watch);
 	domain_write_run_file(domain, true, done, edit->userdata);
 }
 

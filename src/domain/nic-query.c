@@ -97,10 +97,12 @@ static NicReport *make_report(Domain *domain, const char *id, GHashTable *filter
 {
 	const HostNic *link = g_hash_table_lookup(domain->host_nics, id);
 	RxFilter *guest = g_hash_table_lookup(filters, id);
+	const HostFilterOwn *own = nic_sync_get_own(domain, id);
 	NicReport *report = nic_report_new(id);
 
 	report->guest = guest ? rx_filter_ref(guest) : NULL;
 	report->link = link ? host_nic_copy(link) : NULL;
+	report->own = own ? host_filter_own_copy(own) : NULL;
 	return report;
 }
 

@@ -5,7 +5,8 @@
 
 /*
  * What guests do with their NICs. NIC_RX_FILTER_CHANGED only says that something has changed, and QEMU says no
- * more until it has been asked: filter-watch.c decides when, here it is done and told.
+ * more until it has been asked: filter-watch.c decides when, here it is done and told; where the host has to follow,
+ * when it has (nic-sync.c).
  *
  * A change that the guest did not announce (it was reset, or nobody listened) is found by the queries that
  * follow a reset and a connect, and told with the reason resync.
@@ -55,19 +56,18 @@ static void watch_query(FilterWatch *watch, const char *nic, void *userdata)
 	on_filter_reply(NULL, NULL, query);
 }
 
-static bool watch_seen(FilterWatch *watch, RxFilter *before, RxFilter *now, bool requested, void *userdata)
+void nics_tell(Domain *domain, const RxFilter *before, RxFilter *now, bool requested, bool host_news)
 {
-	Domain *domain = userdata;
 	bool changed = !before || !rx_filter_equal(before, now);
 
-	filter_watch_commit(watch, now->nic);
-	if (changed)
+	if (changed || host_news)
 		domain_changed(domain, DOMAIN_PROPERTY_FILTERS);
-	if (requested || (before && changed)) {
+	if (requested || (before && changed) || host_news) {
 		Event *event = event_new(EVENT_FILTER_CHANGED, 0);
 
 		if (!requested)
 			event_add_resync(event);
+		nic_sync_add_details(domain, now->nic, event);
 		event->filter_changed.nic = event_string(event, now->nic);
 		event->filter_changed.filter = rx_filter_ref(now);
 		domain_publish(domain, event);
@@ -82,6 +82,16 @@ static bool watch_seen(FilterWatch *watch, RxFilter *before, RxFilter *now, bool
 		event->mac_changed.new_mac = event_string(event, now->main_mac);
 		domain_publish(domain, event);
 	}
+}
+
+static bool watch_seen(FilterWatch *watch, RxFilter *before, RxFilter *now, bool requested, void *userdata)
+{
+	Domain *domain = userdata;
+
+	if (nic_sync_begin(domain, before, now, requested))
+		return false;
+	filter_watch_commit(watch, now->nic);
+	nics_tell(domain, before, now, requested, false);
 	return true;
 }
 

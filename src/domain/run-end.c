@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
+#include "domain/filter-follow.h"
 #include "domain/saved-state.h"
 #include "qemu/log-file.h"
 
@@ -42,6 +43,16 @@ static void settle_saved_state(const EndJob *job)
 		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
 }
 
+static void end_filters(const EndJob *job)
+{
+	GHashTableIter iter;
+	void *link;
+
+	g_hash_table_iter_init(&iter, job->links);
+	while (g_hash_table_iter_next(&iter, NULL, &link))
+		filter_follow_end(job->directory, link, job->name);
+}
+
 static StrandStep end_work(void *data)
 {
 	EndJob *job = data;
@@ -58,6 +69,7 @@ static StrandStep end_work(void *data)
 	/* Nobody looks at them any more until the next start. */
 	qemu_log_limit_all(job->logs);
 	/* WARNING: before the folder, for it is what the next service knows of them by. */
+	end_filters(job);
 	host_nics_remove(job->links, job->name);
 	if (!directories_remove(job->directory, &error))
 		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
@@ -188,7 +200,7 @@ void run_end_check(Domain *domain)
 		return;
 	if (domain->start && domain->start->spawning)
 		return;
-	if (panic_dump_is_working(domain))
+	if (panic_dump_is_working(domain) || nic_sync_is_working(domain))
 		return;
 	domain->ending = true;
 	domain_clear_timer(domain, &domain->grace_timer);

@@ -37,7 +37,7 @@
  *   migrate=complete    migrate writes "state" to the descriptor that getfd gave it, and is done; otherwise the
  *                       test emits what becomes of it. migrate-incoming takes nothing else than that
  *   dump=STATUS         what query-dump says; dump-guest-memory makes it active
- *   filters=JSON        what query-rx-filter returns (x-set only)
+ *   filters=JSON        what query-rx-filter returns, of all NICs (x-set only)
  *   reply:COMMAND=JSON  answers COMMAND with that; "" takes it back
  *   qom:PATH=JSON       what qom-get returns of a property: its object's path, "/", its name
  *
@@ -386,8 +386,21 @@ static void close_tray(gint64 id, JsonObject *arguments)
 static void query_rx_filter(gint64 id, JsonObject *arguments)
 {
 	const char *filters = g_hash_table_lookup(settings, "filters");
+	g_autoptr(JsonNode) all = json_from_string(filters ? filters : "[]", NULL);
+	g_autoptr(JsonNode) answer = json_node_new(JSON_NODE_ARRAY);
+	JsonArray *array = json_node_get_array(all), *wanted = json_array_new();
+	g_autofree char *text = NULL;
 
-	reply(id, filters ? filters : "[]");
+	for (unsigned i = 0; i < json_array_get_length(array); i++) {
+		JsonNode *filter = json_array_get_element(array, i);
+
+		if (!arguments || g_str_equal(get_string(json_node_get_object(filter), "name"),
+					      get_string(arguments, "name")))
+			json_array_add_element(wanted, json_node_copy(filter));
+	}
+	json_node_take_array(answer, wanted);
+	text = json_to_string(answer, FALSE);
+	reply(id, text);
 }
 
 static void x_set(gint64 id, JsonObject *arguments)

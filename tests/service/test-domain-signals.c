@@ -442,7 +442,7 @@ static void test_filter_sizes(BusFixture *fixture, const void *data)
 		node = json_from_string(json->str, NULL);
 		filter = rx_filter_parse(node, NULL);
 		g_assert_cmpuint(filter->n_vlans, ==, sizes[i]);
-		g_assert_cmpint(domain_signal_append_filter(message, filter), >=, 0);
+		g_assert_cmpint(domain_signal_append_filter(message, filter, NULL), >=, 0);
 		bus_seal(message);
 		g_assert_cmpstr(sd_bus_message_get_signature(message, true), ==, "a{sv}");
 	}
