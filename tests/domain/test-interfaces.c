@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "domain-fixture.h"
 #include "domain/domain-internal.h"
@@ -245,6 +248,40 @@ static void test_deleted(DomainFixture *fixture, const void *data)
 
 	run_ip(line);
 	fixture_destroy(fixture, domain);
+	assert_no_link_left();
+}
+
+static void set_network_administrator(bool is_one)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	g_assert_cmpint(syscall(SYS_capget, &header, data), ==, 0);
+	if (is_one)
+		data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective |= CAP_TO_MASK(CAP_NET_ADMIN);
+	else
+		data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective &= ~CAP_TO_MASK(CAP_NET_ADMIN);
+	g_assert_cmpint(syscall(SYS_capset, &header, data), ==, 0);
+}
+
+/* One that cannot be removed is a record of its own. */
+static void test_not_removed(DomainFixture *fixture, const void *data)
+{
+	g_autoptr(GHashTable) nics = host_nics_new();
+	HostNic *nic = g_new0(HostNic, 1);
+
+	run_ip("link add link lower0 name left0 type macvtap");
+	nic->type = HOST_NIC_MACVTAP;
+	nic->link = g_strdup("left0");
+	nic->index = if_nametoindex("left0");
+	g_hash_table_insert(nics, g_strdup("m"), nic);
+	set_network_administrator(false);
+	g_test_expect_message("vmherald", G_LOG_LEVEL_WARNING, "a: interface 'm': *left0*");
+	host_nics_remove(nics, "a");
+	g_test_assert_expected_messages();
+	set_network_administrator(true);
+	g_assert_cmpuint(if_nametoindex("left0"), !=, 0);
+	host_nics_remove(nics, "a");
 	assert_no_link_left();
 }
 
@@ -679,6 +716,7 @@ int main(int argc, char **argv)
 	ADD("killed", test_killed);
 	ADD("policy", test_policy);
 	ADD("deleted", test_deleted);
+	ADD("not-removed", test_not_removed);
 	ADD("found-again", test_found_again);
 	ADD("gone-meanwhile", test_gone_meanwhile);
 	ADD("cut-off", test_cut_off);
