@@ -24,7 +24,7 @@ def single_results(*cases):
 
 
 class RunTests(unittest.TestCase):
-    def check(self, suites, verdicts, last_line, good, listed=()):
+    def check(self, suites, verdicts, last_line, good, listed=(), output=""):
         with tempfile.TemporaryDirectory() as build:
             logs = os.path.join(build, "meson-logs")
             os.mkdir(logs)
@@ -33,7 +33,8 @@ class RunTests(unittest.TestCase):
                     file.write(f"<testsuites>{''.join(suites)}</testsuites>")
                 with open(os.path.join(logs, "testlog.json"), "w", encoding="utf-8") as file:
                     for program, verdict in verdicts.items():
-                        json.dump({"name": f"project:unit / {program}", "result": verdict}, file)
+                        json.dump({"name": f"project:unit / {program}", "result": verdict,
+                                   "stdout": output}, file)
                         file.write("\n")
             run = subprocess.run([sys.executable, RUN_TESTS, "--only-sum", build], check=False,
                                  encoding="utf-8", stdout=subprocess.PIPE)
@@ -51,6 +52,11 @@ class RunTests(unittest.TestCase):
         self.check([tap_suite("loop", case("1 - /loop/a"), case("2 - /loop/b", "skipped"))],
                    {"loop": "OK"}, "1 passed, 0 failed, 1 skipped", True,
                    ["skipped: loop: /loop/b"])
+
+    def test_measurements_are_shown(self):
+        self.check([tap_suite("loop", case("1 - /loop/a"))], {"loop": "OK"},
+                   "1 passed, 0 failed, 0 skipped", True, ["loop: measured: a turn takes 3 us"],
+                   "# began\nok 1 - /loop/a\n# measured: a turn takes 3 us\n1..1\n")
 
     def test_failed_case(self):
         self.check([tap_suite("loop", case("1 - /loop/a"), case("2 - /loop/b", "failure"))],
