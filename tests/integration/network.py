@@ -18,6 +18,8 @@ Python functions are here for what the kernel offers by system calls alone; link
 import ctypes
 import json
 import os
+import socket
+import struct
 import subprocess
 import threading
 
@@ -30,6 +32,9 @@ LOWER, PEER = "lower0", "peer0"
 WORLD_ADDRESS, GUEST_ADDRESS, PREFIX = "192.0.2.1", "192.0.2.2", 24
 # Set by main() for the cases if there is no namespace; the value is the reason.
 REFUSED_VARIABLE = "VMHERALD_TEST_NO_NAMESPACE"
+
+VLAN_ETHERTYPE = 0x8100
+FRAME_MIN = 60                   # without the check sum
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
@@ -158,36 +163,66 @@ class Network:
 
     def __init__(self):
         self.world = Namespace()
-        # ip takes a path for the name of a namespace.
-        ip("link", "add", LOWER, "type", "veth", "peer", "name", PEER, "netns", f"/proc/self/fd/{self.world.fd}",
-           fds=[self.world.fd])
-        ip("link", "set", LOWER, "up")
+        self.add_cable(LOWER, PEER)
         with self.world:
             ip("link", "set", "lo", "up")
             ip("address", "add", f"{WORLD_ADDRESS}/{PREFIX}", "dev", PEER)
-            ip("link", "set", PEER, "up")
+            # It believes at once what it hears of a neighbour's new MAC, and not only after a second.
+            with open(f"/proc/sys/net/ipv4/neigh/{PEER}/locktime", "w", encoding="ascii") as file:
+                file.write("0")
 
     def close(self):
         remove_link(LOWER)
         self.world.close()
+
+    def add_cable(self, name, peer):
+        """Between a link of ours and one of the world's."""
+        # ip takes a path for the name of a namespace.
+        ip("link", "add", name, "type", "veth", "peer", "name", peer, "netns", f"/proc/self/fd/{self.world.fd}",
+           fds=[self.world.fd])
+        ip("link", "set", name, "up")
+        with self.world:
+            ip("link", "set", peer, "up")
+
+    def send_frame(self, destination, sender, ethertype, text, vlan=None, peer=PEER):
+        """From the world, to whom it may concern."""
+        tag = struct.pack("!HH", VLAN_ETHERTYPE, vlan) if vlan is not None else b""
+        addresses = bytes.fromhex((destination + sender).replace(":", ""))
+        with self.world, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender_socket:
+            sender_socket.bind((peer, 0))
+            sender_socket.send((addresses + tag + struct.pack("!H", ethertype) + text).ljust(FRAME_MIN, b"\0"))
+
+    def send_datagram(self, group, port, text):
+        """From the world, to an IP group."""
+        with self.world, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(WORLD_ADDRESS))
+            sender.sendto(text, (group, port))
+
+
+def require(case):
+    """Skips the case with the reason if there is no network of its own."""
+    if REFUSED_VARIABLE in os.environ:
+        case.skipTest(os.environ[REFUSED_VARIABLE])
+
+
+def wait_for_links(before):
+    """Waits until no link is left that was not there before."""
+    try:
+        wait_until(lambda: set(links()) <= before, "the links of the domains to go")
+    except AssertionError as error:
+        raise AssertionError(f"left: {sorted(set(links()) - before)}") from error
 
 
 class NetworkCase(harness.ServiceCase):
     """A case with a Network, in which no link is left that was not there before."""
 
     def setUp(self):
-        if REFUSED_VARIABLE in os.environ:
-            self.skipTest(os.environ[REFUSED_VARIABLE])
+        require(self)
         self.network = Network()
         self.addCleanup(self.network.close)
-        before = set(links())
         # After the domains have been removed: what is cleaned up is what was set up, backwards.
-        self.addCleanup(self.check_links, before)
+        self.addCleanup(wait_for_links, set(links()))
         super().setUp()
-
-    def check_links(self, before):
-        wait_until(lambda: set(links()) <= before,
-                   f"the links of the domains to go; there are {sorted(set(links()) - before)}")
 
     def add_bridge(self, name, *ports):
         add_bridge(name, *ports)
