@@ -13,6 +13,7 @@ typedef struct Device {
 } Device;
 
 static GPtrArray *devices;
+static GHashTable *gone;          /* their ids */
 
 const char *get_string(JsonObject *object, const char *member)
 {
@@ -22,6 +23,7 @@ const char *get_string(JsonObject *object, const char *member)
 void devices_init(void)
 {
 	devices = g_ptr_array_new();
+	gone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 void add_device(JsonObject *object)
@@ -30,6 +32,7 @@ void add_device(JsonObject *object)
 
 	device->id = g_strdup(get_string(object, "id"));
 	device->driver = g_strdup(get_string(object, "driver"));
+	(void)g_hash_table_remove(gone, device->id);
 	g_ptr_array_add(devices, device);
 }
 
@@ -49,7 +52,16 @@ bool remove_device(const char *id)
 {
 	unsigned index;
 
-	return find_device(id, &index) && g_ptr_array_remove_index(devices, index);
+	if (!find_device(id, &index))
+		return false;
+	g_hash_table_add(gone, g_strdup(id));
+	(void)g_ptr_array_remove_index(devices, index);
+	return true;
+}
+
+bool has_gone(const char *id)
+{
+	return g_hash_table_contains(gone, id);
 }
 
 char *devices_list(void)

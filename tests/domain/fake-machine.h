@@ -15,6 +15,8 @@ void devices_init(void);
 void add_device(JsonObject *object);
 bool find_device(const char *id, unsigned *ret_index);
 bool remove_device(const char *id);
+/* It was there, and is not any more. */
+bool has_gone(const char *id);
 /* The answer to qom-list. */
 char *devices_list(void);
 

@@ -37,7 +37,7 @@
  *   migrate=complete    migrate writes "state" to the descriptor that getfd gave it, and is done; otherwise the
  *                       test emits what becomes of it. migrate-incoming takes nothing else than that
  *   dump=STATUS         what query-dump says; dump-guest-memory makes it active
- *   filters=JSON        what query-rx-filter returns, of all NICs (x-set only)
+ *   filters=JSON        what query-rx-filter returns, of all NICs; without those that have gone (x-set only)
  *   reply:COMMAND=JSON  answers COMMAND with that; "" takes it back
  *   qom:PATH=JSON       what qom-get returns of a property: its object's path, "/", its name
  *
@@ -394,8 +394,10 @@ static void query_rx_filter(gint64 id, JsonObject *arguments)
 	for (unsigned i = 0; i < json_array_get_length(array); i++) {
 		JsonNode *filter = json_array_get_element(array, i);
 
-		if (!arguments || g_str_equal(get_string(json_node_get_object(filter), "name"),
-					      get_string(arguments, "name")))
+		const char *name = get_string(JSON_NODE_HOLDS_OBJECT(filter) ? json_node_get_object(filter) : NULL,
+					      "name");
+
+		if (!has_gone(name) && (!arguments || g_str_equal(name, get_string(arguments, "name"))))
 			json_array_add_element(wanted, json_node_copy(filter));
 	}
 	json_node_take_array(answer, wanted);

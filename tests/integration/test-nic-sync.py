@@ -186,6 +186,19 @@ class Trusted(FollowCase):
         self.assert_synced(self.wait_changed(multicast_table=[]))
         self.assertEqual({ADMINISTRATORS}, self.groups())
 
+    def test_saved(self):
+        """A guest that is restored has its filter as it was, and stands on another link."""
+        self.card.set_mac(SECOND)
+        self.card.set_table([], [GROUP])
+        self.wait_changed(main_mac=SECOND, multicast_table=[GROUP])
+        self.domain.save()
+        self.assertEqual({}, self.filters())
+        self.domain.start(paused=True)
+        self.wait_known(main_mac=SECOND, multicast_table=[GROUP], host_synced=True)
+        self.assertNotEqual(self.name, self.link()["ifname"])
+        self.assertEqual(SECOND, self.link()["address"])
+        self.assertIn(GROUP, network.multicast_list(self.link()["ifname"]))
+
     def test_storm(self):
         """A guest that does nothing else: what it costs is bounded, and its last state is what counts."""
         begin, since = time.monotonic(), self.since
