@@ -77,6 +77,7 @@ class BridgePort(follow.FollowCase):
 class UserNetwork(follow.FollowCase):
     """There is no link on the host: the filter is told, and there is nothing to follow it."""
 
+    stands_on_links = False
     interfaces = [{"id": "net0", "type": "user", "mac": FIRST, "trust-guest-rx-filters": True}]
     # QEMU's own network has others.
     WORLD, GUEST = "10.0.2.2", "10.0.2.15/24"
