@@ -5,6 +5,8 @@
 #include "domain/definition-watch.h"
 #include "domain/reload-plan.h"
 #include "driver.h"
+#include "event/chains.h"
+#include "event/history.h"
 #include "event/sequence.h"
 
 typedef struct DriverAdoption DriverAdoption;
@@ -19,17 +21,19 @@ struct Driver {
 	Strand *store;              /* reads and writes of definitions, one after the other */
 	Strand *background;         /* what nobody waits for: emulators, the sequence's reservation */
 	Sequence *sequence;
+	History *history;           /* NULL: none is kept */
+	Chains *chains;
 	Strand *logs;               /* looks after the logs of QEMUs */
 	int logs_timer;
 	bool logs_watched, logs_busy, logs_dirty;
 	bool reserving;
 	uint64_t sequence_at_start; /* the last one of the service before this one */
+	GHashTable *connected_until; /* uuid -> uint64_t (driver-stamp.c) */
 	Registry *registry;
 	DefinitionStore *definitions;
 	GPtrArray *problems;        /* StoredProblem, of the last reading */
 	DefinitionWatch *definition_watch;  /* NULL: the system has no more of them */
 	GPtrArray *changed_files;   /* names, changed by somebody else since */
-	GHashTable *numbers;        /* uuid -> Numbers (driver.c), for the stamp */
 	GPtrArray *emulators;
 	unsigned jobs;              /* on the store strand */
 	bool leaving;               /* driver_free() has begun */
@@ -48,6 +52,19 @@ struct Driver {
 	void (*started)(void *userdata);
 	void *started_userdata;
 };
+
+/* driver-stamp.c */
+/* Blocks: start-up. CORE_ERROR_IO: without the sequence no event can be told. */
+bool driver_stamp_open(Driver *driver, GError **error);
+void driver_stamp_close(Driver *driver);
+/* Gives event its number, seals and remembers it. */
+void driver_stamp(Driver *driver, Domain *domain, Event *event);
+/* The monitor of domain was lost just now: from here on events may be missing. */
+void driver_stamp_lost(Driver *driver, Domain *domain);
+/* All domains that there are have been found: numbers of others are of no use. */
+void driver_stamp_clean(Driver *driver);
+/* The domain is no more. */
+void driver_stamp_forget(Driver *driver, Domain *domain);
 
 /* driver-reload.c; blocks: start-up */
 void driver_load_definitions(Driver *driver);

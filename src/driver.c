@@ -17,70 +17,15 @@
 
 /* ---- what domains tell ---- */
 
-/* Sequences that are known of a domain. */
-typedef struct Numbers {
-	uint64_t last_of_kind[EVENT_KIND_MAX];
-	uint64_t connected_until;    /* the last of all before its monitor was lost */
-} Numbers;
-
-static Numbers *get_numbers(Driver *driver, Domain *domain)
-{
-	const char *uuid = domain_get_uuid(domain);
-	Numbers *numbers = g_hash_table_lookup(driver->numbers, uuid);
-
-	if (!numbers) {
-		numbers = g_new0(Numbers, 1);
-		numbers->connected_until = driver->sequence_at_start;
-		g_hash_table_insert(driver->numbers, g_strdup(uuid), numbers);
-	}
-	return numbers;
-}
-
-static StrandStep reserve_work(void *data)
-{
-	g_autoptr(GError) error = NULL;
-	Driver *driver = data;
-
-	if (!sequence_reserve(driver->sequence, &error))
-		log_problem(LOG_ID_STORE_FAILED, NULL, error->message);
-	return STRAND_DONE;
-}
-
-static void reserve_done(void *data)
-{
-	Driver *driver = data;
-
-	driver->reserving = false;
-}
-
-static void free_nothing(void *data)
-{
-}
-
-static const StrandItemClass reserve_class = { reserve_work, NULL, reserve_done, free_nothing };
-
 static void on_event(Domain *domain, Event *event, void *userdata)
 {
 	Driver *driver = userdata;
-	Numbers *numbers = get_numbers(driver, domain);
-	EventStamp stamp;
 
-	/* The gap began when the monitor was lost, not when that was told, nor when it is over: others have
-	 * had events since. */
-	if (event->kind == EVENT_MONITOR_RESYNCHRONIZED)
-		event->resynchronized.last_before = numbers->connected_until;
-	stamp.sequence = sequence_next(driver->sequence);
-	stamp.previous = numbers->last_of_kind[event->kind];
-	numbers->last_of_kind[event->kind] = stamp.sequence;
-	event_seal(event, stamp);
+	driver_stamp(driver, domain, event);
 	driver_record_event(domain, event);
 	/* Also what is told twice with the same state: that the memory has been written. */
 	if (event->kind == EVENT_LIFECYCLE)
 		driver_look_at_shutdown(driver);
-	if (sequence_wants_reserve(driver->sequence) && !driver->reserving) {
-		driver->reserving = true;
-		strand_push(driver->background, &reserve_class, driver);
-	}
 	driver->observer.event(domain, event, driver->observer.userdata);
 }
 
@@ -89,7 +34,7 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 	Driver *driver = userdata;
 
 	if ((properties & DOMAIN_PROPERTY_CONNECTED) && !domain_is_connected(domain))
-		get_numbers(driver, domain)->connected_until = sequence_last(driver->sequence);
+		driver_stamp_lost(driver, domain);
 	if (properties & DOMAIN_PROPERTY_STATE)
 		driver_look_at_shutdown(driver);
 	if (properties & DOMAIN_PROPERTY_PROCESS)
@@ -112,7 +57,7 @@ void driver_remove_domain(Driver *driver, Domain *domain)
 {
 	domain_ref(domain);
 	registry_remove(driver->registry, domain);
-	g_hash_table_remove(driver->numbers, domain_get_uuid(domain));
+	driver_stamp_forget(driver, domain);
 	driver->observer.domain_removed(domain, driver->observer.userdata);
 	domain_unref(domain);
 	driver_logs_clean(driver);
@@ -185,7 +130,6 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	g_queue_init(&driver->autostart);
 	driver_adopt_init(driver);
 	driver->registry = registry_new();
-	driver->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	driver->emulators = g_ptr_array_new();
 	driver->problems = g_ptr_array_new();
 	driver->changed_files = g_ptr_array_new();
@@ -200,10 +144,8 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	driver->state_lock = directories_lock(driver->directories->state, LOCK_TIMEOUT_MS, error);
 	if (driver->state_lock < 0)
 		return NULL;
-	driver->sequence = sequence_open(driver->directories->state, NULL, error);
-	if (!driver->sequence)
+	if (!driver_stamp_open(driver, error))
 		return NULL;
-	driver->sequence_at_start = sequence_last(driver->sequence);
 	/* The workers exist before any QEMU is connected to: events arrive at once. */
 	driver->pool = worker_pool_new(loop, 0, error);
 	if (!driver->pool)
@@ -254,11 +196,10 @@ Driver *driver_free(Driver *driver)
 	strand_unref(driver->logs);
 	g_ptr_array_set_size(domains, 0);
 	registry_free(driver->registry);
-	g_hash_table_unref(driver->numbers);
 	g_ptr_array_unref(driver->emulators);
 	qemu_emulators_free(driver->host.emulators);
 	g_ptr_array_unref(driver->adoptions);
-	sequence_close(driver->sequence);
+	driver_stamp_close(driver);
 	g_ptr_array_unref(driver->problems);
 	g_ptr_array_unref(driver->changed_files);
 	definition_watch_free(driver->definition_watch);
@@ -344,6 +285,7 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 	runs = run_file_list(driver->directories->domains);
 	for (unsigned i = 0; i < runs->len; i++)
 		readopt(driver, g_ptr_array_index(runs, i));
+	driver_stamp_clean(driver);
 	monitor_store_drop_others(driver->host.monitors);
 	driver_find_emulators(driver);
 	driver_logs_start(driver);
@@ -381,11 +323,6 @@ bool driver_is_idle(const Driver *driver)
 			return false;
 	}
 	return true;
-}
-
-uint64_t driver_get_last_sequence(const Driver *driver)
-{
-	return sequence_last(driver->sequence);
 }
 
 GPtrArray *driver_get_emulators(const Driver *driver)

@@ -3,13 +3,15 @@
 
 #include "domain/domain.h"
 #include "domain/stored-definition.h"
+#include "event/history.h"
 #include "loop/loop.h"
 
 /*
  * The driver: wires the parts, holds the domains, keeps their definitions, stamps their events. It is all
  * that a face (the service on the bus, a test, another host) needs to know.
  *
- *   driver.c              start-up, stamping, look-up
+ *   driver.c              start-up, look-up
+ *   driver-stamp.c        the number of an event, and remembering it
  *   driver-definitions.c  define, create, undefine, autostart flag
  *   driver-devices.c      devices that come and go, while it runs and in its definition
  *   driver-reload.c       taking in the files, at the start and again
@@ -37,6 +39,10 @@ typedef struct DriverObserver {
 	void (*definition_problems_changed)(void *userdata);
 	void (*changed_files_changed)(void *userdata);
 	void *userdata;
+	/* The arguments of a sealed event as clients see them, for the history, and a text that says how they look for each
+	 * kind: a history of another one is not used. NULL: none is kept. */
+	GVariant *(*encode)(const Event *event);
+	const char *layout;
 } DriverObserver;
 
 /* The end of a call that gives back a domain (NULL if it failed). Called exactly once. */
@@ -50,6 +56,12 @@ Driver *driver_free(Driver *driver);
 
 /* Monitors shall outlive this driver there. store is copied. Before driver_start(). */
 void driver_use_store(Driver *driver, const DescriptorStore *store);
+
+/* Keeps the last events (event/history.h), those of the service before this one too; otherwise, and if that cannot be
+ * (logged), there is no history. bytes, events: its bounds. Blocks: start-up, before driver_start(). */
+void driver_keep_history(Driver *driver, size_t bytes, unsigned events);
+/* NULL: none is kept. Borrowed. */
+const History *driver_get_history(const Driver *driver);
 
 /* Loads the definitions (blocks: start-up) and finds the QEMUs that run. started is called when the state of each is
  * known, or it is known that it cannot be read now. Before that, call nothing else. */

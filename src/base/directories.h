@@ -15,6 +15,8 @@
  *   STATE/nvram/UUID.vars          variables of the firmware of a persistent domain
  *   STATE/lock, RUNTIME/lock       held by the one service that uses these directories
  *   STATE/saved/                   0700, the saved states of domains (domain/saved-state)
+ *   RUNTIME/history                the last events (event/history)
+ *   RUNTIME/chains                 the last number of each kind of event and domain (event/chains)
  *   RUNTIME/autostarted            the boot id for which autostart has been done
  *   RUNTIME/domains/UUID/          0700, exists while QEMU runs:
  *       monitor                    socket that QEMU listens on

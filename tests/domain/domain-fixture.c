@@ -323,7 +323,6 @@ void fixture_open_driver(DomainFixture *fixture)
 
 	g_assert_null(fixture->driver);
 	fixture->started = false;
-	g_hash_table_remove_all(fixture->last_of);
 	fixture->driver = driver_new(fixture->loop, true, &observer, &error);
 	g_assert_no_error(error);
 	/* The number never goes back, and has no hole. */
