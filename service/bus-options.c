@@ -13,6 +13,7 @@
 static const char *const signatures[] = {
 	[BUS_OPTION_BOOLEAN] = "b",
 	[BUS_OPTION_STRING] = "s",
+	[BUS_OPTION_PATH] = "o",
 	[BUS_OPTION_NUMBER] = "u",
 	[BUS_OPTION_DESCRIPTOR] = "h",
 	[BUS_OPTION_DURATION] = "t",
@@ -57,6 +58,7 @@ static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_e
 			*(bool *)option->ret_value = boolean;
 		return r;
 	case BUS_OPTION_STRING:
+	case BUS_OPTION_PATH:
 		r = sd_bus_message_read(message, "v", signature, &string);
 		if (r >= 0)
 			*(const char **)option->ret_value = string;

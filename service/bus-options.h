@@ -13,6 +13,7 @@
 typedef enum BusOptionType {
 	BUS_OPTION_BOOLEAN,      /* b -> bool */
 	BUS_OPTION_STRING,       /* s -> const char *, borrowed from the message */
+	BUS_OPTION_PATH,         /* o -> const char *, likewise */
 	BUS_OPTION_NUMBER,       /* u -> uint32_t */
 	BUS_OPTION_DESCRIPTOR,   /* h -> int, borrowed from the message */
 	BUS_OPTION_DURATION,     /* t, microseconds -> int, milliseconds rounded up, at most INT_MAX */

@@ -5,98 +5,75 @@
 #include "bus-variant.h"
 
 /* Enumerations of our own are numbers in the core. */
-static int encode_lifecycle(sd_bus_message *m, const Event *event)
+static GVariant *encode_lifecycle(const Event *event)
 {
-	return sd_bus_message_append(m, "sss", lifecycle_event_to_string(event->lifecycle.event),
-				     lifecycle_reason_to_string(event->lifecycle.reason),
-				     domain_state_to_string(event->lifecycle.state));
+	return g_variant_new("(sss)", lifecycle_event_to_string(event->lifecycle.event),
+			     lifecycle_reason_to_string(event->lifecycle.reason),
+			     domain_state_to_string(event->lifecycle.state));
 }
 
-static int append_vlans(sd_bus_message *m, const RxFilter *filter)
+static void add_nic_host(GVariantBuilder *builder, const DomainNicHost *host)
 {
-	int r = sd_bus_message_open_container(m, 'e', "sv");
-
-	if (r >= 0)
-		r = sd_bus_message_append(m, "s", "vlan-table");
-	if (r >= 0)
-		r = sd_bus_message_open_container(m, 'v', "au");
-	if (r >= 0)
-		r = sd_bus_message_append_array(m, 'u', filter->vlan_table,
-						filter->n_vlans * sizeof(*filter->vlan_table));
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
-	return r < 0 ? r : sd_bus_message_close_container(m);
+	g_variant_builder_add(builder, "{sv}", "host-interface", g_variant_new_string(host->link));
+	g_variant_builder_add(builder, "{sv}", "host-synced", g_variant_new_boolean(host->synced));
+	if (host->error)
+		g_variant_builder_add(builder, "{sv}", "host-error", g_variant_new_string(host->error));
 }
 
-static int append_macs(sd_bus_message *m, const char *key, GStrv macs)
+static GVariant *encode_filter(const RxFilter *filter, const DomainNicHost *host)
 {
-	int r = sd_bus_message_open_container(m, 'e', "sv");
+	GVariantBuilder builder;
 
-	if (r >= 0)
-		r = sd_bus_message_append(m, "s", key);
-	if (r >= 0)
-		r = sd_bus_message_open_container(m, 'v', "as");
-	if (r >= 0)
-		r = sd_bus_message_append_strv(m, macs);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
-	return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-static int append_nic_host(sd_bus_message *m, const DomainNicHost *host)
-{
-	int r = sd_bus_message_append(m, "{sv}{sv}", "host-interface", "s", host->link, "host-synced", "b",
-				      (int)host->synced);
-
-	return r < 0 || !host->error ? r : sd_bus_message_append(m, "{sv}", "host-error", "s", host->error);
+	g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+	g_variant_builder_add(&builder, "{sv}", "main-mac", g_variant_new_string(filter->main_mac));
+	g_variant_builder_add(&builder, "{sv}", "promiscuous",
+			      g_variant_new_boolean(filter->promiscuous));
+	g_variant_builder_add(&builder, "{sv}", "unicast", g_variant_new_string(filter->unicast));
+	g_variant_builder_add(&builder, "{sv}", "multicast", g_variant_new_string(filter->multicast));
+	g_variant_builder_add(&builder, "{sv}", "vlan", g_variant_new_string(filter->vlan));
+	g_variant_builder_add(&builder, "{sv}", "broadcast-allowed",
+			      g_variant_new_boolean(filter->broadcast_allowed));
+	g_variant_builder_add(&builder, "{sv}", "unicast-overflow",
+			      g_variant_new_boolean(filter->unicast_overflow));
+	g_variant_builder_add(&builder, "{sv}", "multicast-overflow",
+			      g_variant_new_boolean(filter->multicast_overflow));
+	g_variant_builder_add(&builder, "{sv}", "unicast-table",
+			      g_variant_new_strv((const char *const *)filter->unicast_table, -1));
+	g_variant_builder_add(&builder, "{sv}", "multicast-table",
+			      g_variant_new_strv((const char *const *)filter->multicast_table, -1));
+	g_variant_builder_add(&builder, "{sv}", "vlan-table",
+			      g_variant_new_fixed_array(G_VARIANT_TYPE_UINT32, filter->vlan_table,
+							filter->n_vlans, sizeof(*filter->vlan_table)));
+	if (host)
+		add_nic_host(&builder, host);
+	return g_variant_builder_end(&builder);
 }
 
 int domain_signal_append_filter(sd_bus_message *m, const RxFilter *filter, const DomainNicHost *host)
 {
-	int r = sd_bus_message_open_container(m, 'a', "{sv}");
+	g_autoptr(GVariant) dict = g_variant_ref_sink(encode_filter(filter, host));
 
-	if (r >= 0)
-		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}",
-					  "main-mac", "s", filter->main_mac,
-					  "promiscuous", "b", (int)filter->promiscuous,
-					  "unicast", "s", filter->unicast,
-					  "multicast", "s", filter->multicast,
-					  "vlan", "s", filter->vlan,
-					  "broadcast-allowed", "b", (int)filter->broadcast_allowed,
-					  "unicast-overflow", "b", (int)filter->unicast_overflow,
-					  "multicast-overflow", "b", (int)filter->multicast_overflow);
-	if (r >= 0)
-		r = append_macs(m, "unicast-table", filter->unicast_table);
-	if (r >= 0)
-		r = append_macs(m, "multicast-table", filter->multicast_table);
-	if (r >= 0)
-		r = append_vlans(m, filter);
-	if (r >= 0 && host)
-		r = append_nic_host(m, host);
-	return r < 0 ? r : sd_bus_message_close_container(m);
+	return bus_append_dict(m, dict);
 }
 
-static int encode_filter_changed(sd_bus_message *m, const Event *event)
+static GVariant *encode_filter_changed(const Event *event)
 {
-	int r = sd_bus_message_append(m, "s", event->filter_changed.nic);
-
-	return r < 0 ? r : domain_signal_append_filter(m, event->filter_changed.filter, NULL);
+	return g_variant_new("(s@a{sv})", event->filter_changed.nic,
+			     encode_filter(event->filter_changed.filter, NULL));
 }
 
 /* On the bus a list of those that are set. */
-static int encode_memory_failure(sd_bus_message *m, const Event *event)
+static GVariant *encode_memory_failure(const Event *event)
 {
 	const char *flags[3] = { NULL };
 	size_t n = 0;
-	int r;
 
 	if (event->memory_failure.action_required)
 		flags[n++] = "action-required";
 	if (event->memory_failure.recursive)
 		flags[n++] = "recursive";
-	r = sd_bus_message_append(m, "ss", event->memory_failure.recipient,
-				  event->memory_failure.action);
-	return r < 0 ? r : sd_bus_message_append_strv(m, (char **)flags);
+	return g_variant_new("(ss^as)", event->memory_failure.recipient, event->memory_failure.action,
+			     flags);
 }
 
 #define DOMAIN    BUS_INTERFACE("Domain")
@@ -234,12 +211,25 @@ static int append_argument(sd_bus_message *m, char type, const void *place)
 	}
 }
 
+static int append_encoded(sd_bus_message *m, const DomainSignal *signal, const Event *event)
+{
+	g_autoptr(GVariant) arguments = g_variant_ref_sink(signal->encode(event));
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < g_variant_n_children(arguments); i++) {
+		g_autoptr(GVariant) argument = g_variant_get_child_value(arguments, i);
+
+		r = bus_append_gvariant(m, argument);
+	}
+	return r;
+}
+
 static int append_arguments(sd_bus_message *m, const DomainSignal *signal, const Event *event)
 {
 	int r = 0;
 
 	if (signal->encode)
-		return signal->encode(m, event);
+		return append_encoded(m, signal, event);
 	for (unsigned i = 0; r >= 0 && signal->signature[i]; i++)
 		r = append_argument(m, signal->signature[i],
 				    (const char *)event + signal->arguments[i]);
@@ -271,4 +261,66 @@ int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_
 	}
 	*ret_message = message;
 	return 0;
+}
+
+static GVariant *get_argument(char type, const void *place)
+{
+	switch (type) {
+	case 's':
+		return g_variant_new_string(*(const char *const *)place);
+	case 'b':
+		return g_variant_new_boolean(*(const bool *)place);
+	case 't':
+		return g_variant_new_uint64(*(const uint64_t *)place);
+	case 'x':
+		return g_variant_new_int64(*(const int64_t *)place);
+	default:
+		g_assert_not_reached();
+	}
+}
+
+static void add_encoded(GVariantBuilder *builder, const DomainSignal *signal, const Event *event)
+{
+	g_autoptr(GVariant) arguments = g_variant_ref_sink(signal->encode(event));
+
+	for (size_t i = 0; i < g_variant_n_children(arguments); i++) {
+		g_autoptr(GVariant) argument = g_variant_get_child_value(arguments, i);
+
+		g_variant_builder_add_value(builder, argument);
+	}
+}
+
+GVariant *domain_signal_get_body(const Event *event)
+{
+	const DomainSignal *signal = domain_signal_of(event->kind);
+	GVariantBuilder builder;
+
+	g_variant_builder_init(&builder, G_VARIANT_TYPE_TUPLE);
+	if (signal->encode)
+		add_encoded(&builder, signal, event);
+	for (unsigned i = 0; !signal->encode && signal->signature[i]; i++)
+		g_variant_builder_add_value(&builder,
+					    get_argument(signal->signature[i],
+							 (const char *)event + signal->arguments[i]));
+	g_variant_builder_add(&builder, "(ttt)", event->stamp.sequence, event->stamp.previous,
+			      (uint64_t)event->time);
+	g_variant_builder_add_value(&builder, event->details ?
+						      event->details :
+						      g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+	return g_variant_builder_end(&builder);
+}
+
+char *domain_signal_get_body_type(EventKind kind)
+{
+	return g_strconcat("(", domain_signal_of(kind)->signature, SIGNAL_STAMP_SIGNATURE ")", NULL);
+}
+
+char *domain_signals_get_layout(void)
+{
+	GString *layout = g_string_new(SIGNAL_STAMP_SIGNATURE);
+
+	for (int kind = 0; kind < EVENT_KIND_MAX; kind++)
+		g_string_append_printf(layout, " %s.%s:%s", signals[kind].interface,
+				       signals[kind].member, signals[kind].signature);
+	return g_string_free(layout, FALSE);
 }

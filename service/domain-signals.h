@@ -21,14 +21,21 @@ typedef struct DomainSignal {
 	const char *signature;      /* before the stamp */
 	/* Where in the event each argument is, in the order of the signature, which is of s, b, t and x then. */
 	size_t arguments[DOMAIN_SIGNAL_ARGUMENTS_MAX];
-	/* For what is not just copied; else NULL. */
-	int (*encode)(sd_bus_message *message, const Event *event);
+	/* For what is not just copied: all arguments as one tuple, floating; else NULL. */
+	GVariant *(*encode)(const Event *event);
 } DomainSignal;
 
 const DomainSignal *domain_signal_of(EventKind kind);
 
 /* The signal message of a stamped event, not sent. */
 int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_message **ret_message);
+
+/* All that the message of a sealed event has for a body, as one tuple; floating. */
+GVariant *domain_signal_get_body(const Event *event);
+/* The type of that tuple. Free with g_free(). */
+char *domain_signal_get_body_type(EventKind kind);
+/* A text that differs when a signal, or its type, does. Free with g_free(). */
+char *domain_signals_get_layout(void);
 
 /* a{sv} of a filter, for the signal and for the property; the property has the host's side in it (or NULL), as
  * the details of the signal have. */

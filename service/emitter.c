@@ -165,12 +165,16 @@ static void send_entry(Emitter *emitter, Entry *entry)
 	}
 }
 
-static bool is_bus_full(Emitter *emitter)
+static bool has_queued(Emitter *emitter, uint64_t threshold)
 {
 	uint64_t queued;
 
-	return sd_bus_get_n_queued_write(emitter->bus, &queued) >= 0 &&
-	       queued >= EMITTER_BUS_QUEUE_THRESHOLD;
+	return sd_bus_get_n_queued_write(emitter->bus, &queued) >= 0 && queued >= threshold;
+}
+
+static bool is_bus_full(Emitter *emitter)
+{
+	return has_queued(emitter, EMITTER_BUS_QUEUE_THRESHOLD);
 }
 
 /* Only reached by an event source of its own, so every change of the turn has been folded in. */
@@ -310,6 +314,24 @@ static void send_all_entries(Emitter *emitter)
 		entry_free(entry);
 	}
 	emitter->draining = false;
+}
+
+bool emitter_catch_up(Emitter *emitter)
+{
+	Entry *entry;
+
+	/* Closed, there is nobody yet who has been sent anything. */
+	if (!emitter->open || emitter->draining)
+		return true;
+	emitter->draining = true;
+	while (!has_queued(emitter, EMITTER_CATCH_UP_MAX) &&
+	       (entry = g_queue_pop_head(&emitter->entries))) {
+		send_entry(emitter, entry);
+		entry_free(entry);
+	}
+	emitter->draining = false;
+	watch_bus(emitter);
+	return g_queue_is_empty(&emitter->entries);
 }
 
 /* WARNING: at once, and not in turns: a call that is dispatched in between changes the state, and what was found

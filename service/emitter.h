@@ -27,6 +27,10 @@
 #define EMITTER_BUS_QUEUE_THRESHOLD 1024u
 #define EMITTER_TURN_BUDGET         256u
 
+/* Who reads the state must find that of the signals he has been sent, not of those that wait here. So these go first, as
+ * far as the connection may hold them; above it such a call cannot be answered now. */
+#define EMITTER_CATCH_UP_MAX        16384u
+
 typedef struct Emitter Emitter;
 
 /* Whether the domain is (still) to be found on the bus. */
@@ -43,6 +47,9 @@ void emitter_close(Emitter *emitter);
 /* Sends all there is, bounds or not: at the end, when nothing can wait any more. An answer that comes after
  * it goes out at once. */
 void emitter_flush(Emitter *emitter);
+
+/* Sends all signals that wait, budget and threshold or not, before the state is read. False if those are too many. */
+bool emitter_catch_up(Emitter *emitter);
 
 /* Takes event over. */
 void emitter_event(Emitter *emitter, Domain *domain, Event *event);

@@ -83,6 +83,8 @@ int main(int argc, char *argv[])
 	gboolean session = FALSE, system = FALSE, version = FALSE;
 	int idle_timeout = SERVICE_IDLE_TIMEOUT_DEFAULT;
 	int shutdown_timeout = SERVICE_SHUTDOWN_TIMEOUT_DEFAULT;
+	int history_events = HISTORY_EVENTS_DEFAULT;
+	int64_t history_bytes = HISTORY_BYTES_DEFAULT;
 	g_autofree char *on_exit_action = NULL;
 	const char *bad;
 	g_autofree char *log_level = NULL, *log_target = NULL, *journal_socket = NULL;
@@ -99,6 +101,9 @@ int main(int argc, char *argv[])
 		  "default), or shutdown", "ACTION" },
 		{ "shutdown-timeout", 0, 0, G_OPTION_ARG_INT, &shutdown_timeout,
 		  "How long they may take for it; what runs then is destroyed", "SECONDS" },
+		{ "history-size", 0, 0, G_OPTION_ARG_INT64, &history_bytes,
+		  "How much of what was told is kept for who has missed it", "BYTES" },
+		{ "history-events", 0, 0, G_OPTION_ARG_INT, &history_events, "And how many events", "N" },
 		{ "log-level", 0, 0, G_OPTION_ARG_STRING, &log_level,
 		  "What is logged: err, warning, notice, info (the default), debug", "LEVEL" },
 		{ "log-target", 0, 0, G_OPTION_ARG_STRING, &log_target,
@@ -123,7 +128,11 @@ int main(int argc, char *argv[])
 	      : idle_timeout < 0 ? "--idle-timeout: must not be negative"
 	      : !exit_action_is_known(on_exit_action) ? "--on-exit: is leave or shutdown"
 	      : shutdown_timeout < 0 || shutdown_timeout > SERVICE_SHUTDOWN_TIMEOUT_MAX
-		      ? "--shutdown-timeout: must be from 0 seconds to a day" : NULL;
+		      ? "--shutdown-timeout: must be from 0 seconds to a day"
+	      : history_bytes < HISTORY_BYTES_MIN || history_bytes > HISTORY_BYTES_MAX
+		      ? "--history-size: must be from 65536 to 1073741824 bytes"
+	      : history_events < (int)HISTORY_EVENTS_MIN || history_events > (int)HISTORY_EVENTS_MAX
+		      ? "--history-events: must be from 16 to 16777216" : NULL;
 	if (bad) {
 		(void)fprintf(stderr, "vmherald: %s\n", bad);
 		return 2;
@@ -138,6 +147,8 @@ int main(int argc, char *argv[])
 		.idle_timeout = (unsigned)idle_timeout,
 		.shut_down_guests = g_strcmp0(on_exit_action, "shutdown") == 0,
 		.shutdown_timeout = (unsigned)shutdown_timeout,
+		.history_bytes = (size_t)history_bytes,
+		.history_events = (unsigned)history_events,
 	};
 	return run(&options, log_level, log_target, journal_socket);
 }

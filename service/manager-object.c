@@ -8,6 +8,7 @@
 #include "bus-names.h"
 #include "bus-options.h"
 #include "bus-path.h"
+#include "event-query.h"
 #include "method-call.h"
 #include "qemu/emulators.h"
 
@@ -39,7 +40,9 @@ static int get_oldest_sequence(sd_bus *bus, const char *path, const char *interf
 			       const char *property, sd_bus_message *reply, void *userdata,
 			       sd_bus_error *ret_error)
 {
-	return sd_bus_message_append(reply, "t", (uint64_t)0);
+	const History *history = driver_get_history(((Service *)userdata)->driver);
+
+	return sd_bus_message_append(reply, "t", history ? history_get_oldest(history) : 0);
 }
 
 static int append_strings(sd_bus_message *reply, const char *key, char *const *values)
@@ -299,6 +302,10 @@ static const sd_bus_vtable manager_vtable[] = {
 				SD_BUS_RESULT("o", domain), method_get_domain, 0),
 	SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_ARGS("a{sv}", options),
 				SD_BUS_RESULT("a(osss)", domains), method_list_domains, 0),
+	SD_BUS_METHOD_WITH_ARGS("GetEvents",
+				SD_BUS_ARGS("t", after, "a{sv}", filter, "u", limit),
+				SD_BUS_RESULT("b", complete, "t", last, "a(tttossv)", events),
+				event_query_method, 0),
 	SD_BUS_METHOD_WITH_ARGS("ValidateDefinition", SD_BUS_ARGS("s", definition),
 				SD_BUS_RESULT("a(ss)", problems), method_validate, 0),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),

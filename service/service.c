@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "bus-names.h"
 #include "domain-object.h"
+#include "domain-signals.h"
 #include "log-control.h"
 #include "loop-sd-event.h"
 #include "manager-object.h"
@@ -185,16 +186,36 @@ static void note_name(Service *service, sd_bus_message *call)
 		emitter_open(service->emitter);
 }
 
+/* What is answered at once, with the state as it is. */
+static bool reads_state(sd_bus_message *call)
+{
+	return sd_bus_message_is_method_call(call, "org.freedesktop.DBus.Properties", NULL) ||
+	       sd_bus_message_is_method_call(call, "org.freedesktop.DBus.ObjectManager", NULL) ||
+	       sd_bus_message_is_method_call(call, BUS_INTERFACE("Manager"), "ListDomains");
+}
+
+/* The answer is a clean cut in the stream of signals: what came before it is in it, and nothing else. */
+static int catch_up(Service *service, sd_bus_message *call, sd_bus_error *ret_error)
+{
+	if (!reads_state(call) || emitter_catch_up(service->emitter))
+		return 0;
+	return sd_bus_error_setf(ret_error, BUS_ERROR("LimitExceeded"),
+				 "The bus does not keep up, and more than %u signals that belong to this "
+				 "state wait for it; try again later", EMITTER_CATCH_UP_MAX);
+}
+
 /* Sees every message before it is dispatched. */
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	Service *service = userdata;
+	int r;
 
 	if (sd_bus_message_is_method_call(message, NULL, NULL)) {
 		note_name(service, message);
 		service->disturbed = true;
 		arm_idle(service);
-		return callers_check(service->callers, message, ret_error);
+		r = callers_check(service->callers, message, ret_error);
+		return r < 0 ? r : catch_up(service, message, ret_error);
 	}
 	return 0;
 }
@@ -315,7 +336,7 @@ static int setup(Service *service, const ServiceOptions *options)
 	return r < 0 ? r : log_control_register(service->bus, options->log);
 }
 
-static bool start_driver(Service *service, bool system)
+static bool start_driver(Service *service, const ServiceOptions *options)
 {
 	const DriverObserver observer = {
 		.domain_added = on_domain_added,
@@ -326,17 +347,20 @@ static bool start_driver(Service *service, bool system)
 		.definition_problems_changed = on_definition_problems_changed,
 		.changed_files_changed = on_changed_files_changed,
 		.userdata = service,
+		.encode = domain_signal_get_body,
+		.layout = service->layout,
 	};
 	g_autoptr(GError) error = NULL;
 	DescriptorStore store;
 
-	service->driver = driver_new(service->loop, system, &observer, &error);
+	service->driver = driver_new(service->loop, options->system, &observer, &error);
 	if (!service->driver) {
 		log_text(LOG_ERR, "%s", error->message);
 		return false;
 	}
 	store = fd_store_get_interface(service->fd_store);
 	driver_use_store(service->driver, &store);
+	driver_keep_history(service->driver, options->history_bytes, options->history_events);
 	driver_start(service->driver, on_driver_started, service);
 	return true;
 }
@@ -357,6 +381,7 @@ static void teardown(Service *service)
 	service->bus = sd_bus_flush_close_unref(service->bus);
 	service->event = sd_event_unref(service->event);
 	g_clear_pointer(&service->instance_id, g_free);
+	g_clear_pointer(&service->layout, g_free);
 }
 
 int service_run(const ServiceOptions *options)
@@ -366,13 +391,14 @@ int service_run(const ServiceOptions *options)
 		.shut_down_guests = options->shut_down_guests,
 		.shutdown_timeout_us = (uint64_t)options->shutdown_timeout * G_USEC_PER_SEC,
 		.fd_store = fd_store_new(),
+		.layout = domain_signals_get_layout(),
 	};
 	int status = EXIT_FAILURE, r = setup(&service, options);
 
 	if (r < 0) {
 		log_text(LOG_ERR, "The %s bus: %s", options->system ? "system" : "session",
 			 g_strerror(-r));
-	} else if (start_driver(&service, options->system)) {
+	} else if (start_driver(&service, options)) {
 		status = sd_event_loop(service.event);
 		if (status < 0) {
 			log_text(LOG_ERR, "The event loop: %s", g_strerror(-status));

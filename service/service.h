@@ -20,6 +20,7 @@
  *   domain-object.c      /org/vmherald/Domains1/domain/_UUID: find, enumerate, appear, change
  *   *-interface.c        the methods and properties of one interface each
  *   domain-signals.c     event kind -> signal
+ *   event-query.c        GetEvents(): what went out, once more
  *   emitter.c            what goes out, in order
  *   fd-store.c           what the service manager keeps for the next start
  *   method-call.c        a call that is answered later
@@ -42,6 +43,7 @@ typedef struct Service {
 	Driver *driver;
 	Emitter *emitter;
 	char *instance_id;
+	char *layout;               /* of the history's arguments */
 
 	unsigned calls;             /* kept method calls, dropped ones among them */
 	Callers *callers;
@@ -59,6 +61,8 @@ typedef struct ServiceOptions {
 	unsigned idle_timeout;      /* seconds; 0: never leave */
 	bool shut_down_guests;      /* when it is told to end; else they are left running */
 	unsigned shutdown_timeout;  /* seconds; what runs then is destroyed */
+	size_t history_bytes;       /* bounds of the history */
+	unsigned history_events;
 	LogWriter *log;             /* outlives the service */
 } ServiceOptions;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bus-fixture.h"
+#include "bus-variant.h"
 
 /* Each kind of event as a message: built, and its signature held against the description of the contract. */
 
@@ -411,6 +412,46 @@ static void test_messages(BusFixture *fixture, const void *data)
 	}
 }
 
+/* What the history keeps is what the message has. */
+static void test_bodies(BusFixture *fixture, const void *data)
+{
+	for (unsigned kind = 0; kind < EVENT_KIND_MAX; kind++) {
+		g_autoptr(Event) event = event_new((EventKind)kind, 1700000000000001);
+		g_autofree char *type = domain_signal_get_body_type((EventKind)kind);
+		g_autofree char *expected = NULL, *text = NULL;
+		g_autoptr(sd_bus_message) message = NULL, copy = NULL;
+		g_autoptr(GVariant) body = NULL;
+
+		fill(event);
+		if (kind % 2 == 0)
+			event_add_detail(event, "k", g_variant_new_boolean(TRUE));
+		event_seal(event, (EventStamp){ .sequence = kind + 10, .previous = 4 });
+		g_assert_cmpint(domain_signal_new(fixture->service, PATH, event, &message), >=, 0);
+		bus_seal(message);
+		expected = bus_describe(message);
+
+		body = g_variant_ref_sink(domain_signal_get_body(event));
+		g_assert_cmpstr(g_variant_get_type_string(body), ==, type);
+		copy = bus_new_message(fixture);
+		for (size_t i = 0; i < g_variant_n_children(body); i++) {
+			g_autoptr(GVariant) child = g_variant_get_child_value(body, i);
+
+			g_assert_cmpint(bus_append_gvariant(copy, child), >=, 0);
+		}
+		bus_seal(copy);
+		text = bus_describe(copy);
+		g_assert_cmpstr(text, ==, expected);
+	}
+}
+
+static void test_layout(void)
+{
+	g_autofree char *layout = domain_signals_get_layout();
+
+	g_assert_nonnull(strstr(layout, " org.vmherald.Domains1.Devices.DeviceRemoved:ss "));
+	g_assert_nonnull(strstr(layout, " org.vmherald.Domains1.Monitor.EventsLost:st"));
+}
+
 static void test_no_details(BusFixture *fixture, const void *data)
 {
 	g_autoptr(Event) event = event_new(EVENT_WATCHDOG, 5);
@@ -454,6 +495,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/service/domain-signals/descriptions", test_descriptions);
 	g_test_add("/service/domain-signals/messages", BusFixture, NULL, bus_set_up, test_messages,
 		   bus_tear_down);
+	g_test_add("/service/domain-signals/bodies", BusFixture, NULL, bus_set_up, test_bodies,
+		   bus_tear_down);
+	g_test_add_func("/service/domain-signals/layout", test_layout);
 	g_test_add("/service/domain-signals/no-details", BusFixture, NULL, bus_set_up, test_no_details,
 		   bus_tear_down);
 	g_test_add("/service/domain-signals/filter-sizes", BusFixture, NULL, bus_set_up,

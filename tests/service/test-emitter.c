@@ -388,6 +388,32 @@ static void test_peer_does_not_read(Fixture *fixture, const void *data)
 	assert_all(fixture, "Lifecycle defined updated", n - 1);
 }
 
+/* Before the state is read, all that waits goes out, in its order; if that is too much, as much as may be. */
+static void test_catch_up(Fixture *fixture, const void *data)
+{
+	Domain *domain = define(fixture, "a");
+	unsigned n = EMITTER_BUS_QUEUE_THRESHOLD + 3 * EMITTER_TURN_BUDGET;
+
+	g_assert_true(emitter_catch_up(fixture->service.emitter));
+	g_assert_cmpuint(get_queued(fixture), ==, 0);
+	emitter_open(fixture->service.emitter);
+	emit(domain, n);
+	g_assert_true(emitter_catch_up(fixture->service.emitter));
+	g_assert_true(emitter_catch_up(fixture->service.emitter));
+	run_both(fixture);
+	g_assert_cmpuint(domain->unsent, ==, 0);
+	assert_next(fixture, "InterfacesAdded");
+	assert_next(fixture, "Lifecycle defined added");
+	assert_all(fixture, "Lifecycle defined updated", n);
+
+	emit(domain, 2 * EMITTER_CATCH_UP_MAX);
+	g_assert_false(emitter_catch_up(fixture->service.emitter));
+	g_assert_cmpuint(get_queued(fixture), ==, EMITTER_CATCH_UP_MAX);
+	run_both(fixture);
+	g_assert_true(emitter_catch_up(fixture->service.emitter));
+	assert_all(fixture, "Lifecycle defined updated", 2 * EMITTER_CATCH_UP_MAX);
+}
+
 /* Changed properties count for the threshold as well. */
 static void test_changes_do_not_pass(Fixture *fixture, const void *data)
 {
@@ -645,6 +671,7 @@ int main(int argc, char **argv)
 	ADD("open-sends-all", test_open_sends_all);
 	ADD("peer-does-not-read", test_peer_does_not_read);
 	ADD("changes-do-not-pass", test_changes_do_not_pass);
+	ADD("catch-up", test_catch_up);
 	ADD("freed-full", test_freed_full);
 	ADD("answer-behind-changes", test_answer_behind_changes);
 	ADD("answer-behind-signals", test_answer_behind_signals);

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What was told can be fetched once more: by who comes late, and by who has missed something. The service keeps
+few events here, so that its history is left behind soon."""
+import os
+import signal
+
+import harness
+import life
+from harness import Gio, GLib, NAME, PATH
+
+EVENTS_MAX = 64
+SNAPSHOTS = 50
+STOPS = 2000
+MANAGER = f"{NAME}.Manager"
+
+
+def comparable(value):
+    """A signal of the recorder and an entry of the answer, in one form."""
+    if isinstance(value, tuple) and not hasattr(value, "interface"):
+        sequence, previous, time, path, interface, member, arguments = value
+        assert arguments[-2] == (sequence, previous, time), value
+        return path, interface, member, tuple(arguments)
+    return value.path, value.interface, value.member, tuple(value.arguments)
+
+
+class History(life.LifeCase):
+    def get_events(self, after=0, limit=0, **values):
+        types = {"domain": "o"}
+        keys = {key: GLib.Variant(types.get(key, "s"), value) for key, value in values.items()}
+        return self.manager("GetEvents", "(ta{sv}u)", after, keys, limit)
+
+    def last(self):
+        return self.connection.get(PATH, MANAGER, "LastSequence")
+
+    def oldest(self):
+        return self.connection.get(PATH, MANAGER, "OldestSequence")
+
+    def told(self, after):
+        """What the recorder has, behind a call on its own connection that was answered behind it."""
+        last = self.last()
+        harness.wait_until(lambda: self.recorder.events() and
+                           self.recorder.events()[-1].sequence >= last, "the signals")
+        return [comparable(s) for s in self.recorder.events() if s.sequence > after]
+
+    def make_events(self, domain, pairs):
+        for _ in range(pairs):
+            domain.call("Domain", "Suspend")
+            domain.call("Domain", "Resume")
+
+    def check_same(self, after):
+        complete, last, events = self.get_events(after)
+        self.assertTrue(complete)
+        self.assertEqual(self.last(), last)
+        self.assertEqual(self.told(after), [comparable(e) for e in events])
+        return events
+
+    def test_what_was_told(self):
+        start = self.last()
+        domain = self.define("a", machine="none")
+        domain.start()
+        self.make_events(domain, 2)
+        events = self.check_same(start)
+        self.assertEqual(list(range(start + 1, self.last() + 1)), [e[0] for e in events])
+        self.assertEqual([], self.get_events(self.last())[2])
+        self.assertEqual(events[3:], self.get_events(events[2][0])[2])
+
+    def test_filters(self):
+        start = self.last()
+        domains = [self.define(name, machine="none") for name in "ab"]
+        for domain in domains:
+            domain.start()
+            self.make_events(domain, 1)
+        events = self.get_events(start)[2]
+
+        def of(function):
+            found = [e for e in events if function(e)]
+            self.assertNotEqual([], found)
+            self.assertLess(len(found), len(events))
+            return True, self.last(), found
+        self.assertEqual(of(lambda e: e[3] == domains[1].path),
+                         self.get_events(start, domain=domains[1].path))
+        self.assertEqual(of(lambda e: e[6][0] == "suspended"),
+                         self.get_events(start, arg0="suspended"))
+        self.assertEqual(of(lambda e: e[3] == domains[0].path and e[6][0] == "started"),
+                         self.get_events(start, domain=domains[0].path, arg0="started",
+                                         interface=f"{NAME}.Domain", member="Lifecycle"))
+        for nothing in ({"interface": f"{NAME}.Block"}, {"member": "lifecycle"}, {"arg0": ""},
+                        {"domain": f"{PATH}/domain/_00000000_0000_4000_8000_000000000000"}):
+            self.assertEqual((True, self.last(), []), self.get_events(start, **nothing))
+
+    def test_pages(self):
+        start = self.last()
+        domain = self.define("a", machine="none")
+        domain.start()
+        self.make_events(domain, 5)
+        whole = self.get_events(start)[2]
+        pages, after = [], start
+        while after < self.last():
+            complete, last, events = self.get_events(after, 3)
+            self.assertTrue(complete)
+            self.assertLessEqual(len(events), 3)
+            self.assertGreater(last, after)
+            pages += events
+            after = last
+        self.assertEqual(whole, pages)
+
+    def test_left_behind(self):
+        """complete says that something is not there any more; what is there still comes."""
+        domain = self.define("a", machine="none")
+        domain.start()
+        start = self.last()
+        self.make_events(domain, EVENTS_MAX)
+        complete, last, events = self.get_events(start)
+        self.assertFalse(complete)
+        self.assertEqual(EVENTS_MAX, len(events))
+        self.assertEqual(self.last(), last)
+        self.assertEqual(self.oldest(), events[0][0])
+        self.assertEqual(self.told(self.oldest() - 1), [comparable(e) for e in events])
+        self.assertTrue(self.get_events(self.oldest() - 1)[0])
+        self.assertFalse(self.get_events(self.oldest() - 2)[0])
+
+    def test_refused(self):
+        invalid = "InvalidArgument"
+        self.assert_fails(invalid, self.get_events, self.last() + 1)
+        self.assert_fails(invalid, self.get_events, 2 ** 64 - 1)
+        self.assert_fails(invalid, self.get_events, 0, 0, domain="/somewhere")
+        self.assert_fails(invalid, self.get_events, 0, 0, sender="me")
+        self.assert_fails(invalid, self.manager, "GetEvents", "(ta{sv}u)", 0,
+                          {"member": GLib.Variant("u", 5)}, 0)
+
+    def test_killed(self):
+        """The history, and the chain of each kind, go on over a kill of the service."""
+        start = self.last()
+        domain = self.define("a", machine="none")
+        domain.start()
+        self.make_events(domain, 3)
+        before = self.get_events(start)[2]
+        for _ in range(3):
+            self.connection.kill_service()
+            self.make_events(domain, 1)
+            self.assertEqual(before, self.get_events(start)[2][:len(before)])
+            before = self.check_same(start)
+        last = {}
+        for sequence, previous, _time, path, interface, member, _arguments in before:
+            key = path, interface, member
+            self.assertEqual(last.get(key, previous), previous)
+            last[key] = sequence
+
+    def test_snapshot(self):
+        """Who listens, and then reads the state, has neither a hole nor a double: what was read is what the signals
+        before it made of it, on one connection, however many of them wait because the bus was slow."""
+        domain = self.define("a", machine="none", arguments=life.second_monitor("a"))
+        domain.start()
+        monitor = life.SecondMonitor("a")
+        self.addCleanup(monitor.close)
+        bus, seen, answers = self.connection.bus, ["running"], []
+        subscription = bus.signal_subscribe(
+            NAME, f"{NAME}.Domain", "Lifecycle", domain.path, None, Gio.DBusSignalFlags.NONE,
+            lambda *arguments: seen.append(arguments[-1].unpack()[2]))
+        self.addCleanup(bus.signal_unsubscribe, subscription)
+
+        def read(member, path, interface, signature, arguments, state_of):
+            bus.call(NAME, path, interface, member, GLib.Variant(signature, arguments), None,
+                     Gio.DBusCallFlags.NONE, -1, None, lambda bus, result: answers.append(
+                         (member, state_of(bus.call_finish(result).unpack()[0]), seen[-1])))
+        daemon = self.connection.call_bus("GetConnectionUnixProcessID", "(s)", "org.freedesktop.DBus")
+        os.kill(daemon, signal.SIGSTOP)
+        try:
+            for _ in range(STOPS):
+                monitor.execute("stop")
+                monitor.execute("cont")
+            monitor.execute("stop")
+            for _ in range(SNAPSHOTS):
+                read("Get", domain.path, harness.PROPERTIES, "(ss)", (f"{NAME}.Domain", "State"),
+                     lambda value: value)
+                read("GetAll", domain.path, harness.PROPERTIES, "(s)", (f"{NAME}.Domain",),
+                     lambda value: value["State"])
+                read("GetManagedObjects", PATH, harness.OBJECT_MANAGER, "()", (),
+                     lambda value: value[domain.path][f"{NAME}.Domain"]["State"])
+                read("ListDomains", PATH, MANAGER, "(a{sv})", ({},), lambda value: value[0][3])
+            bus.flush_sync(None)
+        finally:
+            os.kill(daemon, signal.SIGCONT)
+        harness.wait_until(lambda: len(answers) == 4 * SNAPSHOTS and len(seen) == 2 * STOPS + 2,
+                           "the answers and the signals")
+        self.assertEqual([], [answer for answer in answers if answer[1] != answer[2]])
+
+    def test_undefined_meanwhile(self):
+        """Who comes too late for a domain still learns what became of it."""
+        start = self.last()
+        domain = self.define("a", machine="none")
+        domain.undefine()
+        events = self.get_events(start, domain=domain.path)[2]
+        self.assertEqual(["defined", "undefined"], [e[6][0] for e in events])
+
+
+if __name__ == "__main__":
+    harness.main(f"--history-events={EVENTS_MAX}")
