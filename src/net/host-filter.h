@@ -10,7 +10,8 @@
  * which is in its multicast list. A port of a bridge gets what the bridge has learned or been told of, and floods.
  */
 
-#define HOST_FILTER_ENTRIES_MAX 4096u    /* of each table */
+/* Of each table: twice what a guest may have (RX_FILTER_ENTRIES_MAX), so that ours leave room for those of others. */
+#define HOST_FILTER_ENTRIES_MAX 8192u
 
 typedef enum HostFilterKind {
 	HOST_FILTER_NONE,        /* all that comes goes to the guest: a tap without a bridge */

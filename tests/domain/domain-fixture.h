@@ -15,7 +15,7 @@
  * reaches ends the test.
  */
 
-#define FIXTURE_DEADLINE_US (30 * G_TIME_SPAN_SECOND)
+#define FIXTURE_DEADLINE_US (90 * G_TIME_SPAN_SECOND)
 
 /* A short text of an event, and the event. Texts begin with the signal's name, a Lifecycle with its event:
  * "started booted running", "Watchdog pause", "Event X_TEST {\"n\":1}". */
