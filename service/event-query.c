@@ -39,13 +39,14 @@ static GVariant *get_body(const HistoryEntry *entry)
 {
 	g_autofree char *type = domain_signal_get_body_type(entry->kind);
 	g_autoptr(GVariant) body = NULL;
+	void *copy;
 
 	if (!entry->arguments)
 		return NULL;
 	/* The file may have been damaged; what is in it is copied, since the ring goes on. */
-	body = g_variant_ref_sink(g_variant_new_from_data(
-		G_VARIANT_TYPE(type), g_memdup2(entry->arguments, entry->length), entry->length, FALSE,
-		NULL, NULL));
+	copy = g_memdup2(entry->arguments, entry->length);
+	body = g_variant_ref_sink(g_variant_new_from_data(G_VARIANT_TYPE(type), copy, entry->length, FALSE,
+							  g_free, copy));
 	return g_variant_is_normal_form(body) ? g_steal_pointer(&body) : NULL;
 }
 

@@ -19,7 +19,7 @@ JsonNode *qemu_interface_make_netdev(const DefinitionInterface *interface, const
 {
 	g_autofree char *id = definition_interface_get_netdev(interface);
 	bool has_link = definition_interface_has_link(interface);
-	JsonObject *netdev;
+	g_autoptr(JsonObject) netdev = NULL;
 
 	if (!id)
 		return NULL;
@@ -52,7 +52,7 @@ JsonNode *qemu_interface_make_numbered_netdev(const DefinitionInterface *interfa
 JsonNode *qemu_interface_make_device(const DefinitionInterface *interface)
 {
 	g_autofree char *netdev = definition_interface_get_netdev(interface);
-	JsonObject *device = json_object_new();
+	g_autoptr(JsonObject) device = json_object_new();
 
 	json_object_set_string_member(device, "driver", interface->model);
 	json_object_set_string_member(device, "id", interface->id);
