@@ -158,6 +158,7 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 		.pool = driver->pool,
 		.directories = driver->directories,
 		.emulators = qemu_emulators_new(driver->directories->state),
+		.links = link_watch_new(loop),
 		.deadlines = { DOMAIN_START_TIMEOUT_MS, DOMAIN_SHUTDOWN_TIMEOUT_MS },
 		.event = on_event,
 		.changed = on_changed,
@@ -198,6 +199,7 @@ Driver *driver_free(Driver *driver)
 	registry_free(driver->registry);
 	g_ptr_array_unref(driver->emulators);
 	qemu_emulators_free(driver->host.emulators);
+	link_watch_free(driver->host.links);
 	g_ptr_array_unref(driver->adoptions);
 	driver_stamp_close(driver);
 	g_ptr_array_unref(driver->problems);

@@ -15,6 +15,7 @@
 #include "domain/run-file.h"
 #include "event/event.h"
 #include "loop/loop.h"
+#include "net/link-watch.h"
 #include "model/definition.h"
 #include "model/state.h"
 #include "qemu/emulators.h"
@@ -76,6 +77,7 @@ typedef struct DomainHost {
 	const Directories *directories;
 	QemuEmulators *emulators;
 	DomainDeadlines deadlines;
+	LinkWatch *links;               /* that guests stand on */
 	MonitorStore *monitors;         /* NULL: connections end with the service */
 	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
 	void (*event)(Domain *domain, Event *event, void *userdata);

@@ -12,6 +12,8 @@
  *                     '--> worker: read, plan, apply        on a strand of its own: nothing waits for a NIC
  *                              '--> commit: nics_tell(), done
  *
+ * A link that is deleted under the guest makes its filter be read once more (net/link-watch.h), and then is found gone.
+ *
  * What comes back for a NIC that has gone meanwhile, or has another link, is dropped; so is what comes back when
  * QEMU has ended.
  *
@@ -22,7 +24,10 @@ typedef struct SyncJob SyncJob;
 
 /* A NIC that stands on a link, for as long as that is so. */
 typedef struct NicSync {
+	Domain *domain;              /* that holds it */
+	char *nic;
 	HostNic *link;
+	LinkWatchEntry *watch;       /* NULL: its index is not known */
 	Strand *strand;
 	HostFilterOwn *own;          /* NULL: not read yet */
 	bool unnoted;                /* see filter-follow.h */
@@ -36,9 +41,11 @@ static void nic_sync_free(void *data)
 {
 	NicSync *sync = data;
 
+	link_watch_remove(sync->watch);
 	host_nic_free(sync->link);
 	host_filter_own_free(sync->own);
 	strand_unref(sync->strand);
+	g_free(sync->nic);
 	g_free(sync->host.error);
 	g_free(sync);
 }
@@ -195,6 +202,16 @@ static const StrandItemClass sync_class = { sync_work, NULL, sync_done, sync_fre
 
 /* ---- a NIC ---- */
 
+/* By somebody else, or by us because its NIC goes; then QEMU does not know that NIC any more. */
+static void on_link_deleted(void *userdata)
+{
+	NicSync *sync = userdata;
+	Domain *domain = sync->domain;
+
+	if (domain->monitor && !domain->process_exited && !domain->ending)
+		filter_watch_retry(domain->filter_watch, sync->nic);
+}
+
 static NicSync *get_sync(Domain *domain, const char *nic, const HostNic *link)
 {
 	NicSync *sync = g_hash_table_lookup(domain->nic_syncs, nic);
@@ -206,7 +223,11 @@ static NicSync *get_sync(Domain *domain, const char *nic, const HostNic *link)
 	if (sync)
 		return sync;
 	sync = g_new0(NicSync, 1);
+	sync->domain = domain;
+	sync->nic = g_strdup(nic);
 	sync->link = host_nic_copy(link);
+	if (link->index != 0)
+		sync->watch = link_watch_add(domain->host->links, link->index, on_link_deleted, sync);
 	sync->host.link = sync->link->link;
 	sync->strand = strand_new(domain->host->pool);
 	g_hash_table_insert(domain->nic_syncs, g_strdup(nic), sync);

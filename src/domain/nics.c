@@ -23,7 +23,8 @@ static void on_filter_reply(JsonNode *result, const GError *error, void *userdat
 	FilterQuery *query = userdata;
 	Domain *domain = query->domain;
 
-	if (error)
+	/* At the end of QEMU there may always be one on its way. */
+	if (error && !g_error_matches(error, CORE_ERROR, CORE_ERROR_MONITOR_LOST))
 		domain_log(domain, LOG_INFO, "query-rx-filter: %s", error->message);
 	if (domain->host && domain->run == query->run) {
 		filter_watch_answer(domain->filter_watch, query->nic, result);

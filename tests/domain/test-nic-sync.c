@@ -480,7 +480,10 @@ static void test_deleted(DomainFixture *fixture, const void *data)
 
 	change(fixture, domain, FIRST, "\"" GROUP "\"", "");
 	fixture_expect(fixture, domain, "FilterChanged net0 " FIRST, NULL);
+	/* At once, whatever the guest does. */
 	run_ip("link del %s", get_nic(domain, "net0")->link);
+	fixture_expect(fixture, domain, "FilterChanged net0 " FIRST " (resync)", NULL);
+	assert_host(fixture, domain, "false", "gone");
 	for (unsigned i = 0; i < 2; i++) {
 		change(fixture, domain, FIRST, "", "");
 		fixture_expect(fixture, domain, "FilterChanged net0 " FIRST, NULL);
@@ -494,9 +497,10 @@ static void test_deleted_untrusted(DomainFixture *fixture, const void *data)
 {
 	Domain *domain = fixture_run_domain(fixture, "a", NULL, UNTRUSTED);
 
-	run_ip("link del %s", get_nic(domain, "net0")->link);
 	change(fixture, domain, FIRST, "", "");
 	fixture_expect(fixture, domain, "FilterChanged net0 " FIRST, NULL);
+	run_ip("link del %s", get_nic(domain, "net0")->link);
+	fixture_expect(fixture, domain, "FilterChanged net0 " FIRST " (resync)", NULL);
 	assert_host(fixture, domain, "false", "gone");
 	assert_failures(1);
 }

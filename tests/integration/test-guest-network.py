@@ -190,9 +190,11 @@ class Macvtap(follow.MacvtapCase):
                 ears.wait(address)
 
     def test_link_is_deleted(self):
-        """It is noticed when there is something to follow."""
+        """It is told at once, and again when there is something to follow."""
         link, host = self.plug_in()
+        since = self.mark()
         network.ip("link", "del", host)
+        self.assertIn(host, self.wait_error("net2", lambda guest: True, since))
         self.set_mac(THIRD, link)
         self.assertIn(host, self.wait_error("net2", lambda guest: guest["main-mac"] == THIRD))
         self.domain.detach("net2")

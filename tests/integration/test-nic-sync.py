@@ -164,7 +164,11 @@ class Trusted(FollowCase):
         self.assertNotIn("host-error", self.filters()["net0"])
 
     def test_link_deleted(self):
+        """Told at once, and again when there is something to follow."""
         network.remove_link(self.name)
+        told = self.wait_changed(multicast_table=[])
+        self.assertEqual("resync", told.details["reason"])
+        self.assertIn("gone", told.details["host-error"])
         self.card.set_mac(SECOND)
         told = self.wait_changed(main_mac=SECOND)
         self.assertEqual((False, self.name), (told.details["host-synced"], told.details["host-interface"]))
