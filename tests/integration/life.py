@@ -165,19 +165,17 @@ def wait_for_firmware(domain):
                "the firmware to place the ACPI registers")
 
 
-def check_stamps(case, *lives_of_service):
-    """What each run of the service emitted while somebody listened from before the first of the
-    domains: sequence goes up by one with each, over all runs; previous is that of the same path and
-    member in this run, 0 where there is none."""
-    numbers = [s.sequence for events in lives_of_service for s in events]
+def check_stamps(case, events):
+    """What was emitted, by one service or several, while somebody listened from before the first of the
+    domains: sequence goes up by one with each; previous is that of the same path and member, 0 where there is none."""
+    numbers = [s.sequence for s in events]
     case.assertNotEqual([], numbers)
     case.assertEqual(list(range(numbers[0], numbers[0] + len(numbers))), numbers)
-    for events in lives_of_service:
-        last = {}
-        for event in events:
-            key = (event.path, event.interface, event.member)
-            case.assertEqual(last.get(key, 0), event.previous, event)
-            last[key] = event.sequence
+    last = {}
+    for event in events:
+        key = (event.path, event.interface, event.member)
+        case.assertEqual(last.get(key, 0), event.previous, event)
+        last[key] = event.sequence
 
 
 class LifeCase(harness.ServiceCase):

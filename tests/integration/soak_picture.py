@@ -35,6 +35,8 @@ class Picture:
         self.objects = {}                # path -> interface -> property -> value
         self.sequence = None             # of the last signal
         self.previous = {}               # (path, interface, member) -> sequence
+        self.fresh = set()               # those of them that this service has told
+        self.lost = []                   # (first, last): sequences that a kill has kept from us
         self.life = {}                   # path -> place in LIFE
         self.at_start = False            # of a service: what was found is told
         self.after_gap = True            # the numbers may go on anywhere above
@@ -50,7 +52,7 @@ class Picture:
     def service_gone(self, killed):
         """killed: without a chance to send what had a number already."""
         self.objects = {}
-        self.previous = {}
+        self.fresh = set()
         self.life = {}
         self.ahead = set()
         self.expect_gap = self.expect_gap or killed
@@ -73,6 +75,8 @@ class Picture:
     def _added(self, path, interfaces):
         if path in self.objects:
             raise Violation(f"{path}: InterfacesAdded twice")
+        if not self.at_start:
+            self._forget_numbers(path)
         self.objects[path] = {interface: dict(values) for interface, values in interfaces.items()
                               if interface.startswith(NAME + ".")}
         place = PLACE_OF_STATE[interfaces[LIFECYCLE]["State"]]
@@ -91,6 +95,10 @@ class Picture:
             raise Violation(f"{path}: InterfacesRemoved does not name {missing}")
         self.objects.pop(path, None)
         self.life.pop(path, None)
+        self._forget_numbers(path)
+
+    def _forget_numbers(self, path):
+        """Of an object that is another one."""
         self.previous = {key: value for key, value in self.previous.items() if key[0] != path}
 
     def _changed(self, signal):
@@ -130,13 +138,21 @@ class Picture:
             if signal.sequence > expected and not self.expect_gap:
                 raise Violation(f"{signal.sequence - expected} signals before {signal} are missing")
             self.holes += signal.sequence - expected
+            if signal.sequence > expected:
+                self.lost.append((expected, signal.sequence - 1))
         self.expect_gap = False
         self.sequence = signal.sequence
         key = (signal.path, signal.interface, signal.member)
-        if signal.previous != self.previous.get(key, 0):
+        if signal.previous != self.previous.get(key, 0) and not self._may_follow(key, signal.previous):
             raise Violation(f"previous is {signal.previous} and not {self.previous.get(key, 0)}: "
                             f"{signal}")
         self.previous[key] = signal.sequence
+        self.fresh.add(key)
+
+    def _may_follow(self, key, previous):
+        """After a kill: the one before is among those that we did not get, or the domain is a new one since."""
+        return key not in self.fresh and any(
+            previous == 0 or first <= previous <= last for first, last in self.lost)
 
     def _lifecycle(self, signal):
         event, _, state = signal.arguments[:3]

@@ -25,7 +25,7 @@ BAD_KEYS = [
     (document(colour=1), "colour", "not a known key; known are name, uuid"),
     (document(memroy=1), "memroy", 'did you mean "memory"?'),
     (document(Name="bad"), "Name", 'did you mean "name"?'),
-    (document(interfaces=[{"mode": "x"}]), "interfaces[0].mode", "not supported by this version"),
+    (document(interfaces=[{"mode": "x"}]), "interfaces[0].mode", "must be one of"),
     (document(interfaces=[{}, {"macc": 1}]), "interfaces[1].macc", 'did you mean "mac"?'),
     (document(resources={"cpu": 1}), "resources.cpu", "not a known key"),
     ("{}", "name", "is required"),

@@ -56,7 +56,7 @@ class Macvtap(follow.MacvtapCase):
     def service_memory(self):
         """KiB that are the service's alone."""
         with open(f"/proc/{self.connection.service_pid()}/smaps_rollup", encoding="ascii") as file:
-            return int(re.search(r"^Private_Dirty: +(\d+) kB$", file.read(), re.MULTILINE)[1])
+            return int(re.search(r"^Anonymous: +(\d+) kB$", file.read(), re.MULTILINE)[1])
 
     def is_sanitized(self):
         with open(f"/proc/{self.connection.service_pid()}/maps", encoding="utf-8", errors="replace") as file:

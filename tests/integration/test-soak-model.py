@@ -264,8 +264,32 @@ class PictureCase(unittest.TestCase):
 
     def restart(self, killed, state):
         self.picture.service_gone(killed)
-        self.previous = 0
         self.added(state)
+
+    def test_previous_over_a_kill(self):
+        """It may be one of those that were lost, or none, of a domain that is new; and then it is as ever."""
+        for previous, is_good in ((2, True), (3, True), (4, True), (0, True), (1, False), (5, False)):
+            with self.subTest(previous=previous):
+                self.setUp()
+                self.run_up()
+                self.restart(True, "running")
+                self.changed(State="paused")
+                if is_good:
+                    self.told("suspended", "paused", skip=2, previous=previous)
+                    self.changed(State="running")
+                    with self.assertRaises(Violation):
+                        self.told("resumed", "running", previous=previous)
+                else:
+                    with self.assertRaises(Violation):
+                        self.told("suspended", "paused", skip=2, previous=previous)
+
+    def test_previous_over_an_end(self):
+        """Nothing was lost, so it is what it was."""
+        self.run_up()
+        self.restart(False, "running")
+        self.changed(State="paused")
+        with self.assertRaises(Violation):
+            self.told("suspended", "paused", previous=0)
 
     def test_killed_service_may_lose_what_it_had_not_sent(self):
         self.run_up()

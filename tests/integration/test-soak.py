@@ -693,7 +693,7 @@ class Soak(harness.ServiceCase):
     def usage(self):
         pid = self.connection.service_pid()
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            memory = int(re.search(r"^Private_Dirty: +(\d+) kB$", file.read(), re.MULTILINE)[1])
+            memory = int(re.search(r"^Anonymous: +(\d+) kB$", file.read(), re.MULTILINE)[1])
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
             sanitized = "libasan" in file.read()
         return {"pid": pid, "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
