@@ -683,9 +683,18 @@ static void test_attach_too_late(DomainFixture *fixture, const void *data)
 	fixture_forget(fixture);
 }
 
+/* In a container, the namespace may be one's own and its links not. */
+static bool may_change_links(void)
+{
+	char *const line[] = { ip_program, (char *)"link", (char *)"set", (char *)"lo", (char *)"up", NULL };
+	int status = -1;
+
+	return g_spawn_sync(NULL, (char **)line, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL, &status,
+			    NULL) && status == 0;
+}
+
 static void set_up_network(void)
 {
-	run_ip("link set lo up");
 	run_ip("link add lower0 type veth peer name peer0");
 	run_ip("link set lower0 up");
 	run_ip("link set peer0 up");
@@ -706,6 +715,10 @@ int main(int argc, char **argv)
 	}
 	ip_program = g_find_program_in_path("ip");
 	g_assert_nonnull(ip_program);
+	if (!may_change_links()) {
+		g_print("1..0 # SKIP no links can be made here: CAP_NET_ADMIN is missing\n");
+		return 0;
+	}
 	set_up_network();
 	g_test_init(&argc, &argv, NULL);
 	ADD("start", test_start);

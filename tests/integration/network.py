@@ -65,6 +65,9 @@ def main(*service_options, seconds=None):
             enter_new()
         except OSError as error:
             os.environ[REFUSED_VARIABLE] = f"no network namespace can be made: {error.strerror}"
+        except RuntimeError as error:
+            # In a container, the namespace may be one's own and its links not.
+            os.environ[REFUSED_VARIABLE] = f"no links can be made: {error}"
     harness.main(*service_options, seconds=seconds)
 
 

@@ -62,7 +62,11 @@ int sandbox_main(void)
 		printf("1..0 # SKIP no network and mount namespace can be made here: %s\n", g_strerror(errno));
 		return 0;
 	}
-	sandbox_run("ip link set lo up");
+	/* In a container, the namespace may be one's own and its links not. */
+	if (!sandbox_try("ip link set lo up")) {
+		printf("1..0 # SKIP no links can be made here: CAP_NET_ADMIN is missing\n");
+		return 0;
+	}
 	sandbox_run("ip link add bridge0 type bridge");
 	for (unsigned i = 0; i < 2; i++) {
 		sandbox_run("ip link add lower%u type veth peer name peer%u", i, i);
