@@ -112,6 +112,18 @@ static void take_bus(Domain *domain, const char *id, const char *path)
 	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 }
 
+/* What else there is to know of it is asked later. */
+static DomainDevice *device_new(const char *id, const char *driver)
+{
+	DomainDevice *device = g_new0(DomainDevice, 1);
+
+	device->id = g_strdup(id);
+	device->driver = g_strdup(driver);
+	device->qom_path = g_strconcat(DEVICES_PERIPHERAL, id, NULL);
+	device->bus = g_strdup("");
+	return device;
+}
+
 static void add_device(Domain *domain, const char *id, const char *driver)
 {
 	DomainDevice *device;
@@ -123,11 +135,7 @@ static void add_device(Domain *domain, const char *id, const char *driver)
 	}
 	/* What was told of an earlier one of that id has nothing to do with this one. */
 	(void)g_hash_table_remove(domain->found_removed, id);
-	device = g_new0(DomainDevice, 1);
-	device->id = g_strdup(id);
-	device->driver = g_strdup(driver);
-	device->qom_path = g_strconcat(DEVICES_PERIPHERAL, id, NULL);
-	device->bus = g_strdup("");
+	device = device_new(id, driver);
 	g_hash_table_replace(domain->devices, device->id, device);
 	domain_changed(domain, DOMAIN_PROPERTY_DEVICES);
 
@@ -331,11 +339,7 @@ static void recall_gone(Domain *domain, GHashTable *listed)
 		    g_hash_table_contains(domain->backends, id) ||
 		    g_hash_table_size(domain->devices) >= DEVICES_MAX)
 			continue;
-		device = g_new0(DomainDevice, 1);
-		device->id = g_strdup(id);
-		device->driver = g_strdup(driver);
-		device->qom_path = g_strconcat(DEVICES_PERIPHERAL, id, NULL);
-		device->bus = g_strdup("");
+		device = device_new(id, driver);
 		g_hash_table_replace(domain->devices, device->id, device);
 	}
 }
