@@ -5,6 +5,7 @@ Guests outlive the service on purpose, so whoever starts a service to try someth
 it that no QEMU is left. A run is known by its folder, which is named by an environment variable
 that all its processes inherit."""
 import os
+import re
 import select
 import signal
 import time
@@ -90,3 +91,15 @@ def end_all(place, seconds):
         if not wait_for_end(pid, deadline - time.monotonic()):
             end(pid, comm)
     return left
+
+
+def private_memory(pid):
+    """KiB that are the process's alone, without those of files: the history fills its own up to its bound."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return int(re.search(r"^Anonymous: +(\d+) kB$", file.read(), re.MULTILINE)[1])
+
+
+def is_sanitized(pid):
+    """The address sanitizer keeps freed memory for a while, and finds leaks by itself."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+        return "libasan" in file.read()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Domains that come and go leave nothing behind: no descriptor, thread, process, file or memory."""
 import os
-import re
 
 import harness
 import life
 from harness import folder, qemus_of, wait_until
+from processes import is_sanitized, private_memory
 
 WARM_UP = 20
 CYCLES = 200
@@ -36,16 +36,6 @@ class Cycles(life.LifeCase):
         with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
             return file.read().split()
 
-    def private_memory(self):
-        """Without that of files: the history fills its own up to its bound."""
-        with open(f"/proc/{self.pid}/smaps_rollup", encoding="ascii") as file:
-            return int(re.search(r"^Anonymous: +(\d+) kB$", file.read(), re.MULTILINE)[1])
-
-    def is_sanitized(self):
-        """The address sanitizer keeps freed memory for a while, and finds leaks by itself."""
-        with open(f"/proc/{self.pid}/maps", encoding="utf-8", errors="replace") as file:
-            return "libasan" in file.read()
-
     def cycle(self, number):
         self.create("fleeting", machine="none",
                     title=f"Number {number}").destroy()
@@ -57,9 +47,9 @@ class Cycles(life.LifeCase):
         memory = []
         for number in range(CYCLES):
             if number % (CYCLES // 2) == 0:
-                memory.append(self.private_memory())
+                memory.append(private_memory(self.pid))
             self.cycle(number)
-        memory.append(self.private_memory())
+        memory.append(private_memory(self.pid))
         # Threads of the pool come and go by themselves.
         wait_until(lambda: self.count() == before, f"{before} again; now: {self.count()}")
         self.assertEqual(0, before["QEMUs"] + before["runtime files"] + before["definitions"] +
@@ -68,7 +58,7 @@ class Cycles(life.LifeCase):
                      ", ".join(map(str, memory)))
         self.assertEqual(self.pid, self.connection.service_pid())
         life.check_stamps(self, self.recorder.events())
-        if not self.is_sanitized():
+        if not is_sanitized(self.pid):
             self.assertLess(memory[-1] - memory[-2], GROWTH_KIB_MAX)
 
     def test_failed_starts(self):

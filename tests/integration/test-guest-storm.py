@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A real guest changes its NIC in all haste, and while the service is away; the macvtap on the host follows."""
-import re
 import statistics
 import time
 
@@ -9,6 +8,7 @@ import linux
 import network
 from follow import FIRST, SECOND, THIRD, group, mac, read_mac
 from harness import note, wait_until
+from processes import is_sanitized, private_memory
 
 STORM_SECONDS = 3
 QUERIES_A_SECOND, QUERY_INTERVAL = 10, 0.1
@@ -53,15 +53,6 @@ class Macvtap(follow.MacvtapCase):
         self.set_mac(THIRD)
         self.wait_followed(THIRD, since=since)
 
-    def service_memory(self):
-        """KiB that are the service's alone."""
-        with open(f"/proc/{self.connection.service_pid()}/smaps_rollup", encoding="ascii") as file:
-            return int(re.search(r"^Anonymous: +(\d+) kB$", file.read(), re.MULTILINE)[1])
-
-    def is_sanitized(self):
-        with open(f"/proc/{self.connection.service_pid()}/maps", encoding="utf-8", errors="replace") as file:
-            return "libasan" in file.read()
-
     def storm(self, last):
         """Returns how many changes the guest has made, and what was told meanwhile."""
         since, began = self.mark(), time.monotonic()
@@ -76,13 +67,13 @@ class Macvtap(follow.MacvtapCase):
         """A guest that changes its MAC as fast as it can is followed at the speed that QEMU is asked with."""
         # Buffers grow to their size first.
         self.storm(SECOND)
-        before = self.service_memory()
+        before = private_memory(self.connection.service_pid())
         changes, told = self.storm(THIRD)
-        grown = self.service_memory() - before
+        grown = private_memory(self.connection.service_pid()) - before
         note(f"storm: {changes} changes of the MAC in {STORM_SECONDS} s, {len(told)} signals; "
              f"the service has {grown} KiB more than after the storm before")
         self.assertGreater(changes, 2 * len(told))
-        if not self.is_sanitized():
+        if not is_sanitized(self.connection.service_pid()):
             self.assertLess(grown, GROWTH_KIB_MAX)
 
     def test_time(self):

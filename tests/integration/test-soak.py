@@ -21,7 +21,7 @@ from collections import Counter
 import harness
 import life
 from harness import NAME, PATH, GLib, folder, wait_until
-from processes import command_line, qemus_of
+from processes import command_line, is_sanitized, private_memory, qemus_of
 from soak_calls import BELIEVED, CALLS, GARBAGE, PARTICULAR, TO_QEMU, outcome_of
 from soak_model import (CUT, OFF, OK, PAUSED, PERSISTENT, RUNNING, TRANSIENT, State,
                         Violation)
@@ -692,14 +692,10 @@ class Soak(harness.ServiceCase):
 
     def usage(self):
         pid = self.connection.service_pid()
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            memory = int(re.search(r"^Anonymous: +(\d+) kB$", file.read(), re.MULTILINE)[1])
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
-            sanitized = "libasan" in file.read()
         return {"pid": pid, "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
-                "threads": len(os.listdir(f"/proc/{pid}/task")), "memory": memory,
+                "threads": len(os.listdir(f"/proc/{pid}/task")), "memory": private_memory(pid),
                 "active": sum(target_is_active(target) for target in self.targets),
-                "sanitized": sanitized}
+                "sanitized": is_sanitized(pid)}
 
     def measure_base(self):
         """Descriptors of a service without a running domain, and what one adds."""
