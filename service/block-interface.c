@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus-options.h"
-#include "bus-variant.h"
+#include "bus/variant.h"
 #include "domain-object.h"
 #include "method-call.h"
 

@@ -2,7 +2,7 @@
 #include "bus-error.h"
 
 #include "base/error.h"
-#include "bus-names.h"
+#include "bus/names.h"
 
 static const char *const names[] = {
 	[CORE_ERROR_NO_SUCH_DOMAIN] = BUS_ERROR("NoSuchDomain"),

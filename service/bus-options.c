@@ -5,7 +5,7 @@
 #include <glib.h>
 
 #include "bus-error.h"
-#include "bus-names.h"
+#include "bus/names.h"
 #include "domain/descriptors.h"
 
 #define INVALID_ARGUMENT BUS_ERROR("InvalidArgument")

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "bus-names.h"
+#include "bus/names.h"
 
 /* There is an entry for who has calls, and for nobody else. */
 struct Callers {

@@ -3,9 +3,9 @@
 
 #include "base/json-text.h"
 #include "bus-error.h"
-#include "bus-names.h"
+#include "bus/names.h"
 #include "bus-options.h"
-#include "bus-variant.h"
+#include "bus/variant.h"
 #include "domain-object.h"
 #include "method-call.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
 #include "bus-error.h"
-#include "bus-names.h"
+#include "bus/names.h"
 #include "bus-options.h"
 #include "domain-object.h"
 #include "method-call.h"

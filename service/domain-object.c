@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-object.h"
 
-#include "bus-names.h"
-#include "bus-path.h"
+#include "bus/names.h"
+#include "bus/object-path.h"
 
 static const struct {
 	const char *interface;

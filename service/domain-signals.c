@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-signals.h"
 
-#include "bus-names.h"
-#include "bus-variant.h"
+#include "bus/names.h"
+#include "bus/variant.h"
 
 /* Enumerations of our own are numbers in the core. */
 static GVariant *encode_lifecycle(const Event *event)

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "bus-names.h"
-#include "bus-path.h"
+#include "bus/names.h"
+#include "bus/object-path.h"
 #include "domain-object.h"
 #include "domain-signals.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "event-query.h"
 
-#include "bus-names.h"
+#include "bus/names.h"
 #include "bus-options.h"
-#include "bus-path.h"
-#include "bus-variant.h"
+#include "bus/object-path.h"
+#include "bus/variant.h"
 #include "domain-signals.h"
 
 typedef struct EventFilter {

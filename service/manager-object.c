@@ -5,9 +5,9 @@
 #include <fcntl.h>
 
 #include "bus-error.h"
-#include "bus-names.h"
+#include "bus/names.h"
 #include "bus-options.h"
-#include "bus-path.h"
+#include "bus/object-path.h"
 #include "event-query.h"
 #include "method-call.h"
 #include "qemu/emulators.h"

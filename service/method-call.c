@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "bus-error.h"
-#include "bus-path.h"
+#include "bus/object-path.h"
 
 struct MethodCall {
 	Service *service;

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/json-text.h"
 #include "bus-error.h"
-#include "bus-names.h"
+#include "bus/names.h"
 #include "bus-options.h"
 #include "domain-object.h"
 #include "method-call.h"

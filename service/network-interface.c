@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bus-names.h"
+#include "bus/names.h"
 #include "bus-options.h"
-#include "bus-variant.h"
+#include "bus/variant.h"
 #include "domain-object.h"
 #include "domain-signals.h"
 #include "method-call.h"

@@ -10,11 +10,11 @@
 #include <systemd/sd-id128.h>
 
 #include "base/log.h"
-#include "bus-names.h"
+#include "bus/names.h"
 #include "domain-object.h"
 #include "domain-signals.h"
 #include "log-control.h"
-#include "loop-sd-event.h"
+#include "bus/loop-sd-event.h"
 #include "manager-object.h"
 #include "method-call.h"
 

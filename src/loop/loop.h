@@ -9,7 +9,7 @@
  *
  * The core never runs a loop of its own: it asks the one it is given to watch descriptors and to
  * call it after a time, in the manner of libvirt's virEventRegisterImpl(). The daemon gives it
- * sd-event (service/loop-sd-event.c); tests and other hosts use poll(2) (loop/loop-poll.c) or a
+ * sd-event (bus/loop-sd-event.c); tests and other hosts use poll(2) (loop/loop-poll.c) or a
  * GMainContext (loop/loop-glib.c). One test suite runs against all of them.
  *
  * Rules every implementation keeps:

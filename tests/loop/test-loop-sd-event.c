@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <sys/resource.h>
 
-#include "loop-sd-event.h"
+#include "bus/loop-sd-event.h"
 #include "loop-suite.h"
 
 static sd_event *event_new(void)

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "bus-fixture.h"
-#include "bus-names.h"
+#include "bus/names.h"
 
 /* The contract's list, in the order of CoreError. */
 static const char *const names[] = {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "bus-fixture.h"
-#include "bus-names.h"
+#include "bus/names.h"
 
 typedef struct Options {
 	bool paused;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bus-path.h"
+#include "bus/object-path.h"
 
 #include <glib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-#include "bus-names.h"
+#include "bus/names.h"
 
 #define UUID "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 #define TAIL "6ba7b810_9dad_11d1_80b4_00c04fd430c8"

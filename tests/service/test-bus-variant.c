@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bus-variant.h"
+#include "bus/variant.h"
 
 #include "bus-fixture.h"
 

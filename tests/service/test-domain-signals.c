@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bus-fixture.h"
-#include "bus-variant.h"
+#include "bus/variant.h"
 
 /* Each kind of event as a message: built, and its signature held against the description of the contract. */
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "bus-fixture.h"
-#include "bus-names.h"
-#include "bus-path.h"
+#include "bus/names.h"
+#include "bus/object-path.h"
 #include "domain-object.h"
 #include "domain/domain-internal.h"
-#include "loop-sd-event.h"
+#include "bus/loop-sd-event.h"
 #include "manager-object.h"
 
 /*

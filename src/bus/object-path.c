@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bus-path.h"
+#include "bus/object-path.h"
 
 #include <glib.h>
 #include <string.h>
 
-#include "bus-names.h"
-#include "model/definition.h"
+#include "bus/names.h"
 
 #define PREFIX BUS_DOMAIN_PATH "/_"
 
@@ -33,7 +32,7 @@ bool bus_path_to_uuid(const char *path, char ret_uuid[BUS_PATH_UUID_LENGTH + 1])
 	for (const char *c = uuid; *c; c++)
 		if (g_ascii_isupper(*c))
 			return false;
-	if (!definition_uuid_is_valid(uuid))
+	if (!g_uuid_string_is_valid(uuid))
 		return false;
 	strcpy(ret_uuid, uuid);
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "loop-sd-event.h"
+#include "bus/loop-sd-event.h"
 
 #include <errno.h>
 #include <poll.h>
