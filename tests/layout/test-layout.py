@@ -19,6 +19,9 @@ BUILD = os.environ["VMHERALD_BUILD"]
 LAYERS = ["domain", "qemu", "net", "event", "qmp", "model", "base", "loop"]
 # The clients in src/, which stand apart.
 CLIENTS = ["client", "ctl"]
+# What stands apart from the layers, and which of the others' headers each may have. vmheraldctl has what any other
+# program has: include/vmherald.
+APART = {"bus": ["bus", "loop"], "client": ["client", "bus", "loop"], "ctl": ["ctl"]}
 # The loop is the interface below everything; workers report to it.
 EXCEPTIONS = {("base/worker-pool.h", "loop/loop.h"), ("base/worker-pool.c", "loop/loop.h")}
 LINES_MAX = 800
@@ -73,18 +76,14 @@ def includes(path):
             yield number, match.group(1) == "<", match.group(2)
 
 
-def is_client(path):
-    return path.split(os.sep)[1] in CLIENTS
-
-
 def core_files():
-    return [path for path in c_files("src") if not is_client(path)]
+    return [path for path in c_files("src") if path.split(os.sep)[1] not in APART]
 
 
 # ---- the rules: each gives its findings ----
 
 def core_knows_no_bus():
-    """src/, apart from its clients, knows neither libsystemd nor an object path nor a name on the bus."""
+    """src/, apart from src/bus and the clients, knows neither libsystemd nor an object path nor a name on the bus."""
     for path in core_files():
         for number, system, name in includes(path):
             if name.startswith("systemd/") or name.startswith("dbus/"):
@@ -109,6 +108,24 @@ def includes_go_down():
                 yield f"{path}:{number}: {parts[0]} must not include {name}, which is above it"
 
 
+def those_apart_keep_apart():
+    """src/bus and the clients know each other only as far as APART says, and of the core but the loop."""
+    for path in c_files("src"):
+        folder = path.split(os.sep)[1]
+        for number, system, name in includes(path):
+            if folder in APART and not system and name.split("/")[0] not in APART[folder]:
+                yield f"{path}:{number}: {name} is not for src/{folder}"
+
+
+def installed_headers_stand_alone():
+    """Who has the library has include/vmherald, the C library, and no more; but vmherald/glib.h is for who has GLib."""
+    for path in c_files("include"):
+        for number, system, name in includes(path):
+            if not system or (name.startswith("glib") and not path.endswith("/glib.h")) or \
+                    name.startswith("systemd/"):
+                yield f"{path}:{number}: {name} need not be there"
+
+
 def only_worker_pool_has_a_loop():
     """The exception above is one: nothing else in base/ knows the loop."""
     for path in core_files():
@@ -123,7 +140,7 @@ def every_layer_is_known():
     """A new folder in src/ has its place in the order."""
     for path in c_files("src"):
         parts = path.split(os.sep)
-        if len(parts) > 2 and parts[1] not in LAYERS + CLIENTS:
+        if len(parts) > 2 and parts[1] not in [*LAYERS, *APART]:
             yield f"{path}: {parts[1]} has no place in the order of the layers"
 
 
@@ -186,11 +203,12 @@ def compile_header(path, command):
 def headers_compile_alone():
     """Each header brings what it needs."""
     flags = flags_by_folder()
-    headers = [path for path in c_files("src", "service", "tests") if path.endswith(".h")]
+    headers = [path for path in c_files("include", "src", "service", "tests") if path.endswith(".h")]
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         jobs = []
         for path in headers:
-            command = flags.get(os.path.dirname(path))
+            folder = os.path.dirname(path)
+            command = flags.get("src/client" if folder.startswith("include") else folder)
             if command:
                 jobs.append(pool.submit(compile_header, path, command))
             else:
@@ -246,7 +264,8 @@ def every_error_has_a_name():
 
 
 RULES = [
-    core_knows_no_bus, includes_go_down, only_worker_pool_has_a_loop, every_layer_is_known,
+    core_knows_no_bus, includes_go_down, those_apart_keep_apart, installed_headers_stand_alone,
+    only_worker_pool_has_a_loop, every_layer_is_known,
     includes_carry_the_folder, service_includes_what_is_there, headers_compile_alone,
     sources_are_built, license_lines, no_long_files, every_error_has_a_name,
 ]
