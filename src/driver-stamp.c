@@ -56,6 +56,15 @@ static void remember(Driver *driver, Domain *domain, const Event *event)
 	history_append(driver->history, &entry);
 }
 
+/* A storm of one kind is spared it: left out, it is the same as the other. */
+static void add_domain_previous(const Driver *driver, const char *uuid, uint64_t previous, Event *event)
+{
+	uint64_t newest = chains_get_newest(driver->chains, uuid);
+
+	if (newest != previous)
+		event_add_detail(event, EVENT_DETAIL_DOMAIN_PREVIOUS, g_variant_new_uint64(newest));
+}
+
 void driver_stamp(Driver *driver, Domain *domain, Event *event)
 {
 	const char *uuid = domain_get_uuid(domain);
@@ -68,6 +77,7 @@ void driver_stamp(Driver *driver, Domain *domain, Event *event)
 	 * had events since. */
 	if (event->kind == EVENT_MONITOR_RESYNCHRONIZED)
 		event->resynchronized.last_before = get_connected_until(driver, uuid);
+	add_domain_previous(driver, uuid, stamp.previous, event);
 	event_seal(event, stamp);
 	if (driver->history)
 		remember(driver, domain, event);

@@ -12,12 +12,13 @@
 #include "base/error.h"
 
 #define FILE_NAME   "chains"
-#define FILE_MAGIC  "vmheraldchain1"
+#define FILE_MAGIC  "vmheraldchain2"
 #define GROWTH      64u          /* links that the file grows by */
 
 /* The numbers of one domain. In the file its place is free if uuid is empty. */
 typedef struct Link {
 	char uuid[40];
+	uint64_t newest;             /* of them all */
 	uint64_t last[EVENT_KIND_MAX];
 } Link;
 
@@ -94,6 +95,13 @@ uint64_t chains_get(const Chains *chains, const char *uuid, EventKind kind)
 	return link ? link->last[kind] : 0;
 }
 
+uint64_t chains_get_newest(const Chains *chains, const char *uuid)
+{
+	const Link *link = g_hash_table_lookup(chains->table, uuid);
+
+	return link ? link->newest : 0;
+}
+
 void chains_set(Chains *chains, const char *uuid, EventKind kind, uint64_t sequence)
 {
 	Link *link = g_hash_table_lookup(chains->table, uuid);
@@ -101,6 +109,7 @@ void chains_set(Chains *chains, const char *uuid, EventKind kind, uint64_t seque
 	if (!link)
 		link = take_link(chains, uuid);
 	link->last[kind] = sequence;
+	link->newest = sequence;
 }
 
 void chains_forget(Chains *chains, const char *uuid)

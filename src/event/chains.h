@@ -7,7 +7,7 @@
 
 /*
  * The number of the last event of each kind and domain: what the next one calls its previous, so that who listens to one
- * kind alone sees that he has missed none.
+ * kind alone sees that he has missed none. And that of the last of the domain, whatever its kind, for who listens to all of it.
  *
  * As the history, they are kept in memory that is shared with a file, and so are right after a kill of the service too. An
  * event that was remembered in the history and did not get as far as here is put in order at the start.
@@ -28,6 +28,8 @@ Chains *chains_close(Chains *chains);
 
 /* 0: none. */
 uint64_t chains_get(const Chains *chains, const char *uuid, EventKind kind);
+uint64_t chains_get_newest(const Chains *chains, const char *uuid);
+/* sequence is greater than those before. */
 void chains_set(Chains *chains, const char *uuid, EventKind kind, uint64_t sequence);
 /* The domain is no more. */
 void chains_forget(Chains *chains, const char *uuid);

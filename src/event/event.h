@@ -74,6 +74,9 @@ typedef struct EventStamp {
 	uint64_t previous;
 } EventStamp;
 
+/* t: the sequence of the last one with the same domain, whatever its kind. Where it is left out, that is previous. */
+#define EVENT_DETAIL_DOMAIN_PREVIOUS "domain-previous"
+
 typedef struct Event {
 	int ref_count;
 	EventKind kind;

@@ -73,7 +73,8 @@ static char *make_key(const char *path)
 	char *key = g_ascii_strdown(path, -1);
 
 	g_strdelimit(key, "._", '-');
-	if (g_str_equal(key, "reason") || g_str_equal(key, "irregular")) {
+	if (g_str_equal(key, "reason") || g_str_equal(key, "irregular") ||
+	    g_str_equal(key, EVENT_DETAIL_DOMAIN_PREVIOUS)) {
 		char *prefixed = g_strconcat("qemu-", key, NULL);
 
 		g_free(key);

@@ -129,16 +129,32 @@ static char *describe_whole(Domain *domain, const Event *event)
 	return g_steal_pointer(&text);
 }
 
+/* Takes key over. The number that was there before, 0 if none. */
+static uint64_t replace_last(DomainFixture *fixture, char *key, uint64_t sequence)
+{
+	const uint64_t *last = g_hash_table_lookup(fixture->last_of, key);
+	uint64_t previous = last ? *last : 0;
+
+	g_hash_table_replace(fixture->last_of, key, g_memdup2(&sequence, sizeof(sequence)));
+	return previous;
+}
+
 static void check_stamp(DomainFixture *fixture, Domain *domain, const Event *event)
 {
-	char *key = g_strdup_printf("%s %d", domain_get_uuid(domain), (int)event->kind);
-	uint64_t *previous = g_hash_table_lookup(fixture->last_of, key);
-	uint64_t *sequence = g_new(uint64_t, 1);
+	const char *uuid = domain_get_uuid(domain);
+	const EventStamp *stamp = &event->stamp;
+	uint64_t of_domain = stamp->previous;
+	bool is_told = event->details &&
+		       g_variant_lookup(event->details, EVENT_DETAIL_DOMAIN_PREVIOUS, "t", &of_domain);
 
-	g_assert_cmpuint(event->stamp.sequence, ==, fixture->last_sequence + 1);
-	g_assert_cmpuint(event->stamp.previous, ==, previous ? *previous : 0);
-	fixture->last_sequence = *sequence = event->stamp.sequence;
-	g_hash_table_replace(fixture->last_of, key, sequence);
+	g_assert_cmpuint(stamp->sequence, ==, fixture->last_sequence + 1);
+	g_assert_cmpuint(stamp->previous, ==,
+			 replace_last(fixture, g_strdup_printf("%s %d", uuid, (int)event->kind),
+				      stamp->sequence));
+	/* Told only where it is another one. */
+	g_assert_true(is_told == (of_domain != stamp->previous));
+	g_assert_cmpuint(of_domain, ==, replace_last(fixture, g_strdup(uuid), stamp->sequence));
+	fixture->last_sequence = stamp->sequence;
 }
 
 static void on_event(Domain *domain, Event *event, void *userdata)

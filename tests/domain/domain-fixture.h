@@ -37,7 +37,7 @@ typedef struct DomainFixture {
 	unsigned n_added, n_removed;
 	DomainProperty changed;      /* of all domains, since it was cleared */
 	uint64_t last_sequence;
-	GHashTable *last_of;         /* "UUID KIND" -> sequence */
+	GHashTable *last_of;         /* "UUID KIND", and "UUID" -> sequence */
 
 	bool keeps;                  /* the next driver has a store of descriptors */
 	GMutex lock;

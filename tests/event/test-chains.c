@@ -65,6 +65,8 @@ static void check_many(const Chains *chains, unsigned first, unsigned n, bool ar
 		for (int kind = 0; kind < EVENT_KIND_MAX; kind++)
 			g_assert_cmpuint(chains_get(chains, uuid, (EventKind)kind), ==,
 					 are_there ? i * 1000u + (unsigned)kind + 1 : 0);
+		g_assert_cmpuint(chains_get_newest(chains, uuid), ==,
+				 are_there ? i * 1000u + EVENT_KIND_MAX : 0);
 	}
 }
 
@@ -76,13 +78,18 @@ static void test_survive(Fixture *fixture, const void *data)
 	set_many(chains, 0, 500);
 	check_many(chains, 0, 500, true);
 	chains_set(chains, BOOT_2, EVENT_RESET, 7);
-	chains_set(chains, BOOT_2, EVENT_RESET, 8);
+	chains_set(chains, BOOT_2, EVENT_WATCHDOG, 8);
+	chains_set(chains, BOOT_2, EVENT_RESET, 9);
+	g_assert_cmpuint(chains_get_newest(chains, BOOT_2), ==, 9);
+	chains_set(chains, BOOT_2, EVENT_WATCHDOG, 10);
 	chains = chains_close(chains);
 
 	chains = open_with(fixture->folder, BOOT_1, LAYOUT);
 	check_many(chains, 0, 500, true);
 	check_many(chains, 500, 10, false);
-	g_assert_cmpuint(chains_get(chains, BOOT_2, EVENT_RESET), ==, 8);
+	g_assert_cmpuint(chains_get(chains, BOOT_2, EVENT_RESET), ==, 9);
+	g_assert_cmpuint(chains_get(chains, BOOT_2, EVENT_WATCHDOG), ==, 10);
+	g_assert_cmpuint(chains_get_newest(chains, BOOT_2), ==, 10);
 	g_assert_cmpuint(chains_get(chains, BOOT_2, EVENT_LIFECYCLE), ==, 0);
 }
 

@@ -204,6 +204,8 @@ static void test_irregular(void)
 		  "GUEST_PANICKED 'pause' info='[]'" },
 		{ "STOP", "{\"why\":\"new\",\"reason\":\"r\",\"irregular\":true,\"A_b\":1.5}",
 		  "STOP suspended paused a-b=1.5 qemu-irregular=true qemu-reason='r' why='new'" },
+		{ "STOP", "{\"domain_previous\":1}",
+		  "STOP suspended paused qemu-domain-previous=int64 1" },
 		{ "STOP", "[1]", "STOP suspended paused irregular=['data: wrong type'] raw-data='[1]'" },
 		{ "WAKEUP", "null", "WAKEUP started wakeup irregular=['data: wrong type'] raw-data='null'" },
 	};

@@ -61,7 +61,11 @@ Signal.name = property(lambda self: f"{self.interface.removeprefix(NAME + '.')}.
 Signal.sequence = property(lambda self: self.arguments[-2][0])
 Signal.previous = property(lambda self: self.arguments[-2][1])
 Signal.time = property(lambda self: self.arguments[-2][2])
-Signal.details = property(lambda self: self.arguments[-1])
+# With those of the event alone: what came before it differs from run to run.
+Signal.details = property(lambda self: {key: value for key, value in self.arguments[-1].items()
+                                        if key != "domain-previous"})
+Signal.domain_previous = property(lambda self: self.arguments[-1].get("domain-previous",
+                                                                      self.previous))
 
 
 def options(**values):

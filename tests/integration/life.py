@@ -167,7 +167,8 @@ def wait_for_firmware(domain):
 
 def check_stamps(case, events):
     """What was emitted, by one service or several, while somebody listened from before the first of the
-    domains: sequence goes up by one with each; previous is that of the same path and member, 0 where there is none."""
+    domains: sequence goes up by one with each; previous is that of the same path and member, 0 where there is none,
+    and domain-previous that of the same path, where that is another one."""
     numbers = [s.sequence for s in events]
     case.assertNotEqual([], numbers)
     case.assertEqual(list(range(numbers[0], numbers[0] + len(numbers))), numbers)
@@ -175,7 +176,9 @@ def check_stamps(case, events):
     for event in events:
         key = (event.path, event.interface, event.member)
         case.assertEqual(last.get(key, 0), event.previous, event)
-        last[key] = event.sequence
+        case.assertEqual(last.get(event.path, 0), event.domain_previous, event)
+        case.assertNotEqual(event.previous, event.arguments[-1].get("domain-previous"), event)
+        last[key] = last[event.path] = event.sequence
 
 
 class LifeCase(harness.ServiceCase):

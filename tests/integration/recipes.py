@@ -49,7 +49,8 @@ def now():
 
 
 class TypedRecorder(Recorder):
-    """Keeps the details of each signal with their types: typed[i] belongs to signals[i]."""
+    """Keeps the details of each signal with their types: typed[i] belongs to signals[i]. As those of a
+    Signal, without domain-previous."""
 
     def __init__(self):
         self.typed = []
@@ -67,7 +68,7 @@ class TypedRecorder(Recorder):
         details = parameters.get_child_value(parameters.n_children() - 1)
         entries = [details.get_child_value(i) for i in range(details.n_children())]
         return {entry.get_child_value(0).get_string(): entry.get_child_value(1).get_variant()
-                for entry in entries}
+                for entry in entries if entry.get_child_value(0).get_string() != "domain-previous"}
 
 
 class EventCase(harness.ServiceCase):

@@ -108,6 +108,13 @@ def render(value):
     return sort(value).print_(True)
 
 
+def without_chain(details):
+    """Without what differs from run to run."""
+    entries = [details.get_child_value(i) for i in range(details.n_children())]
+    return GLib.Variant.new_array(details.get_type().element(), [
+        entry for entry in entries if entry.get_child_value(0).unpack() != "domain-previous"])
+
+
 def sort(value):
     kind = value.get_type_string()
     if kind == "v":
@@ -220,7 +227,7 @@ class Play:
             before = [each.name for each in self.subscriber.events(self.domain.path)
                       if each.sequence <= signal.arguments[1]]
             arguments[1] = f"<behind {before[-1]}>" if before else "<unknown>"
-        details = render(parameters.get_child_value(count - 1))
+        details = render(without_chain(parameters.get_child_value(count - 1)))
         self.lines.append(f"{signal.name} ({', '.join(arguments)}) {details}"
                           f"{self.render_time(signal.time)}")
 
