@@ -16,7 +16,9 @@ static const char *const signatures[] = {
 	[BUS_OPTION_PATH] = "o",
 	[BUS_OPTION_NUMBER] = "u",
 	[BUS_OPTION_DESCRIPTOR] = "h",
+	[BUS_OPTION_SEQUENCE] = "t",
 	[BUS_OPTION_DURATION] = "t",
+	[BUS_OPTION_LIST] = "aa{sv}",
 	[BUS_OPTION_DESCRIPTORS] = "a{uh}",
 };
 
@@ -37,6 +39,42 @@ static int read_descriptors(sd_bus_message *message, Descriptors **ret_descripto
 	if (r >= 0)
 		r = sd_bus_message_exit_container(message);
 	return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
+/* What is wrong with one of many is told with its place. */
+static int set_at(sd_bus_error *ret_error, const char *name, unsigned index, int r)
+{
+	sd_bus_error error = *ret_error;
+
+	if (!sd_bus_error_is_set(&error))
+		return r;
+	*ret_error = SD_BUS_ERROR_NULL;
+	r = sd_bus_error_setf(ret_error, error.name, "%s[%u]: %s", name, index, error.message);
+	sd_bus_error_free(&error);
+	return r;
+}
+
+static int read_list(sd_bus_message *message, const BusOption *option, sd_bus_error *ret_error)
+{
+	const BusOptionList *list = option->ret_value;
+	int r = sd_bus_message_enter_container(message, 'v', "aa{sv}");
+	unsigned n = 0;
+
+	if (r >= 0)
+		r = sd_bus_message_enter_container(message, 'a', "a{sv}");
+	while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0) {
+		r = list->read(message, list->userdata, ret_error);
+		if (r < 0)
+			return set_at(ret_error, option->name, n, r);
+		n++;
+	}
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	if (r >= 0 && n == 0)
+		return sd_bus_error_setf(ret_error, INVALID_ARGUMENT, "options: '%s' is empty", option->name);
+	return r;
 }
 
 static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_error *ret_error)
@@ -64,6 +102,7 @@ static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_e
 			*(const char **)option->ret_value = string;
 		return r;
 	case BUS_OPTION_NUMBER:
+	case BUS_OPTION_SEQUENCE:
 		return sd_bus_message_read(message, "v", signature, option->ret_value);
 	case BUS_OPTION_DESCRIPTOR:
 		r = sd_bus_message_read(message, "v", signature, &fd);
@@ -76,6 +115,8 @@ static int read_value(sd_bus_message *message, const BusOption *option, sd_bus_e
 			*(int *)option->ret_value =
 				(int)MIN(number / 1000 + (number % 1000 != 0), (uint64_t)G_MAXINT);
 		return r;
+	case BUS_OPTION_LIST:
+		return read_list(message, option, ret_error);
 	case BUS_OPTION_DESCRIPTORS:
 		return read_descriptors(message, option->ret_value, ret_error);
 	}

@@ -35,7 +35,6 @@ static int get_last_sequence(sd_bus *bus, const char *path, const char *interfac
 				     driver_get_last_sequence(((Service *)userdata)->driver));
 }
 
-/* There is no history yet, so there is no oldest entry of it. */
 static int get_oldest_sequence(sd_bus *bus, const char *path, const char *interface,
 			       const char *property, sd_bus_message *reply, void *userdata,
 			       sd_bus_error *ret_error)
@@ -306,6 +305,9 @@ static const sd_bus_vtable manager_vtable[] = {
 				SD_BUS_ARGS("t", after, "a{sv}", filter, "u", limit),
 				SD_BUS_RESULT("b", complete, "t", last, "a(tttossv)", events),
 				event_query_method, 0),
+	SD_BUS_METHOD_WITH_ARGS("CountEvents", SD_BUS_ARGS("t", after, "a{sv}", filter),
+				SD_BUS_RESULT("b", complete, "t", last, "t", count),
+				event_query_count_method, 0),
 	SD_BUS_METHOD_WITH_ARGS("ValidateDefinition", SD_BUS_ARGS("s", definition),
 				SD_BUS_RESULT("a(ss)", problems), method_validate, 0),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),

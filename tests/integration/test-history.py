@@ -23,11 +23,20 @@ def comparable(value):
     return value.path, value.interface, value.member, tuple(value.arguments)
 
 
+def event_filter(any_of=None, **values):
+    types = {"domain": "o", "after": "t"}
+    keys = {key: GLib.Variant(types.get(key, "s"), value) for key, value in values.items()}
+    if any_of is not None:
+        keys["any-of"] = GLib.Variant("aa{sv}", [event_filter(**each) for each in any_of])
+    return keys
+
+
 class History(life.LifeCase):
     def get_events(self, after=0, limit=0, **values):
-        types = {"domain": "o"}
-        keys = {key: GLib.Variant(types.get(key, "s"), value) for key, value in values.items()}
-        return self.manager("GetEvents", "(ta{sv}u)", after, keys, limit)
+        return self.manager("GetEvents", "(ta{sv}u)", after, event_filter(**values), limit)
+
+    def count_events(self, after=0, **values):
+        return self.manager("CountEvents", "(ta{sv})", after, event_filter(**values))
 
     def last(self):
         return self.connection.get(PATH, MANAGER, "LastSequence")
@@ -77,16 +86,28 @@ class History(life.LifeCase):
             self.assertNotEqual([], found)
             self.assertLess(len(found), len(events))
             return True, self.last(), found
-        self.assertEqual(of(lambda e: e[3] == domains[1].path),
-                         self.get_events(start, domain=domains[1].path))
-        self.assertEqual(of(lambda e: e[6][0] == "suspended"),
-                         self.get_events(start, arg0="suspended"))
-        self.assertEqual(of(lambda e: e[3] == domains[0].path and e[6][0] == "started"),
-                         self.get_events(start, domain=domains[0].path, arg0="started",
-                                         interface=f"{NAME}.Domain", member="Lifecycle"))
+
+        def check(expected, **values):
+            complete, last, events = expected
+            self.assertEqual(expected, self.get_events(start, **values))
+            self.assertEqual((complete, last, len(events)), self.count_events(start, **values))
+        check(of(lambda e: e[3] == domains[1].path), domain=domains[1].path)
+        check(of(lambda e: e[6][0] == "suspended"), arg0="suspended")
+        check(of(lambda e: e[3] == domains[0].path and e[6][0] == "started"),
+              domain=domains[0].path, arg0="started", interface=f"{NAME}.Domain", member="Lifecycle")
         for nothing in ({"interface": f"{NAME}.Block"}, {"member": "lifecycle"}, {"arg0": ""},
-                        {"domain": f"{PATH}/domain/_00000000_0000_4000_8000_000000000000"}):
-            self.assertEqual((True, self.last(), []), self.get_events(start, **nothing))
+                        {"domain": f"{PATH}/domain/_00000000_0000_4000_8000_000000000000"},
+                        {"any_of": [{"after": self.last()}]}):
+            check((True, self.last(), []), **nothing)
+        # Several subscriptions, each from where it stands.
+        check(of(lambda e: e[6][0] in ("suspended", "defined")),
+              any_of=[{"arg0": "suspended"}, {"arg0": "defined"}, {"member": "Reset"}])
+        check(of(lambda e: e[6][0] == "suspended" and e[3] == domains[0].path),
+              any_of=[{"domain": domains[0].path}], arg0="suspended")
+        middle = events[len(events) // 2][0]
+        check(of(lambda e: e[0] > (start if e[3] == domains[0].path else middle)),
+              any_of=[{"domain": domains[0].path},
+                      {"domain": domains[1].path, "after": middle}])
 
     def test_pages(self):
         start = self.last()
@@ -116,15 +137,24 @@ class History(life.LifeCase):
         self.assertEqual(self.last(), last)
         self.assertEqual(self.oldest(), events[0][0])
         self.assertEqual(self.told(self.oldest() - 1), [comparable(e) for e in events])
+        self.assertEqual((False, self.last(), EVENTS_MAX), self.count_events(start))
+        self.assertEqual((True, self.last(), EVENTS_MAX), self.count_events(self.oldest() - 1))
         self.assertTrue(self.get_events(self.oldest() - 1)[0])
         self.assertFalse(self.get_events(self.oldest() - 2)[0])
 
     def test_refused(self):
         invalid = "InvalidArgument"
-        self.assert_fails(invalid, self.get_events, self.last() + 1)
-        self.assert_fails(invalid, self.get_events, 2 ** 64 - 1)
-        self.assert_fails(invalid, self.get_events, 0, 0, domain="/somewhere")
-        self.assert_fails(invalid, self.get_events, 0, 0, sender="me")
+        for ask in (self.get_events, self.count_events):
+            self.assert_fails(invalid, ask, self.last() + 1)
+            self.assert_fails(invalid, ask, 2 ** 64 - 1)
+            self.assert_fails(invalid, ask, domain="/somewhere")
+            self.assert_fails(invalid, ask, sender="me")
+            self.assert_fails(invalid, ask, after_all="me")
+            self.assert_fails(invalid, ask, any_of=[])
+            self.assert_fails(invalid, ask, any_of=[{}] * 65)
+            text = self.assert_fails(invalid, ask, any_of=[{}, {"sender": "me"}])
+            self.assertIn("any-of[1]: options: 'sender' is not known here", text)
+            self.assertEqual((True, self.last()), ask(self.last(), any_of=[{}] * 64)[:2])
         self.assert_fails(invalid, self.manager, "GetEvents", "(ta{sv}u)", 0,
                           {"member": GLib.Variant("u", 5)}, 0)
 
@@ -141,10 +171,40 @@ class History(life.LifeCase):
             self.assertEqual(before, self.get_events(start)[2][:len(before)])
             before = self.check_same(start)
         last = {}
-        for sequence, previous, _time, path, interface, member, _arguments in before:
+        for sequence, previous, _time, path, interface, member, arguments in before:
             key = path, interface, member
             self.assertEqual(last.get(key, previous), previous)
-            last[key] = sequence
+            of_domain = arguments[-1].get("domain-previous", previous)
+            self.assertEqual(last.get(path, of_domain), of_domain)
+            last[key] = last[path] = sequence
+
+    def test_chain_of_a_domain(self):
+        """Each names the one before it of its kind and of its domain, from the first on and over kills of the
+        service; who comes again after he was undefined begins anew."""
+        domains = [self.define(name, machine="none") for name in "ab"]
+        for _ in range(2):
+            for domain in domains:
+                domain.start()
+                self.make_events(domain, 2)
+                domain.qmp("system_reset")
+                self.recorder.wait("Domain.Reset", path=domain.path)
+            self.connection.kill_service()
+            for domain in domains:
+                domain.destroy()
+        life.settle(self.connection, self.recorder)
+        events = self.recorder.events()
+        life.check_stamps(self, events)
+        first, second = (next(s for s in events if s.path == d.path and s.member == "Reset")
+                         for d in domains)
+        for reset in (first, second):
+            self.assertEqual(0, reset.previous)
+            self.assertIn("domain-previous", reset.arguments[-1])
+        uuid = domains[0].get("Domain", "UUID")
+        domains[0].undefine()
+        mark = self.mark()
+        self.define("a", machine="none", uuid=uuid)
+        defined = self.recorder.wait("Domain.Lifecycle", "defined", path=domains[0].path, since=mark)
+        self.assertEqual((0, 0), (defined.previous, defined.domain_previous))
 
     def test_snapshot(self):
         """Who listens, and then reads the state, has neither a hole nor a double: what was read is what the signals
