@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Makes the reference page, one HTML file that needs nothing else, from the files of introspection/.
 
-    make-reference.py --version VERSION --template FILE --output FILE INTERFACE.xml...
+    make-reference.py --version VERSION --template FILE --example FILE --output FILE INTERFACE.xml...
 
 What has no form of its own in the template is made here: contents, interfaces, index of QEMU's events.
 Python's standard library is all it needs."""
@@ -274,6 +274,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--version", required=True, help="version of the project")
     parser.add_argument("--template", required=True, help="the page, with $names of its parts")
+    parser.add_argument("--example", required=True, help="program that is shown: subscribe, then snapshot")
     parser.add_argument("--output", required=True, help="file to write")
     parser.add_argument("interface", nargs="+", help="file of introspection/")
     arguments = parser.parse_args()
@@ -281,7 +282,9 @@ def main():
         page = Page(contract.read_files(arguments.interface))
         with open(arguments.template, encoding="utf-8") as file:
             template = string.Template(file.read())
-        text = template.substitute(page.parts(arguments.version))
+        with open(arguments.example, encoding="utf-8") as file:
+            example = ESCAPE(file.read())
+        text = template.substitute(page.parts(arguments.version), example=example)
     except (OSError, KeyError, ValueError, SyntaxError, contract.ContractError) as error:
         print(f"make-reference.py: {error}", file=sys.stderr)
         return 1

@@ -181,8 +181,12 @@ class Reference(unittest.TestCase):
         for example in ("path_namespace='/org/vmherald/Domains1'", "busctl --user monitor",
                         "gdbus monitor --session --dest org.vmherald.Domains1", "arg0='stopped'"):
             self.assertIn(example, text)
-        for anchor in ("listening", "stamp", "details", "events"):
+        for anchor in ("listening", "stamp", "snapshot", "details", "events"):
             self.assertIn(anchor, self.by_id)
+
+    def test_shows_the_example(self):
+        with open(os.path.join(SOURCE, "docs", "examples", "snapshot.py"), encoding="utf-8") as file:
+            self.assertIn(file.read(), [node.text() for node in self.page.find_all("pre")])
 
     def test_xmllint_has_no_complaint(self):
         done = subprocess.run(["xmllint", "--html", "--noout", "--nonet", PAGE], capture_output=True,
