@@ -16,6 +16,9 @@
 
 VMH_BEGIN_DECLS
 
+/* The service's name on the bus. The full name of an interface is this, a dot and the short name that the library has for it. */
+#define VMH_BUS_NAME "org.vmherald.Domains1"
+
 typedef struct VmhConnection VmhConnection;
 typedef struct VmhDomain VmhDomain;
 
@@ -23,6 +26,8 @@ typedef enum VmhConnectionFlags {
 	/* The library makes no call to the service by itself. Then events that the bus has lost cannot be fetched: they
 	 * are told as a gap, without a snapshot, as soon as an event behind them shows it. */
 	VMH_CONNECTION_PASSIVE = 1 << 0,
+	/* No call starts the service: VMH_ERROR_UNREACHABLE if it is not there. For who only looks on. */
+	VMH_CONNECTION_NO_AUTO_START = 1 << 1,
 } VmhConnectionFlags;
 
 /* bus: "session" or NULL, "system", or the address of a bus ("unix:path=..."). Neither starts the service nor needs it to be there.
@@ -94,7 +99,7 @@ VMH_PUBLIC void vmh_connection_set_status_callback(VmhConnection *connection, Vm
 VMH_PUBLIC bool vmh_connection_is_service_there(VmhConnection *connection);
 
 /* How long a call may take, in microseconds, from the next one on; 0 (as it is at first): for ever. What takes longer ends with
- * VMH_ERROR_UNREACHABLE; the service goes on with it. Any thread. */
+ * VMH_ERROR_NO_REPLY; the service goes on with it. Any thread. */
 VMH_PUBLIC void vmh_connection_set_call_timeout(VmhConnection *connection, uint64_t timeout);
 
 /* ---- going on after a restart of the program ---- */

@@ -8,7 +8,7 @@ VMH_BEGIN_DECLS
 /* The service's errors by their names on the bus (org.vmherald.Domains1.Error.NAME), the bus's own, and the library's. */
 typedef enum VmhErrorCode {
 	VMH_ERROR_FAILED,               /* anything else; name says which */
-	VMH_ERROR_NO_SUCH_DOMAIN,
+	VMH_ERROR_NO_SUCH_DOMAIN,       /* also: it has gone meanwhile */
 	VMH_ERROR_DOMAIN_EXISTS,
 	VMH_ERROR_INVALID_DEFINITION,
 	VMH_ERROR_INVALID_ARGUMENT,     /* also found by the library: nothing was sent */
@@ -26,10 +26,11 @@ typedef enum VmhErrorCode {
 	VMH_ERROR_HISTORY_LOST,
 	VMH_ERROR_IO,
 	VMH_ERROR_ACCESS_DENIED,        /* the bus's, or polkit's */
-	VMH_ERROR_UNKNOWN_MEMBER,       /* the service does not have that (yet), or the object has gone */
-	VMH_ERROR_UNREACHABLE,          /* there is no bus, or no service on it, or it went away before it answered */
+	VMH_ERROR_UNKNOWN_MEMBER,       /* the service does not have that (yet) */
+	VMH_ERROR_UNREACHABLE,          /* there is no bus, or no service on it */
 	VMH_ERROR_DISCONNECTED,         /* the connection is closed, or not there at the moment */
 	VMH_ERROR_NO_EVENT_LOOP,        /* callbacks need one: vmherald/event-loop.h */
+	VMH_ERROR_NO_REPLY,             /* the service went away before it answered, or took too long: what was asked for may be done */
 } VmhErrorCode;
 
 typedef struct VmhError {

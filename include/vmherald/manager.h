@@ -24,6 +24,7 @@ typedef struct VmhDomainEntry {
 	VmhDomain *domain;
 	char *name, *uuid;
 	VmhDomainState state;
+	char *state_name;           /* the service's word for it, which may be a newer one */
 } VmhDomainEntry;
 
 typedef struct VmhProblem {

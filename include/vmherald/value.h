@@ -46,7 +46,8 @@ VMH_PUBLIC bool vmh_value_lookup_bool(const VmhValue *value, const char *key, bo
 VMH_PUBLIC bool vmh_value_lookup_uint64(const VmhValue *value, const char *key, uint64_t *ret_number);
 VMH_PUBLIC bool vmh_value_lookup_int64(const VmhValue *value, const char *key, int64_t *ret_number);
 
-/* As JSON on one line: structs are arrays, descriptors are null. Free with free(). */
+/* As JSON on one line, without spaces: structs are arrays, descriptors are null, unsigned integers beyond the signed 64 bits, which few
+ * readers of JSON can have, are strings. Free with free(). */
 VMH_PUBLIC char *vmh_value_to_json(const VmhValue *value);
 
 VMH_END_DECLS

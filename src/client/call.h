@@ -9,6 +9,9 @@
  * A call that waits for its answer.
  *
  * Nobody but who has the connection's lock touches sd-bus, whose counts are not atomic; so arguments and answer are GVariants.
+ *
+ * Whoever waits for an answer can also wait for polkit to ask the user: calls allow interactive authorization. With
+ * VMH_CONNECTION_NO_AUTO_START every call is as one with no_start.
  */
 
 typedef struct Call {

@@ -24,6 +24,8 @@ static void test_names(void)
 	check_bus_name("org.freedesktop.DBus.Error.AccessDenied", VMH_ERROR_ACCESS_DENIED);
 	check_bus_name("org.freedesktop.DBus.Error.Spawn.ChildExited", VMH_ERROR_UNREACHABLE);
 	check_bus_name("org.freedesktop.DBus.Error.ServiceUnknown", VMH_ERROR_UNREACHABLE);
+	check_bus_name("org.freedesktop.DBus.Error.NoReply", VMH_ERROR_NO_REPLY);
+	check_bus_name("org.freedesktop.DBus.Error.UnknownObject", VMH_ERROR_NO_SUCH_DOMAIN);
 	check_bus_name("com.example.Error", VMH_ERROR_FAILED);
 }
 
@@ -42,6 +44,7 @@ static void test_errnos(void)
 {
 	check_errno(ECONNRESET, VMH_ERROR_DISCONNECTED);
 	check_errno(ENOENT, VMH_ERROR_UNREACHABLE);
+	check_errno(ETIMEDOUT, VMH_ERROR_NO_REPLY);
 	check_errno(EACCES, VMH_ERROR_ACCESS_DENIED);
 	check_errno(EMFILE, VMH_ERROR_FAILED);
 }
@@ -55,10 +58,10 @@ static void test_not_wanted(void)
 
 static void test_words(void)
 {
-	for (int code = 0; code <= VMH_ERROR_NO_EVENT_LOOP; code++)
+	for (int code = 0; code <= VMH_ERROR_NO_REPLY; code++)
 		g_assert_nonnull(vmh_error_code_to_string(code));
 	g_assert_cmpstr(vmh_error_code_to_string(VMH_ERROR_NO_SUCH_DOMAIN), ==, "no-such-domain");
-	g_assert_null(vmh_error_code_to_string(VMH_ERROR_NO_EVENT_LOOP + 1));
+	g_assert_null(vmh_error_code_to_string(VMH_ERROR_NO_REPLY + 1));
 }
 
 int main(int argc, char **argv)
