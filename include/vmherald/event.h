@@ -169,7 +169,7 @@ typedef struct VmhRxFilter {
 typedef struct VmhEvent {
 	VmhEventKind kind;
 	const char *path, *interface, *member;     /* the signal */
-	const char *uuid;                          /* of the domain */
+	const char *uuid;                          /* of the domain; "": it is about none */
 	uint64_t sequence;                         /* of the whole service, one more with each signal; 0: not an event */
 	uint64_t previous;                         /* of the last with the same path and member; 0: none known */
 	uint64_t time;

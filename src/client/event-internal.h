@@ -12,7 +12,7 @@
 /* From a signal with these arguments (a tuple, of which it takes a reference). The interface is the full one. Signals of the service
  * that end in stamp and details are events, known or not; besides them there are the three of the bus's own interfaces. NULL: it is neither,
  * or it is malformed. path: of the signal; ObjectManager's signals say in their arguments which domain they are about. */
-VmhEvent *event_new(const char *path, const char *interface, const char *member, GVariant *arguments);
+VmhEvent *event_new_from_signal(const char *path, const char *interface, const char *member, GVariant *arguments);
 
 /* The sequence of the last signal of the same domain, of whatever kind (the detail domain-previous, or else previous); 0: none known. */
 uint64_t event_get_domain_previous(const VmhEvent *event);
