@@ -15,8 +15,8 @@
  *    vmh_event_register_sd_event()       an sd_event
  *    vmh_event_register_impl()           any other, by the functions of a VmhEventImpl
  *
- * It is in the manner of libvirt's virEventRegisterImpl(). The library calls these functions on the loop's thread only, so an
- * implementation needs no lock. What it has to promise:
+ * It is in the manner of libvirt's virEventRegisterImpl(). The library calls these functions on the loop's thread only, which is the
+ * one that registers it, so an implementation needs no lock; it must not call the library. What it has to promise:
  *
  *  - A callback may add, update and remove any handle or timeout, itself included. After a remove the callback of it is
  *    not called again, and free_func is called once, not from within the remove.
@@ -55,7 +55,8 @@ typedef struct VmhEventImpl {
 	int (*remove_timeout)(int timer, void *impl_data);
 } VmhEventImpl;
 
-/* All return 0, or -1 if a loop is registered already (then it stays). Since 0.1. */
+/* All return 0, or -1 if a loop is registered already (then it stays), or if this one cannot be used: its add_timeout() fails, or
+ * descriptors are used up. impl is copied; impl_data has to live as long as the process. Since 0.1. */
 VMH_PUBLIC int vmh_event_register_impl(const VmhEventImpl *impl, void *impl_data);
 VMH_PUBLIC int vmh_event_register_default_impl(void);
 struct sd_event;

@@ -347,6 +347,14 @@ static bool dispatch_timeouts(LoopCore *core)
 	return dispatched;
 }
 
+bool loop_core_dispatch_handles(LoopCore *core)
+{
+	bool handles = dispatch_handles(core);
+
+	loop_core_reap(core);
+	return handles;
+}
+
 bool loop_core_dispatch(LoopCore *core)
 {
 	bool handles = dispatch_handles(core);

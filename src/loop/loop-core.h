@@ -98,6 +98,8 @@ unsigned loop_core_poll_events(LoopEvents events);
 /* Runs the callbacks of what was collected and of the timeouts that are due, then frees. Returns
  * false if no callback was run. */
 bool loop_core_dispatch(LoopCore *core);
+/* The same without the timeouts, for a loop of somebody else's that tells of each descriptor by itself. */
+bool loop_core_dispatch_handles(LoopCore *core);
 
 /* Runs the free functions that are due. */
 void loop_core_reap(LoopCore *core);
