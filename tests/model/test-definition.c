@@ -183,6 +183,9 @@ static void test_examples(void)
 		g_autoptr(Definition) definition = NULL;
 		g_autofree char *text = NULL;
 
+		/* Programs are there as well. */
+		if (!g_str_has_suffix(name, ".json"))
+			continue;
 		g_test_message("%s", name);
 		g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
 		definition = parse(text);
