@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/variant.h"
 
-static int append_basic(sd_bus_message *message, GVariant *value)
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+static int append_handle(sd_bus_message *message, int32_t handle, const int *fds)
+{
+	if (!fds || handle < 0)
+		return -EBADF;
+	return sd_bus_message_append(message, "h", fds[handle]);
+}
+
+static int append_basic(sd_bus_message *message, GVariant *value, const int *fds)
 {
 	switch (g_variant_classify(value)) {
 	case G_VARIANT_CLASS_BOOLEAN:
@@ -27,46 +40,68 @@ static int append_basic(sd_bus_message *message, GVariant *value)
 	case G_VARIANT_CLASS_SIGNATURE:
 		return sd_bus_message_append(message, g_variant_get_type_string(value),
 					     g_variant_get_string(value, NULL));
+	case G_VARIANT_CLASS_HANDLE:
+		return append_handle(message, g_variant_get_handle(value), fds);
 	default:
-		/* Handles and maybes: the core makes none. */
+		/* D-Bus has no maybes. */
 		g_assert_not_reached();
 	}
 }
 
-static int append_children(sd_bus_message *message, GVariant *value, char type, const char *contents)
+static int append_value(sd_bus_message *message, GVariant *value, const int *fds);
+
+static int append_children(sd_bus_message *message, GVariant *value, char type, const char *contents,
+			   const int *fds)
 {
 	int r = sd_bus_message_open_container(message, type, contents);
 
 	for (size_t i = 0; r >= 0 && i < g_variant_n_children(value); i++) {
 		g_autoptr(GVariant) child = g_variant_get_child_value(value, i);
 
-		r = bus_append_gvariant(message, child);
+		r = append_value(message, child, fds);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-int bus_append_gvariant(sd_bus_message *message, GVariant *value)
+static int append_value(sd_bus_message *message, GVariant *value, const int *fds)
 {
 	const char *type = g_variant_get_type_string(value);
 	g_autofree char *inner = NULL;
 
 	if (!g_variant_is_container(value))
-		return append_basic(message, value);
+		return append_basic(message, value, fds);
 	switch (type[0]) {
 	case 'v': {
 		g_autoptr(GVariant) child = g_variant_get_variant(value);
 
-		return append_children(message, value, 'v', g_variant_get_type_string(child));
+		return append_children(message, value, 'v', g_variant_get_type_string(child), fds);
 	}
 	case 'a':
-		return append_children(message, value, 'a', type + 1);
+		return append_children(message, value, 'a', type + 1, fds);
 	case '(':
 	case '{':
 		inner = g_strndup(type + 1, strlen(type) - 2);
-		return append_children(message, value, type[0] == '(' ? 'r' : 'e', inner);
+		return append_children(message, value, type[0] == '(' ? 'r' : 'e', inner, fds);
 	default:
 		g_assert_not_reached();
 	}
+}
+
+int bus_append_gvariant(sd_bus_message *message, GVariant *value)
+{
+	return append_value(message, value, NULL);
+}
+
+int bus_append_arguments(sd_bus_message *message, GVariant *tuple, const int *fds)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < g_variant_n_children(tuple); i++) {
+		g_autoptr(GVariant) child = g_variant_get_child_value(tuple, i);
+
+		r = append_value(message, child, fds);
+	}
+	return r;
 }
 
 int bus_append_dict(sd_bus_message *message, GVariant *dict)
@@ -105,4 +140,217 @@ int bus_append_entries(sd_bus_message *message, GHashTable *table,
 			r = sd_bus_message_close_container(message);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+/* ---- reading ---- */
+
+static void close_fd(void *fd)
+{
+	if (*(int *)fd >= 0)
+		close(*(int *)fd);
+}
+
+GArray *bus_fds_new(void)
+{
+	GArray *fds = g_array_new(false, false, sizeof(int));
+
+	g_array_set_clear_func(fds, close_fd);
+	return fds;
+}
+
+int bus_fds_steal(GArray *fds, unsigned index)
+{
+	int fd = -1;
+
+	if (index < fds->len) {
+		fd = g_array_index(fds, int, index);
+		g_array_index(fds, int, index) = -1;
+	}
+	return fd;
+}
+
+static int read_handle(int borrowed, GArray *fds, GVariant **ret_value)
+{
+	int fd;
+
+	if (!fds) {
+		*ret_value = g_variant_new_handle(-1);
+		return 0;
+	}
+	fd = fcntl(borrowed, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -errno;
+	g_array_append_val(fds, fd);
+	*ret_value = g_variant_new_handle((int32_t)fds->len - 1);
+	return 0;
+}
+
+static int read_basic(sd_bus_message *message, char type, GArray *fds, GVariant **ret_value)
+{
+	union {
+		uint8_t y;
+		int b, h;
+		int16_t n;
+		uint16_t q;
+		int32_t i;
+		uint32_t u;
+		int64_t x;
+		uint64_t t;
+		double d;
+		const char *s;
+	} value = {};
+	int r = sd_bus_message_read_basic(message, type, &value);
+
+	if (r <= 0)
+		return r < 0 ? r : -EBADMSG;
+	switch (type) {
+	case 'y':
+		*ret_value = g_variant_new_byte(value.y);
+		return 0;
+	case 'b':
+		*ret_value = g_variant_new_boolean(value.b);
+		return 0;
+	case 'n':
+		*ret_value = g_variant_new_int16(value.n);
+		return 0;
+	case 'q':
+		*ret_value = g_variant_new_uint16(value.q);
+		return 0;
+	case 'i':
+		*ret_value = g_variant_new_int32(value.i);
+		return 0;
+	case 'u':
+		*ret_value = g_variant_new_uint32(value.u);
+		return 0;
+	case 'x':
+		*ret_value = g_variant_new_int64(value.x);
+		return 0;
+	case 't':
+		*ret_value = g_variant_new_uint64(value.t);
+		return 0;
+	case 'd':
+		*ret_value = g_variant_new_double(value.d);
+		return 0;
+	case 's':
+		*ret_value = g_variant_new_string(value.s);
+		return 0;
+	case 'o':
+		*ret_value = g_variant_new_object_path(value.s);
+		return 0;
+	case 'g':
+		*ret_value = g_variant_new_signature(value.s);
+		return 0;
+	case 'h':
+		return read_handle(value.h, fds, ret_value);
+	default:
+		return -EBADMSG;
+	}
+}
+
+/* At once, for a value each would take many times the memory. */
+static int read_numbers(sd_bus_message *message, char type, GVariant **ret_value)
+{
+	const char contents[] = { type, '\0' };
+	size_t size = strchr("y", type) ? 1 : strchr("nq", type) ? 2 : strchr("iu", type) ? 4 : 8;
+	const void *numbers = NULL;
+	size_t length = 0;
+	int r = sd_bus_message_read_array(message, type, &numbers, &length);
+
+	if (r <= 0)
+		return r < 0 ? r : -EBADMSG;
+	*ret_value = g_variant_new_fixed_array(G_VARIANT_TYPE(contents), numbers, length / size, size);
+	return 0;
+}
+
+static bool are_numbers(char type, const char *contents)
+{
+	return type == 'a' && contents[0] && !contents[1] && strchr("ynqiuxtd", contents[0]);
+}
+
+static int read_children(sd_bus_message *message, GArray *fds, GVariantBuilder *builder);
+
+/* contents: what is between the brackets, so without them the type of the container itself cannot be seen. */
+static GVariantType *make_type(char type, const char *contents)
+{
+	g_autofree char *text = NULL;
+
+	switch (type) {
+	case 'a':
+		text = g_strconcat("a", contents, NULL);
+		break;
+	case 'r':
+		text = g_strconcat("(", contents, ")", NULL);
+		break;
+	case 'e':
+		text = g_strconcat("{", contents, "}", NULL);
+		break;
+	default:
+		text = g_strdup("v");
+	}
+	return g_variant_type_string_is_valid(text) ? g_variant_type_new(text) : NULL;
+}
+
+static int read_container(sd_bus_message *message, char type, const char *contents, GArray *fds,
+			  GVariant **ret_value)
+{
+	g_autoptr(GVariantType) container = make_type(type, contents);
+	GVariantBuilder builder;
+	int r;
+
+	if (!container)
+		return -EBADMSG;
+	r = sd_bus_message_enter_container(message, type, contents);
+	if (r <= 0)
+		return r < 0 ? r : -EBADMSG;
+	g_variant_builder_init(&builder, container);
+	r = read_children(message, fds, &builder);
+	if (r >= 0)
+		r = sd_bus_message_exit_container(message);
+	if (r < 0) {
+		g_variant_builder_clear(&builder);
+		return r;
+	}
+	*ret_value = g_variant_builder_end(&builder);
+	return 0;
+}
+
+static int read_children(sd_bus_message *message, GArray *fds, GVariantBuilder *builder)
+{
+	const char *contents = NULL;
+	GVariant *value = NULL;
+	char type = 0;
+	int r;
+
+	while ((r = sd_bus_message_peek_type(message, &type, &contents)) > 0) {
+		if (!strchr("avre", type))
+			r = read_basic(message, type, fds, &value);
+		else if (are_numbers(type, contents))
+			r = read_numbers(message, contents[0], &value);
+		else
+			r = read_container(message, type, contents, fds, &value);
+		if (r < 0)
+			return r;
+		g_variant_builder_add_value(builder, value);
+	}
+	return r;
+}
+
+int bus_read_gvariant(sd_bus_message *message, GVariant **ret_tuple, GArray *fds)
+{
+	GVariantBuilder builder;
+	GVariant *tuple;
+	int r = sd_bus_message_rewind(message, true);
+
+	if (r < 0)
+		return r;
+	g_variant_builder_init(&builder, G_VARIANT_TYPE_TUPLE);
+	r = read_children(message, fds, &builder);
+	if (r < 0) {
+		g_variant_builder_clear(&builder);
+		return r;
+	}
+	tuple = g_variant_ref_sink(g_variant_builder_end(&builder));
+	g_variant_get_data(tuple);        /* in one piece */
+	*ret_tuple = tuple;
+	return 0;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/variant.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "bus-fixture.h"
 
 /* GVariant text and what arrives: types and values are those that went in. */
@@ -53,6 +57,130 @@ static void test_values(BusFixture *fixture, const void *data)
 		text = bus_describe(message);
 		g_assert_cmpstr(text, ==, rows[i].text);
 	}
+}
+
+/* What went in comes out of the message, whatever is behind and before it. */
+static void test_read(BusFixture *fixture, const void *data)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GVariant) value = g_variant_parse(G_VARIANT_TYPE(rows[i].type), rows[i].value,
+							    NULL, NULL, NULL);
+		g_autoptr(GVariant) tuple =
+			g_variant_ref_sink(g_variant_new("(y@*s)", 7, value, "end"));
+		g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+		g_autoptr(GVariant) got = NULL;
+
+		g_assert_cmpint(bus_append_arguments(message, tuple, NULL), >=, 0);
+		bus_seal(message);
+		/* Somebody has read in it already. */
+		g_assert_cmpint(sd_bus_message_skip(message, "y"), >=, 0);
+		g_assert_cmpint(bus_read_gvariant(message, &got, NULL), ==, 0);
+		g_assert_true(g_variant_equal(got, tuple));
+		g_assert_cmpstr(g_variant_get_type_string(got), ==, g_variant_get_type_string(tuple));
+		g_assert_false(g_variant_is_floating(got));
+	}
+}
+
+static void test_read_nothing(BusFixture *fixture, const void *data)
+{
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	g_autoptr(GVariant) got = NULL;
+
+	bus_seal(message);
+	g_assert_cmpint(bus_read_gvariant(message, &got, NULL), ==, 0);
+	g_assert_cmpstr(g_variant_get_type_string(got), ==, "()");
+}
+
+/* A hundred thousand numbers take no more than their bytes: each of its own would be a hundred times as much. */
+static void test_read_numbers(BusFixture *fixture, const void *data)
+{
+	static const char *const types[] = { "y", "n", "q", "i", "u", "x", "t", "d" };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+		size_t size = i < 1 ? 1 : i < 3 ? 2 : i < 5 ? 4 : 8;
+		g_autofree char *bytes = g_malloc0(100000 * size);
+		g_autoptr(GVariant) tuple = g_variant_ref_sink(g_variant_new("(@*)",
+			g_variant_new_fixed_array(G_VARIANT_TYPE(types[i]), bytes, 100000, size)));
+		g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+		g_autoptr(GVariant) got = NULL;
+
+		g_assert_cmpint(bus_append_arguments(message, tuple, NULL), >=, 0);
+		bus_seal(message);
+		g_assert_cmpint(bus_read_gvariant(message, &got, NULL), ==, 0);
+		g_assert_true(g_variant_equal(got, tuple));
+	}
+}
+
+static ssize_t get_byte(int fd, char *byte)
+{
+	return read(fd, byte, 1);
+}
+
+/* A descriptor is another one to the same file on the other side, and is the reader's. */
+static void test_handles(BusFixture *fixture, const void *data)
+{
+	g_autoptr(GVariant) tuple = g_variant_ref_sink(g_variant_new_parsed("({'b': <handle 1>}, handle 0)"));
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	g_autoptr(GVariant) got = NULL, dict = NULL;
+	g_autoptr(GArray) fds = bus_fds_new();
+	int pipes[2], handle, first, second;
+	char byte = 0;
+
+	g_assert_cmpint(pipe(pipes), ==, 0);
+	g_assert_cmpint(bus_append_arguments(message, tuple, pipes), >=, 0);
+	bus_seal(message);
+	g_assert_cmpint(bus_read_gvariant(message, &got, fds), ==, 0);
+	g_assert_cmpint(fds->len, ==, 2);
+	dict = g_variant_get_child_value(got, 0);
+	g_assert_true(g_variant_lookup(dict, "b", "h", &handle));
+	second = bus_fds_steal(fds, (unsigned)handle);
+	g_variant_get_child(got, 1, "h", &handle);
+	first = bus_fds_steal(fds, (unsigned)handle);
+	g_assert_cmpint(first, >, 2);
+	g_assert_cmpint(second, >, 2);
+	g_assert_cmpint(write(second, "x", 1), ==, 1);
+	g_assert_cmpint(get_byte(first, &byte), ==, 1);
+	g_assert_cmpint(byte, ==, 'x');
+	g_assert_cmpint(bus_fds_steal(fds, (unsigned)handle), ==, -1);
+	g_assert_cmpint(bus_fds_steal(fds, 2), ==, -1);
+	close(first);
+	close(second);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* Who does not want descriptors gets none, and none is left open. */
+static void test_handles_not_wanted(BusFixture *fixture, const void *data)
+{
+	g_autoptr(GVariant) tuple = g_variant_ref_sink(g_variant_new_parsed("(handle 0,)"));
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	g_autoptr(GVariant) got = NULL;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), handle = 0, next;
+
+	g_assert_cmpint(bus_append_arguments(message, tuple, &fd), >=, 0);
+	bus_seal(message);
+	next = dup(fd);
+	close(next);
+	g_assert_cmpint(bus_read_gvariant(message, &got, NULL), ==, 0);
+	g_variant_get(got, "(h)", &handle);
+	g_assert_cmpint(handle, ==, -1);
+	handle = dup(fd);
+	g_assert_cmpint(handle, ==, next);
+	close(handle);
+	close(fd);
+}
+
+/* There is nothing that they stand for. */
+static void test_handles_missing(BusFixture *fixture, const void *data)
+{
+	g_autoptr(GVariant) tuple = g_variant_ref_sink(g_variant_new_parsed("(handle 0,)"));
+	g_autoptr(GVariant) negative = g_variant_ref_sink(g_variant_new_parsed("(handle -1,)"));
+	g_autoptr(sd_bus_message) message = bus_new_message(fixture);
+	int fd = 0;
+
+	g_assert_cmpint(bus_append_arguments(message, tuple, NULL), ==, -EBADF);
+	g_assert_cmpint(bus_append_gvariant(message, tuple), ==, -EBADF);
+	g_assert_cmpint(bus_append_arguments(message, negative, &fd), ==, -EBADF);
 }
 
 /* Behind each other in one message, and from a value in another byte order. */
@@ -131,6 +259,12 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	ADD("values", test_values);
+	ADD("read", test_read);
+	ADD("read-nothing", test_read_nothing);
+	ADD("read-numbers", test_read_numbers);
+	ADD("handles", test_handles);
+	ADD("handles-not-wanted", test_handles_not_wanted);
+	ADD("handles-missing", test_handles_missing);
 	ADD("in-a-row", test_in_a_row);
 	ADD("dict", test_dict);
 	ADD("strings", test_strings);
