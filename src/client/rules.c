@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/rules.h"
+
+#include "bus/names.h"
+#include "bus/object-path.h"
+#include "client/event-internal.h"
+
+struct Rules {
+	GPtrArray *all;             /* Rule */
+	unsigned generation, last_loss;
+	unsigned n_events;          /* rules that want events */
+	unsigned n_all;             /* that want all of them */
+	unsigned n_unknown;         /* of kinds that the service cannot be asked for */
+};
+
+/* ---- what is wanted ---- */
+
+static bool is_state(VmhEventKind kind)
+{
+	return kind >= VMH_EVENT_PROPERTIES_CHANGED;
+}
+
+static bool is_all(const RuleMatch *match)
+{
+	return !match->uuid && match->kind == VMH_EVENT_ANY && !match->interface && !match->arg0;
+}
+
+static RuleBreadth get_breadth(const RuleMatch *match)
+{
+	if (match->arg0)
+		return RULE_BREADTHS;
+	if (match->kind != VMH_EVENT_ANY || match->interface)
+		return RULE_MEMBER;
+	return match->uuid ? RULE_DOMAIN : RULE_ALL;
+}
+
+static bool wants_kind(const RuleMatch *match, const VmhEvent *event)
+{
+	return match->kind == VMH_EVENT_ANY ? !is_state(event->kind) : match->kind == event->kind;
+}
+
+bool rule_match_wants(const RuleMatch *match, const VmhEvent *event)
+{
+	return wants_kind(match, event) && (!match->uuid || g_strcmp0(match->uuid, event->uuid) == 0) &&
+	       (!match->interface || g_strcmp0(match->interface, event->interface) == 0) &&
+	       (!match->arg0 || g_strcmp0(match->arg0, event_get_arg0(event)) == 0);
+}
+
+/* since: of those that want the event, the lowest of each breadth. */
+static void get_predecessors(const VmhEvent *event, const uint64_t since[], uint64_t predecessors[])
+{
+	predecessors[RULE_ALL] = event->sequence - 1;
+	predecessors[RULE_DOMAIN] = event_get_domain_previous(event);
+	predecessors[RULE_MEMBER] = event->previous;
+	/* What names itself or what is to come does not know what it says. */
+	for (unsigned i = 0; i < RULE_BREADTHS; i++)
+		if (predecessors[i] <= since[i] || predecessors[i] >= event->sequence)
+			predecessors[i] = 0;
+}
+
+bool rules_want(const Rules *rules, const VmhEvent *event, uint64_t ret_predecessors[RULE_BREADTHS])
+{
+	uint64_t since[RULE_BREADTHS + 1] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
+	bool wanted = false;
+
+	for (unsigned i = 0; i < rules->all->len; i++) {
+		const Rule *rule = rules_get(rules, i);
+		RuleBreadth breadth = get_breadth(&rule->match);
+
+		if (!rule_match_wants(&rule->match, event) || (event->sequence > 0 && event->sequence <= rule->since))
+			continue;
+		wanted = true;
+		since[breadth] = MIN(since[breadth], rule->since);
+	}
+	for (unsigned i = 0; i < RULE_BREADTHS; i++)
+		ret_predecessors[i] = 0;
+	if (wanted && event->sequence > 0)
+		get_predecessors(event, since, ret_predecessors);
+	return wanted;
+}
+
+/* ---- the text ---- */
+
+/* Apostrophes end a quotation, and one outside of any is \': a backslash says nothing where something is quoted. */
+static void append_quoted(GString *text, const char *key, const char *value)
+{
+	g_string_append_printf(text, ",%s='", key);
+	for (; *value; value++)
+		if (*value == '\'')
+			g_string_append(text, "'\\''");
+		else
+			g_string_append_c(text, *value);
+	g_string_append_c(text, '\'');
+}
+
+/* ObjectManager's signals are the manager's, and say in arg0 which domain they are about. */
+static void append_place(GString *text, const RuleMatch *match)
+{
+	g_autofree char *path = match->uuid ? bus_path_from_uuid(match->uuid) : NULL;
+
+	if (match->kind == VMH_EVENT_DOMAIN_ADDED || match->kind == VMH_EVENT_DOMAIN_REMOVED) {
+		append_quoted(text, "path", BUS_PATH);
+		/* arg0 is a path: it is no string, so nobody can want one, and the bus takes one of the two alone. */
+		if (path && !match->arg0)
+			append_quoted(text, "arg0path", path);
+	} else if (path) {
+		append_quoted(text, "path", path);
+	} else if (match->kind <= VMH_EVENT_UNKNOWN ? !match->interface : is_state(match->kind)) {
+		append_quoted(text, "path_namespace", BUS_PATH);
+	}
+}
+
+static char *make_text(const RuleMatch *match)
+{
+	GString *text = g_string_new("type='signal',sender='" BUS_NAME "'");
+
+	append_place(text, match);
+	if (match->interface)
+		append_quoted(text, "interface", match->interface);
+	if (match->kind > VMH_EVENT_UNKNOWN) {
+		append_quoted(text, "interface", event_kind_get_interface(match->kind));
+		append_quoted(text, "member", event_kind_get_member(match->kind));
+	}
+	if (match->arg0)
+		append_quoted(text, "arg0", match->arg0);
+	return g_string_free(text, FALSE);
+}
+
+/* ---- the filter ---- */
+
+bool rules_are_exact(const Rules *rules)
+{
+	return rules->n_events <= RULES_FILTER_MAX && rules->n_unknown == 0;
+}
+
+static void add_string(GVariantBuilder *builder, const char *key, const char *value)
+{
+	if (value)
+		g_variant_builder_add(builder, "{sv}", key, g_variant_new_string(value));
+}
+
+static GVariant *make_entry(const RuleMatch *match, uint64_t since)
+{
+	bool is_named = match->kind > VMH_EVENT_UNKNOWN;
+	GVariantBuilder builder;
+
+	g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+	if (match->uuid) {
+		g_autofree char *path = bus_path_from_uuid(match->uuid);
+
+		g_variant_builder_add(&builder, "{sv}", "domain", g_variant_new_object_path(path));
+	}
+	add_string(&builder, "interface", is_named ? event_kind_get_interface(match->kind) : match->interface);
+	add_string(&builder, "member", is_named ? event_kind_get_member(match->kind) : NULL);
+	add_string(&builder, "arg0", match->arg0);
+	g_variant_builder_add(&builder, "{sv}", "after", g_variant_new_uint64(since));
+	return g_variant_builder_end(&builder);
+}
+
+/* What all rules for events have in common. Strings are borrowed from the first. */
+static RuleMatch get_common_match(const Rules *rules)
+{
+	RuleMatch common = { .kind = VMH_EVENT_ANY };
+	bool is_first = true;
+
+	for (unsigned i = 0; i < rules->all->len; i++) {
+		const RuleMatch *match = &rules_get(rules, i)->match;
+		const char *interface = match->kind > VMH_EVENT_UNKNOWN ? event_kind_get_interface(match->kind)
+									: match->interface;
+
+		if (is_state(match->kind))
+			continue;
+		if (is_first)
+			common = (RuleMatch){ match->uuid, match->kind, interface, match->arg0 };
+		is_first = false;
+		if (g_strcmp0(common.uuid, match->uuid) != 0)
+			common.uuid = NULL;
+		if (common.kind != match->kind)
+			common.kind = VMH_EVENT_ANY;
+		if (g_strcmp0(common.interface, interface) != 0)
+			common.interface = NULL;
+		if (g_strcmp0(common.arg0, match->arg0) != 0)
+			common.arg0 = NULL;
+	}
+	return common;
+}
+
+GVariant *rules_get_filter(const Rules *rules, bool *ret_exact)
+{
+	GVariantBuilder entries, filter;
+
+	g_variant_builder_init(&entries, G_VARIANT_TYPE("aa{sv}"));
+	if (rules->n_events > RULES_FILTER_MAX) {
+		RuleMatch common = get_common_match(rules);
+
+		g_variant_builder_add_value(&entries, make_entry(&common, rules_get_since(rules, 0)));
+	} else {
+		for (unsigned i = 0; i < rules->all->len; i++) {
+			const Rule *rule = rules_get(rules, i);
+
+			if (!is_state(rule->match.kind))
+				g_variant_builder_add_value(&entries, make_entry(&rule->match, rule->since));
+		}
+	}
+	g_variant_builder_init(&filter, G_VARIANT_TYPE_VARDICT);
+	g_variant_builder_add(&filter, "{sv}", "any-of", g_variant_builder_end(&entries));
+	if (ret_exact)
+		*ret_exact = rules_are_exact(rules);
+	return g_variant_builder_end(&filter);
+}
+
+/* ---- the rules ---- */
+
+static void rule_free(void *data)
+{
+	Rule *rule = data;
+
+	g_free((char *)rule->match.uuid);
+	g_free((char *)rule->match.interface);
+	g_free((char *)rule->match.arg0);
+	g_free(rule->text);
+	g_free(rule);
+}
+
+Rules *rules_new(void)
+{
+	Rules *rules = g_new0(Rules, 1);
+
+	rules->all = g_ptr_array_new_with_free_func(rule_free);
+	rules->generation = 1;
+	return rules;
+}
+
+Rules *rules_free(Rules *rules)
+{
+	if (!rules)
+		return NULL;
+	g_ptr_array_unref(rules->all);
+	g_free(rules);
+	return NULL;
+}
+
+static Rule *find(const Rules *rules, const RuleMatch *match)
+{
+	for (unsigned i = 0; i < rules->all->len; i++) {
+		Rule *rule = rules_get(rules, i);
+
+		if (rule->match.kind == match->kind && g_strcmp0(rule->match.uuid, match->uuid) == 0 &&
+		    g_strcmp0(rule->match.interface, match->interface) == 0 &&
+		    g_strcmp0(rule->match.arg0, match->arg0) == 0)
+			return rule;
+	}
+	return NULL;
+}
+
+static void count(Rules *rules, const RuleMatch *match, int by)
+{
+	rules->generation++;
+	rules->n_events += is_state(match->kind) ? 0 : by;
+	rules->n_all += is_all(match) ? by : 0;
+	rules->n_unknown += match->kind == VMH_EVENT_UNKNOWN ? by : 0;
+}
+
+Rule *rules_take(Rules *rules, const RuleMatch *match, uint64_t since, bool *ret_new)
+{
+	Rule *rule = find(rules, match);
+	bool is_new = !rule;
+
+	if (is_new && rules->all->len == RULES_MAX)
+		return NULL;
+	if (is_new) {
+		rule = g_new0(Rule, 1);
+		rule->match = (RuleMatch){ g_strdup(match->uuid), match->kind, g_strdup(match->interface),
+					   g_strdup(match->arg0) };
+		rule->text = make_text(match);
+		rule->since = since;
+		count(rules, match, 1);
+		rule->born = rules->generation;
+		g_ptr_array_add(rules->all, rule);
+	}
+	rule->users++;
+	*ret_new = is_new;
+	return rule;
+}
+
+bool rules_release(Rules *rules, Rule *rule, char **ret_text)
+{
+	if (--rule->users > 0)
+		return false;
+	*ret_text = g_steal_pointer(&rule->text);
+	count(rules, &rule->match, -1);
+	rules->last_loss = rules->generation;
+	g_ptr_array_remove(rules->all, rule);
+	return true;
+}
+
+void rules_set_since(Rules *rules, Rule *rule, uint64_t since)
+{
+	if (since == rule->since)
+		return;
+	rules->generation++;
+	if (since < rule->since)
+		rule->born = rules->generation;
+	else
+		rules->last_loss = rules->generation;
+	rule->since = since;
+}
+
+void rules_renumber(Rules *rules)
+{
+	for (unsigned i = 0; i < rules->all->len; i++)
+		rules_set_since(rules, rules_get(rules, i), 0);
+}
+
+unsigned rules_get_length(const Rules *rules)
+{
+	return rules->all->len;
+}
+
+Rule *rules_get(const Rules *rules, unsigned index)
+{
+	return g_ptr_array_index(rules->all, index);
+}
+
+bool rules_have_all(const Rules *rules)
+{
+	return rules->n_all > 0;
+}
+
+bool rules_have_events(const Rules *rules)
+{
+	return rules->n_events > 0;
+}
+
+uint64_t rules_get_since(const Rules *rules, unsigned generation)
+{
+	uint64_t since = UINT64_MAX;
+
+	for (unsigned i = 0; i < rules->all->len; i++) {
+		const Rule *rule = rules_get(rules, i);
+
+		if (!is_state(rule->match.kind) && rule->born > generation)
+			since = MIN(since, rule->since);
+	}
+	return since;
+}
+
+unsigned rules_get_generation(const Rules *rules)
+{
+	return rules->generation;
+}
+
+unsigned rules_get_last_loss(const Rules *rules)
+{
+	return rules->last_loss;
+}
