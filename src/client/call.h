@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <vmherald/connection.h>
 
+#include "client/pending.h"
+
 /*
  * A call that waits for its answer.
  *
@@ -21,8 +23,12 @@ typedef struct Call {
 	GVariant *arguments;         /* a tuple; NULL: none. A floating one is taken */
 	const int *fds;              /* what the handles (h) in arguments stand for; borrowed, duplicated by sd-bus */
 	bool no_start;               /* do not start the service: VMH_ERROR_UNREACHABLE */
+	uint64_t timeout;            /* microseconds; 0: the connection's */
 	int *ret_fd;                 /* the first descriptor of the answer, the caller's to close; NULL: not wanted */
 } Call;
+
+/* Sends it, and does not wait for its answer. With the lock, which it leaves if it has to get the bus back first. NULL and *error. */
+Pending *call_send(VmhConnection *connection, const Call *call, VmhError **error);
 
 /* The arguments of the answer, a tuple; NULL and *error. Any thread that does not have the lock. */
 GVariant *call_run(VmhConnection *connection, const Call *call, VmhError **error);
