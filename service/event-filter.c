@@ -131,6 +131,29 @@ bool event_filter_wants(const EventFilter *filter, const HistoryEntry *entry)
 	return false;
 }
 
+/* Of those for which both hold. */
+static uint64_t get_last_forgotten(const Term *all, const Term *term, const History *history)
+{
+	const char *uuid = *term->uuid ? term->uuid : all->uuid;
+
+	if (*all->uuid && !g_str_equal(all->uuid, uuid))
+		return 0;
+	return history_get_last_forgotten(history, *uuid ? uuid : NULL, all->kinds & term->kinds);
+}
+
+bool event_filter_has_forgotten(const EventFilter *filter, const History *history, uint64_t after)
+{
+	if (filter->n_any_of == 0)
+		return get_last_forgotten(&filter->all, &filter->all, history) > after;
+	for (unsigned i = 0; i < filter->n_any_of; i++) {
+		const Term *term = &filter->any_of[i];
+
+		if (get_last_forgotten(&filter->all, term, history) > MAX(after, term->after))
+			return true;
+	}
+	return false;
+}
+
 unsigned event_filter_get_effort(const EventFilter *filter)
 {
 	return 1 + filter->n_any_of / 8;

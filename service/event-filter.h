@@ -24,6 +24,8 @@ EventFilter *event_filter_free(EventFilter *filter);
 
 /* Where the arguments of entry are not there any more, what the filter says of them counts as true. */
 bool event_filter_wants(const EventFilter *filter, const HistoryEntry *entry);
+/* Has the history had some behind `after` that may have been wanted, and does not have them any more? */
+bool event_filter_has_forgotten(const EventFilter *filter, const History *history, uint64_t after);
 /* How much one entry costs, as a multiple of what it costs with a simple filter. */
 unsigned event_filter_get_effort(const EventFilter *filter);
 

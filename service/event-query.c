@@ -74,7 +74,8 @@ static void look_through(EventQuery *query)
 	unsigned examined = 0;
 	HistoryEntry entry;
 
-	query->complete = query->after >= query->newest || (oldest != 0 && oldest <= query->after + 1);
+	query->complete = query->after >= query->newest ||
+			  (oldest != 0 && !event_filter_has_forgotten(query->filter, query->history, query->after));
 	/* What is not there is not asked for again. */
 	query->last = oldest == 0 ? query->newest : MAX(query->after, oldest - 1);
 	while (query->found < query->limit && query->bytes < EVENT_QUERY_BYTES_MAX &&

@@ -11,6 +11,7 @@
 
 #include "base/boot-id.h"
 #include "base/error.h"
+#include "event/forgotten.h"
 
 #define FILE_NAME    "history"
 #define FILE_MAGIC   "vmheraldhist1"
@@ -52,6 +53,7 @@ struct History {
 	unsigned events;             /* that there may be */
 	uint64_t oldest, newest;     /* 0: none */
 	uint32_t *offsets;           /* in units of 8 bytes, by sequence modulo events */
+	Forgotten *forgotten;        /* NULL: it is being read still */
 };
 
 /* ---- the ring ---- */
@@ -91,12 +93,15 @@ static void drop_oldest(History *history)
 {
 	Ends ends = get_ends(history);
 	uint64_t at = follow_wrap(history, ends.head);
+	const HistoryRecord *record = record_at(history, at);
 
+	if (history->forgotten)
+		forgotten_add(history->forgotten, record->uuid, (EventKind)record->kind, record->sequence);
 	if (history->oldest == history->newest) {
 		clear(history);
 		return;
 	}
-	set_ends(history, at + record_at(history, at)->length, ends.tail);
+	set_ends(history, at + record->length, ends.tail);
 	history->oldest++;
 }
 
@@ -163,8 +168,11 @@ void history_append(History *history, const HistoryEntry *entry)
 	uint64_t at;
 
 	/* A hole in the numbers: what comes before it would promise what is not there. */
-	if (history->newest != 0 && entry->sequence != history->newest + 1)
+	if (history->newest != 0 && entry->sequence != history->newest + 1) {
 		clear(history);
+		forgotten_free(history->forgotten);
+		history->forgotten = forgotten_new(entry->sequence - 1);
+	}
 	if (history->newest != 0 && history->newest - history->oldest + 1 == history->events)
 		drop_oldest(history);
 	at = make_room(history, length);
@@ -196,6 +204,11 @@ uint64_t history_get_oldest(const History *history)
 uint64_t history_get_newest(const History *history)
 {
 	return history->newest;
+}
+
+uint64_t history_get_last_forgotten(const History *history, const char *uuid, uint64_t kinds)
+{
+	return forgotten_get_last(history->forgotten, uuid, kinds);
 }
 
 bool history_get(const History *history, uint64_t sequence, HistoryEntry *ret_entry)
@@ -336,6 +349,7 @@ History *history_open(const char *directory, const char *boot_id, const char *la
 	} else if (history->newest != last && history->newest != last + 1) {
 		clear(history);
 	}
+	history->forgotten = forgotten_new(history->oldest != 0 ? history->oldest - 1 : last);
 	return g_steal_pointer(&history);
 }
 
@@ -347,6 +361,7 @@ History *history_close(History *history)
 		(void)munmap(history->file, DATA_OFFSET + history->bytes);
 	if (history->fd >= 0)
 		(void)close(history->fd);
+	forgotten_free(history->forgotten);
 	g_free(history->offsets);
 	g_free(history);
 	return NULL;

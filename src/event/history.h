@@ -59,6 +59,9 @@ void history_append(History *history, const HistoryEntry *entry);
 /* 0: there are none. */
 uint64_t history_get_oldest(const History *history);
 uint64_t history_get_newest(const History *history);
+/* The last one that the ring does not have any more, of those that may have been of that domain (NULL: of any) and one of those kinds, of which
+ * each is a bit: 0: none. */
+uint64_t history_get_last_forgotten(const History *history, const char *uuid, uint64_t kinds);
 /* False if the ring does not have it. What entry points to is good until the next append. */
 bool history_get(const History *history, uint64_t sequence, HistoryEntry *ret_entry);
 

@@ -297,6 +297,48 @@ static void test_hole(Fixture *fixture, const void *data)
 	check_all(fixture, history);
 }
 
+/* What has gone, known by its number; unknown: up to there it is not known what it was. */
+static void check_forgotten(const History *history, uint64_t unknown)
+{
+	uint64_t oldest = history_get_oldest(history);
+
+	g_assert_cmpuint(history_get_last_forgotten(history, NULL, UINT64_MAX), ==, oldest - 1);
+	for (unsigned kind = 0; kind < EVENT_KIND_MAX; kind++) {
+		uint64_t last[2] = { unknown, unknown };
+
+		for (uint64_t sequence = unknown + 1; sequence < oldest; sequence++)
+			if (sequence % EVENT_KIND_MAX == kind)
+				last[sequence % 2] = sequence;
+		g_assert_cmpuint(history_get_last_forgotten(history, NULL, UINT64_C(1) << kind), ==, MAX(last[0], last[1]));
+		g_assert_cmpuint(history_get_last_forgotten(history, BOOT_1, UINT64_C(1) << kind), ==, last[0]);
+		g_assert_cmpuint(history_get_last_forgotten(history, BOOT_2, UINT64_C(1) << kind), ==, last[1]);
+	}
+}
+
+static void test_forgotten(Fixture *fixture, const void *data)
+{
+	g_autoptr(History) history = open_with(fixture, BOOT_1, LAYOUT, 0, SMALL, 50);
+	uint64_t before;
+
+	append_range(fixture, history, 1, 50);
+	check_forgotten(history, 0);
+	for (uint64_t sequence = 51; sequence < 300; sequence++) {
+		append(fixture, history, sequence);
+		check_forgotten(history, 0);
+	}
+	history = history_close(history);
+	history = open_with(fixture, BOOT_1, LAYOUT, 299, SMALL, 20);
+	before = history_get_oldest(history) - 1;
+	check_forgotten(history, before);
+	append_range(fixture, history, 300, 600);
+	check_forgotten(history, before);
+	append(fixture, history, 602);
+	check_forgotten(history, 601);
+	history = history_close(history);
+	history = open_with(fixture, BOOT_1, LAYOUT, 1000, SMALL, 20);
+	g_assert_cmpuint(history_get_last_forgotten(history, BOOT_1, 1), ==, 1000);
+}
+
 static void assert_begun_anew(const Fixture *fixture, const char *boot_id, const char *layout)
 {
 	g_autoptr(History) history = open_with(fixture, boot_id, layout, 3000, SMALL, EVENTS);
@@ -432,6 +474,7 @@ int main(int argc, char **argv)
 		{ "other-bounds", test_other_bounds },
 		{ "too-long", test_too_long },
 		{ "hole", test_hole },
+		{ "forgotten", test_forgotten },
 		{ "other-boot", test_other_boot },
 		{ "damaged", test_damaged },
 		{ "killed", test_killed },

@@ -142,6 +142,27 @@ class History(life.LifeCase):
         self.assertTrue(self.get_events(self.oldest() - 1)[0])
         self.assertFalse(self.get_events(self.oldest() - 2)[0])
 
+    def test_left_behind_by_others(self):
+        """Who asks for few is not told that something is missing because others had many."""
+        quiet, loud = (self.define(name, machine="none") for name in ("quiet", "loud"))
+        start = self.last()
+        quiet.start()
+        loud.start()
+        seen = self.last()
+        self.make_events(loud, EVENTS_MAX)
+        nothing = True, self.last(), 0
+        for asked in ({"domain": quiet.path}, {"member": "Reset"}, {"interface": f"{NAME}.Block"},
+                      {"any_of": [{"domain": quiet.path}, {"domain": loud.path, "after": self.last()}]}):
+            self.assertEqual(nothing, self.count_events(seen, **asked), asked)
+            self.assertEqual((True, self.last(), []), self.get_events(seen, **asked), asked)
+        self.assertFalse(self.count_events(start, domain=quiet.path)[0])
+        self.assertFalse(self.count_events(seen, domain=loud.path)[0])
+        self.assertFalse(self.count_events(seen, member="Lifecycle")[0])
+        # What it was before the start of the service, nobody knows.
+        self.connection.kill_service()
+        self.assertFalse(self.count_events(seen, domain=quiet.path)[0])
+        self.assertTrue(self.count_events(self.oldest() - 1, domain=quiet.path)[0])
+
     def test_refused(self):
         invalid = "InvalidArgument"
         for ask in (self.get_events, self.count_events):

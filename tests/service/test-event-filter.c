@@ -173,6 +173,69 @@ static void test_bound(BusFixture *fixture, const void *data)
 	g_assert_cmpstr(wanted, ==, "2478");
 }
 
+/* ---- what has gone ---- */
+
+/* A history of 16, of which the first hundred have gone: many of A, with a reset of B as number 50. */
+static History *make_short_history(const char *folder)
+{
+	g_autoptr(GError) error = NULL;
+	History *history = history_open(folder, "boot", "layout", 0, HISTORY_BYTES_MIN, HISTORY_EVENTS_MIN, &error);
+
+	g_assert_no_error(error);
+	for (unsigned i = 1; i <= 100 + HISTORY_EVENTS_MIN; i++) {
+		const HistoryEntry entry = {
+			.sequence = i,
+			.kind = i == 50 ? EVENT_RESET : EVENT_LIFECYCLE,
+			.uuid = i == 50 ? UUID_B : UUID_A,
+			.arguments = "",
+			.length = 1,
+		};
+
+		history_append(history, &entry);
+	}
+	return history;
+}
+
+static void test_forgotten(BusFixture *fixture, const void *data)
+{
+	static const struct {
+		const char *filter;
+		uint64_t last;
+	} rows[] = {
+		{ "{}", 100 },
+		{ "{'domain': <" PATH_B ">}", 50 },
+		{ "{'member': <'Reset'>}", 50 },
+		{ "{'member': <'Reset'>, 'domain': <" PATH_A ">}", 0 },
+		{ "{'member': <'Panicked'>}", 0 },
+		{ "{'member': <'OfTomorrow'>}", 0 },
+		/* What its value was is not known. */
+		{ "{'member': <'Reset'>, 'arg0': <'guest'>}", 50 },
+		{ "{'any-of': <[{'member': <'Panicked'>}, {'member': <'Reset'>}]>}", 50 },
+		{ "{'any-of': <[{'domain': <" PATH_A ">, 'after': <uint64 100>}, {'member': <'Reset'>}]>}", 50 },
+		{ "{'any-of': <[{'domain': <" PATH_A ">, 'after': <uint64 99>}, {'member': <'Reset'>}]>}", 100 },
+		{ "{'domain': <" PATH_B ">, 'any-of': <[@a{sv} {}]>}", 50 },
+		{ "{'domain': <" PATH_B ">, 'any-of': <[{'domain': <" PATH_B ">}]>}", 50 },
+		{ "{'domain': <" PATH_B ">, 'any-of': <[{'domain': <" PATH_A ">}]>}", 0 },
+		{ "{'member': <'Reset'>, 'any-of': <[{'member': <'Lifecycle'>}]>}", 0 },
+	};
+	g_autofree char *folder = g_dir_make_tmp("event-filter-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(folder, "history", NULL);
+	g_autoptr(History) history = make_short_history(folder);
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(sd_bus_message) message = write_filter(fixture, rows[i].filter);
+		g_autoptr(EventFilter) filter = NULL;
+
+		g_test_message("%s", rows[i].filter);
+		g_assert_cmpint(event_filter_read(message, &filter, NULL), >=, 0);
+		g_assert_false(event_filter_has_forgotten(filter, history, rows[i].last));
+		if (rows[i].last > 0)
+			g_assert_true(event_filter_has_forgotten(filter, history, rows[i].last - 1));
+	}
+	g_assert_cmpint(g_unlink(path), ==, 0);
+	g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
 /* ---- the effort ---- */
 
 static History *fill_history(const char *folder)
@@ -240,6 +303,7 @@ int main(int argc, char **argv)
 	ADD("wanted", test_wanted);
 	ADD("refused", test_refused);
 	ADD("bound", test_bound);
+	ADD("forgotten", test_forgotten);
 	ADD("effort", test_effort);
 	return g_test_run();
 }
