@@ -11,8 +11,9 @@
  *            vmh_event_run_default_impl();
  *
  * The library is on top of the bus (the reference page has the contract) and adds what a plain match rule cannot: each
- * event is delivered exactly once, and those of one domain in the order of their sequence, also if the bus dropped some,
- * if the service was killed, or if this program was too slow. What even the history of the service does not have any more is
+ * event is delivered exactly once, also if the bus dropped some, if the service was killed, or if this program was too slow. A
+ * callback for all events, or for all of a domain, gets them in the order of their sequence; one for a kind or an interface, those of
+ * one kind and domain. With the value of an argument there is no order: what the bus had lost is found a second later. What even the history of the service does not have any more is
  * told by one call of the gap callback.
  *
  * Threads. Registering a loop, opening and closing a connection, and running the loop belong to one thread, the

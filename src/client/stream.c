@@ -371,10 +371,10 @@ void stream_failed(Stream *stream)
 static StreamWant find_want(const Stream *stream)
 {
 	if (stream->passive || stream->failed || stream->asked != STREAM_WANT_NOTHING || !stream->has_position ||
-	    !rules_have_events(stream->rules) || stream->snapshot_queued)
+	    !rules_have_events(stream->rules))
 		return STREAM_WANT_NOTHING;
 	if (stream->gap)
-		return STREAM_WANT_SNAPSHOT;
+		return stream->snapshot_queued ? STREAM_WANT_NOTHING : STREAM_WANT_SNAPSHOT;
 	if (stream->holed)
 		return STREAM_WANT_FETCH;
 	/* While V moves on over what was fetched, a count would be one from where it is not any more. */

@@ -132,6 +132,16 @@ static void tell(ModelAnswer *answer, const ModelEvent *event)
 		g_ptr_array_add(answer->events, vmh_event_ref(event->event));
 }
 
+static bool has_evicted(const ModelService *service, uint64_t after, GVariant *any_of)
+{
+	if (!service->knows_evicted)
+		return after < service->evicted;
+	for (uint64_t sequence = MAX(after, service->base) + 1; sequence <= service->evicted; sequence++)
+		if (is_wanted(any_of, model_service_get(service, sequence)))
+			return true;
+	return false;
+}
+
 ModelAnswer model_service_ask(const ModelService *service, uint64_t after, GVariant *filter, bool counted)
 {
 	g_autoptr(GVariant) any_of = g_variant_lookup_value(filter, "any-of", G_VARIANT_TYPE("aa{sv}"));
@@ -143,7 +153,7 @@ ModelAnswer model_service_ask(const ModelService *service, uint64_t after, GVari
 	if (answer.refused)
 		return answer;
 	answer.events = counted ? NULL : g_ptr_array_new_with_free_func((GDestroyNotify)vmh_event_unref);
-	answer.complete = after >= newest || after >= service->evicted;
+	answer.complete = after >= newest || !has_evicted(service, after, any_of);
 	answer.last = MAX(after, service->evicted);
 	while (answer.last < newest && looked_at++ < look_max && (counted || answer.count < service->page_max)) {
 		const ModelEvent *event = model_service_get(service, ++answer.last);

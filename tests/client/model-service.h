@@ -29,6 +29,7 @@ typedef struct ModelService {
 	uint64_t base;
 	unsigned history_max;       /* events */
 	uint64_t evicted;           /* all up to there have gone from the history */
+	bool knows_evicted;         /* so that complete is only about what is asked for; else about all */
 	unsigned page_max, look_max;        /* what a call gives, what it looks at; of CountEvents() ten times */
 	uint64_t previous[MODEL_DOMAINS][MODEL_KINDS], domain_previous[MODEL_DOMAINS];
 } ModelService;

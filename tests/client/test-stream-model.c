@@ -11,13 +11,13 @@
  * stream wants to know, and a subscriber who comes by now and then. What happens next is rolled by dice whose seed is told; the
  * model knows of each event whether it is due.
  *
- *    VMHERALD_STREAM_SEED=N       that one alone
+ *    VMHERALD_STREAM_SEED=N       that one alone, and what happens in it is told
  *    VMHERALD_STREAM_SECONDS=N    for so long, with seeds that nobody has tried
  */
 
 #define SEEDS         1500u
 #define STEPS_MAX     500u
-#define WISHES        12u
+#define WISHES        13u
 /* Each numbering lies below the one before it, as after a loss of all state. */
 #define BASE_STEP     1000000u
 #define BASES         8u
@@ -96,6 +96,24 @@ static void check(const World *world, bool condition, const char *format, ...)
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
 	g_error("seed %u: %s (VMHERALD_STREAM_SEED=%u does it again)", world->seed, text, world->seed);
+}
+
+static bool is_traced;
+
+static void trace(const World *world, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void trace(const World *world, const char *format, ...)
+{
+	g_autofree char *text = NULL, *position = NULL;
+	va_list arguments;
+
+	if (!is_traced)
+		return;
+	va_start(arguments, format);
+	text = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	position = stream_get_position(world->stream);
+	g_test_message("%s (at %s)", text, position);
 }
 
 static unsigned roll(World *world, unsigned sides)
@@ -226,6 +244,7 @@ static void ask(World *world)
 	if (want == STREAM_WANT_NOTHING)
 		return;
 	check(world, !world->passive, "asks, though it is passive");
+	trace(world, "asks %d after %" G_GUINT64_FORMAT, (int)want, after);
 	world->n_asked++;
 	if (!world->is_up) {
 		stream_failed(world->stream);
@@ -247,6 +266,7 @@ static void take_rule(World *world, Wish *wish, uint64_t since)
 
 	wish->rule = rules_take(world->rules, &wish->match, since, &is_new);
 	check(world, is_new, "the rule was there already");
+	trace(world, "rule %d since %" G_GUINT64_FORMAT, (int)(wish - world->wishes), since);
 	memset(wish->delivered, 0, sizeof wish->delivered);
 }
 
@@ -275,6 +295,7 @@ static void deregister_wish(World *world, unsigned index)
 	check(world, rules_release(world->rules, wish->rule, &text), "the rule has other users");
 	wish->rule = NULL;
 	wish->is_matched = false;
+	trace(world, "no rule %u", index);
 }
 
 static void take_last(World *world, const Letter *letter)
@@ -325,6 +346,9 @@ static void take_letter(World *world)
 
 	if (!letter)
 		return;
+	trace(world, "letter %d: %" G_GUINT64_FORMAT ", %scomplete, count %" G_GUINT64_FORMAT ", last %" G_GUINT64_FORMAT,
+	      (int)letter->type, letter->event ? letter->event->sequence : 0, letter->answer.complete ? "" : "in",
+	      letter->answer.count, letter->answer.last);
 	switch (letter->type) {
 	case LETTER_SIGNAL:
 		note_base(world, letter->event->sequence);
@@ -357,6 +381,7 @@ static void set_connected(World *world, bool is_connected)
 	if (world->is_connected == is_connected)
 		return;
 	world->is_connected = is_connected;
+	trace(world, is_connected ? "connected" : "not connected");
 	if (is_connected) {
 		stream_verify(world->stream);
 		return;
@@ -390,6 +415,7 @@ static void renumber(World *world)
 	set_up(world, false);
 	model_service_renumber(world->service, --world->base * BASE_STEP);
 	world->beginning = 0;
+	trace(world, "new numbers");
 	set_up(world, true);
 }
 
@@ -478,9 +504,14 @@ static void take_event(World *world, const VmhEvent *event)
 	}
 }
 
-static void give_up(ModelEvent *event)
+/* base: of the numbers that the gap is of. */
+static void give_up_if_lost(ModelEvent *event, const StreamItem *gap, unsigned base)
 {
-	event->in_gap = event->delivered == 0;
+	uint64_t sequence = event->event->sequence;
+
+	if (event->delivered == 0 &&
+	    (sequence / BASE_STEP > base || (sequence / BASE_STEP == base && sequence >= gap->from && sequence <= gap->to)))
+		event->in_gap = true;
 }
 
 static void take_gap(World *world, const StreamItem *item)
@@ -491,17 +522,12 @@ static void take_gap(World *world, const StreamItem *item)
 	check(world, is_renumbered(world) || world->passive || model_service_has_lost(service, item->from, item->to),
 	      "gap from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ", though the history has all of it", item->from, item->to);
 	check(world, world->passive == !item->snapshot, "a snapshot where there is none, or none where there is one");
-	if ((int)(item->to / BASE_STEP) < world->told_base)
+	if (world->told_base < 0 || (int)(item->to / BASE_STEP) < world->told_base)
 		forget_old_numbers(world, item->to / BASE_STEP);
-	for (unsigned i = 0; i < service->old->len; i++) {
-		ModelEvent *event = g_ptr_array_index(service->old, i);
-
-		if ((int)(event->event->sequence / BASE_STEP) > world->told_base || event->event->sequence <= item->to)
-			give_up(event);
-	}
-	for (uint64_t sequence = MAX(item->from, service->base + 1);
-	     sequence <= MIN(item->to, model_service_get_last(service)); sequence++)
-		give_up(model_service_get(service, sequence));
+	for (unsigned i = 0; i < service->old->len; i++)
+		give_up_if_lost(g_ptr_array_index(service->old, i), item, world->told_base);
+	for (unsigned i = 0; i < service->events->len; i++)
+		give_up_if_lost(g_ptr_array_index(service->events, i), item, world->told_base);
 	world->n_gaps++;
 }
 
@@ -511,6 +537,8 @@ static bool pop(World *world)
 	StreamItem item = stream_pop(world->stream);
 	StreamLoad load = stream_get_load(world->stream);
 
+	trace(world, "item %d: %" G_GUINT64_FORMAT ", from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, (int)item.type,
+	      item.event ? item.event->sequence : 0, item.from, item.to);
 	check(world, load.live <= world->bounds.live_max, "%u are live", load.live);
 	check(world, load.ahead <= 2 * world->bounds.ahead_max, "%u are ahead", load.ahead);
 	check(world, load.fetched <= world->service->page_max, "%u are fetched", load.fetched);
@@ -658,6 +686,8 @@ static void make_wishes(World *world)
 		{ .kind = VMH_EVENT_LIFECYCLE, .arg0 = "stopped" },
 		{ .kind = VMH_EVENT_ANY, .uuid = played_domain(2), .arg0 = "guest's" },
 		{ .kind = VMH_EVENT_PROPERTIES_CHANGED },
+		/* The service cannot be asked for these alone. */
+		{ .kind = VMH_EVENT_UNKNOWN, .uuid = played_domain(1) },
 	};
 
 	for (unsigned i = 0; i < WISHES; i++)
@@ -681,6 +711,7 @@ static void make_world(World *world, unsigned seed)
 	};
 	world->service = model_service_new(world->rand, world->base * BASE_STEP, rarely(world, 3) ? 1 + roll(world, 60) : 100000,
 					   1 + roll(world, 30), 1 + roll(world, 100));
+	world->service->knows_evicted = rarely(world, 2);
 	world->rules = rules_new();
 	world->stream = stream_new_with_bounds(world->rules, world->passive, &world->bounds);
 	world->states = g_hash_table_new_full(NULL, NULL, (GDestroyNotify)vmh_event_unref, NULL);
@@ -721,6 +752,7 @@ static void test_model(void)
 	gint64 begin = g_get_monotonic_time(), end = begin + (seconds ? strtoul(seconds, NULL, 10) : 0) * G_USEC_PER_SEC;
 	unsigned n = 0;
 
+	is_traced = seed;
 	if (seed)
 		run(strtoul(seed, NULL, 10));
 	else if (seconds)
