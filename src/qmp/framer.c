@@ -24,6 +24,7 @@ struct QmpFramer {
 	size_t start;
 	size_t scanned;
 	size_t end;
+	uint64_t handed_out;
 };
 
 QmpFramer *qmp_framer_new(void)
@@ -113,6 +114,7 @@ bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_lengt
 		const char *line = framer->data + framer->start;
 		size_t length = (size_t)(line_end - line);
 
+		framer->handed_out += length + 1;
 		framer->start = framer->scanned = (size_t)(line_end - framer->data) + 1;
 		if (length > 0 && line[length - 1] == '\r')
 			length--;
@@ -128,6 +130,16 @@ bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_lengt
 bool qmp_framer_has_partial(const QmpFramer *framer)
 {
 	return framer->end > framer->start && framer->data[framer->end - 1] != '\n';
+}
+
+uint64_t qmp_framer_get_handed_out(const QmpFramer *framer)
+{
+	return framer->handed_out;
+}
+
+uint64_t qmp_framer_get_received(const QmpFramer *framer)
+{
+	return framer->handed_out + (framer->end - framer->start);
 }
 
 bool qmp_framer_is_empty(const QmpFramer *framer)

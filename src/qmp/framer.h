@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Bytes in, complete lines out. QMP sends one JSON object a line (CR LF); a read may end anywhere,
@@ -32,6 +33,10 @@ bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_lengt
 
 /* True if a line has begun and not ended: at EOF, something was cut off. */
 bool qmp_framer_has_partial(const QmpFramer *framer);
+
+/* Bytes since the framer was made: of the lines that were handed out, with their ends; and all that came in. */
+uint64_t qmp_framer_get_handed_out(const QmpFramer *framer);
+uint64_t qmp_framer_get_received(const QmpFramer *framer);
 
 /* True if all that came in has been handed out. */
 bool qmp_framer_is_empty(const QmpFramer *framer);
