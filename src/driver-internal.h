@@ -66,6 +66,10 @@ void driver_stamp_clean(Driver *driver);
 /* The domain is no more. */
 void driver_stamp_forget(Driver *driver, Domain *domain);
 
+/* driver-told.c */
+/* Before the runs are found again. */
+void driver_told_init(Driver *driver);
+
 /* driver-reload.c; blocks: start-up */
 void driver_load_definitions(Driver *driver);
 

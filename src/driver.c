@@ -283,6 +283,7 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 	atomic_file_clean(driver->directories->definitions);
 	driver_watch_definitions(driver);
 	driver_load_definitions(driver);
+	driver_told_init(driver);
 	driver->readopting = 1;
 	runs = run_file_list(driver->directories->domains);
 	for (unsigned i = 0; i < runs->len; i++)

@@ -124,7 +124,7 @@ static void prepare_done(void *data)
 		return;
 	}
 	domain->has_directory = true;
-	domain->picture = g_steal_pointer(&job->picture);
+	handover_take_picture(domain, g_steal_pointer(&job->picture));
 	run_picture_set_state(domain->picture, domain->state, domain->state_reason);
 	domain_write_run_file(domain, true, on_run_file, NULL);
 }
@@ -183,7 +183,7 @@ void domain_adopt(Domain *domain, Adoption *adoption, DomainDone done, void *use
 static StrandStep release_work(void *data)
 {
 	FolderJob *job = data;
-	const char *const names[] = { RUN_FILE_NAME, RUN_PICTURE_NAME };
+	const char *const names[] = { RUN_FILE_NAME, RUN_PICTURE_NAME, QMP_JOURNAL_NAME };
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *file = g_build_filename(job->directory, names[i], NULL);

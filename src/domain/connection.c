@@ -224,7 +224,7 @@ static void lose_monitor(Domain *domain, const char *reason)
 	Event *event;
 
 	if (!domain->gap_reason)
-		domain->gap_reason = "monitor-lost";
+		handover_set_gap(domain, "monitor-lost");
 	if (domain->state == DOMAIN_STATE_UNKNOWN && domain->lost_told)
 		return;
 	domain->lost_told = true;
@@ -306,7 +306,7 @@ static void closed_done(void *data)
 	/* What was kept was dead, and nobody has been told yet that it had been kept. */
 	if (catching_up && !domain->process_exited && !is_about_to_end(domain) &&
 	    adopt_can_reconnect(domain)) {
-		domain->gap_reason = "service-restarted";
+		handover_set_gap(domain, "service-restarted");
 		reconnect(domain);
 		return;
 	}
@@ -355,16 +355,21 @@ static const QmpMonitorHandler monitor_handler = {
 static void prepare_for_monitor(Domain *domain)
 {
 	g_assert(!domain->monitor);
+	domain->connections++;
 	domain->monitor_gone = false;
 	domain->reading_held = false;
 	/* That of the monitor before, if it was lost while the state was read. */
 	domain_clear_timer(domain, &domain->grace_timer);
 }
 
-void connection_take_over(Domain *domain, int fd)
+bool connection_take_over(Domain *domain, int fd)
 {
+	bool joined;
+
 	prepare_for_monitor(domain);
-	domain->monitor = qmp_monitor_take_over(domain_loop(domain), fd, &monitor_handler, domain);
+	domain->monitor = qmp_monitor_take_over(domain_loop(domain), fd, domain->journal, &joined,
+						&monitor_handler, domain);
+	return joined;
 }
 
 void connection_caught_up(Domain *domain, JsonNode *version)
@@ -389,6 +394,9 @@ void domain_use_monitor(Domain *domain, int fd, int handshake_ms)
 	prepare_for_monitor(domain);
 	domain->monitor = qmp_monitor_new(domain_loop(domain), fd, handshake_ms, &monitor_handler,
 					  domain);
+	domain->commit.found = 0;
+	if (domain->journal)
+		qmp_monitor_set_journal(domain->monitor, domain->journal);
 }
 
 void domain_drop_monitor(Domain *domain)
@@ -605,6 +613,31 @@ static void wait_for_adopted(Domain *domain)
 		operation_end(readopt, NULL, NULL);
 }
 
+/* With a process whose connection has ended with the service before this one. */
+static void connect_again(Domain *domain)
+{
+	if (!adopt_can_reconnect(domain)) {
+		wait_for_adopted(domain);
+		return;
+	}
+	operation_set_timer(domain->readopt, READOPT_TIMEOUT_MS, on_readopt_timeout);
+	reconnect(domain);
+}
+
+/* What was left is told: what QEMU has said since is not known. */
+static void on_replayed(Domain *domain)
+{
+	if (domain->process_exited) {
+		domain->monitor_gone = true;
+		run_end_check(domain);
+		return;
+	}
+	if (domain->state != DOMAIN_STATE_UNKNOWN)
+		domain->state_before_gap = domain->state;
+	(void)domain_enter_state(domain, DOMAIN_STATE_UNKNOWN, LIFECYCLE_REASON_MONITOR_LOST);
+	connect_again(domain);
+}
+
 void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
@@ -652,6 +685,8 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	if (gone) {
 		/* What it said last may be in the socket, and the end of file behind it. */
 		domain->process_exited = true;
+		if (!kept && run->started && replay_begin(domain, on_replayed))
+			return;
 		domain->monitor_gone = !kept;
 		if (kept)
 			domain_set_timer(domain, &domain->grace_timer, END_GRACE_MS, on_grace);
@@ -669,11 +704,8 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 		return;
 	}
 	domain->while_away = false;
-	if (!kept && !adopt_can_reconnect(domain)) {
-		wait_for_adopted(domain);
-		return;
-	}
-	operation_set_timer(domain->readopt, READOPT_TIMEOUT_MS, on_readopt_timeout);
-	if (!kept)
-		reconnect(domain);
+	if (kept)
+		operation_set_timer(domain->readopt, READOPT_TIMEOUT_MS, on_readopt_timeout);
+	else if (!replay_begin(domain, on_replayed))
+		connect_again(domain);
 }

@@ -20,9 +20,11 @@
  *   adopt.c       a QEMU of somebody else: taken in, and let go
  *   connection.c  the monitor: connect, reconnect, losing it
  *   handover.c    the connection of the service before this one, and what it told last
+ *   replay.c      what it had read and not told, if the connection is lost
  *   call.c        a command whose reply takes its place among the events
  *   resync.c      reading state afresh
  *   intake.c      from QEMU's event to the commit: the strand
+ *   commit.c      once, wherever a kill comes
  *   prepare.c     what QEMU is asked before an event is committed
  *   lifecycle.c   the cleaned stream of lifecycle events
  *   stop-cause.c  why the guest stands still
@@ -147,6 +149,15 @@ typedef struct Save {
 
 typedef struct PanicDump PanicDump;
 
+/* Of the event that is dealt with at present. */
+typedef struct Commit {
+	bool under_way;
+	bool state_behind;            /* one was entered, and the picture does not have it yet */
+	unsigned left_out;            /* so many of its events were told by the service before */
+	uint64_t found;               /* position of the message which that one was at; 0: none */
+	unsigned found_told;
+} Commit;
+
 struct Domain {
 	int ref_count;
 	const DomainHost *host;       /* NULL after domain_close() */
@@ -186,6 +197,11 @@ struct Domain {
 	DomainState state_before_gap; /* unknown if there was none in this run of the service */
 	const char *gap_reason;       /* why events may be missing, for Resynchronized */
 	RunPicture *picture;          /* what was told last; NULL: that is not known */
+	QmpJournal *journal;          /* the picture's; NULL: not in use */
+	uint64_t connections;         /* to QEMU, counted in this run: positions are of one of them */
+	Commit commit;
+	bool filters_due;             /* the service before had been asked for them, and has not told them */
+	bool replaying;               /* what was left in the journal is told, without a monitor */
 	bool kept;                    /* the monitor is in the host's store */
 	bool catching_up;             /* it was taken over, and what it had waiting is being read */
 	bool has_picture;             /* state was read in this run: what differs now can be told */
@@ -359,22 +375,44 @@ void domain_use_monitor(Domain *domain, int fd, int handshake_ms);
 void domain_drop_monitor(Domain *domain);
 void domain_watch_process(Domain *domain, QemuProcess *process);
 void domain_kill(Domain *domain, int signal);
-/* Takes over fd, with a handshake behind it. */
-void connection_take_over(Domain *domain, int fd);
+/* Takes over fd, with a handshake behind it. True if, with what the journal has, it is the whole of what QEMU said. */
+bool connection_take_over(Domain *domain, int fd);
 /* Nothing of what was kept is left to be read. version: the answer to query-version. */
 void connection_caught_up(Domain *domain, JsonNode *version);
 /* Another one instead, at once and without a word. */
 void connection_replace(Domain *domain);
 
+/* commit.c */
+/* What the service before was at when it ended. */
+void commit_find(Domain *domain);
+/* domain has a journal. position: that of the event's message. */
+void commit_begin(Domain *domain, uint64_t position);
+void commit_end(Domain *domain, uint64_t position);
+/* An event is about to be published: it has been, by the service before. */
+bool commit_was_told(Domain *domain);
+/* A state was entered that the next service shall know of. */
+void commit_note_state(Domain *domain);
+
+/* replay.c */
+/* False: there is nothing. Else done is called when all of it is told, if the run is the same. */
+bool replay_begin(Domain *domain, void (*done)(Domain *domain));
+
 /* handover.c */
+/* The run has one now. Takes picture over (may be NULL). */
+void handover_take_picture(Domain *domain, RunPicture *picture);
+/* From here on events are missing, or may be; told when the state has been read. reason: static. */
+void handover_set_gap(Domain *domain, const char *reason);
 /* Bytes of QEMU's are about to be read; and, wherever something comes to its end: is all of it told? */
 void handover_taking(Domain *domain);
 void handover_update_settled(Domain *domain);
+/* The guest wants a filter to be looked at. */
+void handover_note_filters(Domain *domain);
 /* The handshake is done: the connection goes to the store; and it is of no use any more. */
 void handover_keep(Domain *domain);
 void handover_forget(Domain *domain);
 /* A run was found. Takes over picture (may be NULL) and what it says of the state, and the connection, if one was kept
- * and is wanted: then true, and connection_caught_up() follows, or the end of the connection. */
+ * and is wanted: then true, and connection_caught_up() follows, or the end of the connection. Else, what was left to be told
+ * is with replay_begin(). */
 bool handover_begin(Domain *domain, RunPicture *picture, bool wanted);
 /* Before an event is committed. */
 void handover_note_event(Domain *domain);

@@ -44,6 +44,7 @@ static void clear_run(Domain *domain)
 	g_clear_pointer(&domain->events, strand_unref);
 	g_clear_pointer(&domain->process, qemu_process_free);
 	g_clear_pointer(&domain->filter_watch, filter_watch_free);
+	domain->journal = NULL;
 	g_clear_pointer(&domain->picture, run_picture_free);
 	g_clear_pointer(&domain->devices, g_hash_table_unref);
 	g_clear_pointer(&domain->told_devices, g_hash_table_unref);
@@ -91,6 +92,10 @@ void domain_reset_run(Domain *domain)
 	domain->lost_told = false;
 	domain->state_before_gap = DOMAIN_STATE_UNKNOWN;
 	domain->has_picture = false;
+	domain->connections = 0;
+	domain->commit = (Commit){ 0 };
+	domain->filters_due = false;
+	domain->replaying = false;
 	domain->kept = false;
 	domain->catching_up = false;
 	domain->resync = NULL;
@@ -404,6 +409,10 @@ bool domain_has_room(Domain *domain, GHashTable *table, unsigned max, const char
 
 void domain_publish(Domain *domain, Event *event)
 {
+	if (commit_was_told(domain)) {
+		event_unref(event);
+		return;
+	}
 	domain->unsent++;
 	domain->host->event(domain, event, domain->host->userdata);
 	intake_update_reading(domain);
@@ -434,7 +443,7 @@ bool domain_enter_state(Domain *domain, DomainState state, LifecycleReason reaso
 	domain->state_reason = reason;
 	/* Unknown says nothing of the guest: the next service goes by what was known before. */
 	if (state != DOMAIN_STATE_UNKNOWN)
-		run_picture_set_state(domain->picture, state, reason);
+		commit_note_state(domain);
 	domain_changed(domain, DOMAIN_PROPERTY_STATE);
 	return true;
 }

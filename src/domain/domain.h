@@ -82,6 +82,10 @@ typedef struct DomainHost {
 	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
 	void (*event)(Domain *domain, Event *event, void *userdata);
 	void (*changed)(Domain *domain, DomainProperty properties, void *userdata);
+	/* The number of the last event, and how many of domain's the service before this one has told after that number. NULL
+	 * if no event is remembered outside of this process before it is told (event/history.h). */
+	uint64_t (*get_last)(void *userdata);
+	unsigned (*count_told)(const Domain *domain, uint64_t after, void *userdata);
 	/* A transient domain has ended (or could not be started): forget it. */
 	void (*gone)(Domain *domain, void *userdata);
 	void *userdata;

@@ -21,6 +21,7 @@
 typedef struct IntakeItem {
 	Domain *domain;
 	uint64_t run;
+	uint64_t connection;        /* that its message came by */
 	const EventRow *row;        /* NULL: unknown event */
 	QmpMessage *message;
 	Event *event;
@@ -124,14 +125,22 @@ static void item_done(void *data)
 {
 	IntakeItem *item = data;
 	Domain *domain = item->domain;
+	bool journaled;
 
 	if (!domain->host || domain->run != item->run) {
 		g_debug("Event %s of an earlier run, dropped", item->message->name);
 		return;
 	}
+	journaled = domain->journal && item->connection == domain->connections;
 	handover_note_event(domain);
+	if (journaled)
+		commit_begin(domain, item->message->position);
 	stop_cause_note_event(domain, item->event, item->message->time);
 	commit_event(domain, g_steal_pointer(&item->event));
+	if (!domain->host || domain->run != item->run)
+		return;
+	if (journaled)
+		commit_end(domain, item->message->position);
 	intake_update_reading(domain);
 }
 
@@ -169,6 +178,7 @@ void intake_event(Domain *domain, QmpMessage *message)
 
 	item->domain = domain_ref(domain);
 	item->run = domain->run;
+	item->connection = domain->connections;
 	item->row = event_table_lookup(message->name);
 	item->message = message;
 	strand_push(domain->events, &item_class, item);

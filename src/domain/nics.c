@@ -105,6 +105,7 @@ void nics_init(Domain *domain)
 
 void nics_commit_filter_changed(Domain *domain, Event *event)
 {
+	handover_note_filters(domain);
 	filter_watch_request(domain->filter_watch, event->filter_changed.nic);
 	event_unref(event);
 }

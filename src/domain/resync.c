@@ -244,7 +244,11 @@ void domain_resync(Domain *domain, ResyncDone done)
 	domain->refresh_again = 0;
 	migration_enable_events(domain);
 	/* Nobody may have queried since the last event of a NIC, so it might be silent for ever. */
-	filter_watch_query_all(domain->filter_watch);
+	if (domain->filters_due)
+		filter_watch_request(domain->filter_watch, NULL);
+	else
+		filter_watch_query_all(domain->filter_watch);
+	domain->filters_due = false;
 	for (unsigned row = 0; row < STATE_QUERY_MAX; row++)
 		send_row(domain, (StateQuery)row);
 	resync_query(domain, "query-status", NULL, on_status, resync);

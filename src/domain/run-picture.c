@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 
 #define FILE_MAGIC "vmheraldpic1"
 
@@ -24,13 +25,18 @@ typedef struct ToldState {
  * the one before. */
 typedef struct PictureFile {
 	char magic[16];
-	_Atomic uint32_t settled;
+	_Atomic uint32_t flags;
 	_Atomic uint32_t current;    /* of told, plus one; 0: none */
 	ToldState told[2];
 } PictureFile;
 
+#define SETTLED      0x1u
+#define JOURNALED    0x2u
+#define FILTERS_DUE  0x4u
+
 struct RunPicture {
 	PictureFile *file;
+	QmpJournal *journal;         /* or NULL */
 };
 
 static bool prepare_file(int fd, const char *directory, GError **error)
@@ -50,6 +56,7 @@ static bool prepare_file(int fd, const char *directory, GError **error)
 
 RunPicture *run_picture_open(const char *directory, GError **error)
 {
+	g_autoptr(GError) journal_error = NULL;
 	g_autofree char *path = g_build_filename(directory, RUN_PICTURE_NAME, NULL);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	void *memory = MAP_FAILED;
@@ -71,6 +78,9 @@ RunPicture *run_picture_open(const char *directory, GError **error)
 		memset(memory, 0, sizeof(PictureFile));
 		memcpy(picture->file->magic, FILE_MAGIC, sizeof(FILE_MAGIC));
 	}
+	picture->journal = qmp_journal_open(directory, NULL, &journal_error);
+	if (!picture->journal)
+		log_problem(LOG_ID_STORE_FAILED, directory, journal_error->message);
 	return picture;
 }
 
@@ -79,19 +89,51 @@ RunPicture *run_picture_free(RunPicture *picture)
 	if (!picture)
 		return NULL;
 	(void)munmap(picture->file, sizeof(*picture->file));
+	qmp_journal_free(picture->journal);
 	g_free(picture);
 	return NULL;
 }
 
-void run_picture_set_unsettled(RunPicture *picture, bool unsettled)
+/* Asked at each event, and seldom news. */
+static void set_flags(RunPicture *picture, uint32_t mask, uint32_t flags)
 {
-	if (picture)
-		atomic_store(&picture->file->settled, !unsettled);
+	uint32_t before = picture ? atomic_load(&picture->file->flags) : 0;
+
+	if (picture && (before & mask) != flags)
+		atomic_store(&picture->file->flags, (before & ~mask) | flags);
 }
 
-bool run_picture_is_unsettled(const RunPicture *picture)
+void run_picture_set_settled(RunPicture *picture, RunSettled settled)
 {
-	return !picture || atomic_load(&picture->file->settled) == 0;
+	static const uint32_t flags[] = {
+		[RUN_UNSETTLED] = 0, [RUN_SETTLED] = SETTLED, [RUN_JOURNALED] = JOURNALED,
+	};
+
+	set_flags(picture, SETTLED | JOURNALED, flags[settled]);
+}
+
+RunSettled run_picture_get_settled(const RunPicture *picture)
+{
+	uint32_t flags = picture ? atomic_load(&picture->file->flags) : 0;
+
+	if (flags & JOURNALED)
+		return RUN_JOURNALED;
+	return flags & SETTLED ? RUN_SETTLED : RUN_UNSETTLED;
+}
+
+void run_picture_set_filters_due(RunPicture *picture, bool due)
+{
+	set_flags(picture, FILTERS_DUE, due ? FILTERS_DUE : 0);
+}
+
+bool run_picture_get_filters_due(const RunPicture *picture)
+{
+	return picture && (atomic_load(&picture->file->flags) & FILTERS_DUE) != 0;
+}
+
+QmpJournal *run_picture_get_journal(const RunPicture *picture)
+{
+	return picture ? picture->journal : NULL;
 }
 
 void run_picture_set_state(RunPicture *picture, DomainState state, LifecycleReason reason)

@@ -78,7 +78,7 @@ static void launch_done(void *data)
 	nic_links_started(domain, g_steal_pointer(&job->file.host_nics));
 	domain->emulator = g_steal_pointer(&job->launched.emulator);
 	domain_changed(domain, DOMAIN_PROPERTY_HARDWARE);
-	domain->picture = g_steal_pointer(&job->launched.picture);
+	handover_take_picture(domain, g_steal_pointer(&job->launched.picture));
 	run_picture_set_state(domain->picture, domain->state, domain->state_reason);
 	domain_watch_process(domain, g_steal_pointer(&job->launched.process));
 	if (domain->start->error) {

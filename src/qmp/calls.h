@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "qmp/monitor.h"
+#include "qmp/output.h"
 
 /*
  * The calls of one monitor, without its socket and its clock.
@@ -37,12 +38,6 @@ uint64_t qmp_calls_add(QmpCalls *calls, int64_t now, const char *command, JsonNo
 
 /* The number for a command that is sent outside of this list (qmp_capabilities). */
 uint64_t qmp_calls_new_id(QmpCalls *calls);
-
-/* A descriptor, and the byte of the output that it has to go with. */
-typedef struct QmpOutFd {
-	size_t at;
-	int fd;
-} QmpOutFd;
 
 /* Appends waiting calls to out as long as there are places in flight, and their descriptors to fds (QmpOutFd),
  * whose owner they have then. */

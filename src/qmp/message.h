@@ -8,7 +8,7 @@
 /*
  * One message from QEMU, told apart by its keys: "QMP" is the greeting, "return" a reply, "error"
  * a failed command, "event" an event. Key order means nothing and unknown keys are ignored (QMP
- * specification). Immutable once parsed: may be handed to a worker.
+ * specification). Immutable once it is handed on: may be given to a worker.
  */
 
 /* Of the name of an event; a longer one is none. Of the text of an error as it is passed on; the rest is cut. */
@@ -33,6 +33,7 @@ typedef struct QmpMessage {
 	JsonNode *body;         /* greeting: value of "QMP"; reply: value of "return"; event: value of
 				 * "data" if it is an object, else NULL. Sealed */
 	JsonNode *root;         /* owns the strings above */
+	uint64_t position;      /* where it ends in the stream (qmp/journal.h), once a monitor has handed it on; else 0 */
 } QmpMessage;
 
 /* Parses one line as the framer gave it. CORE_ERROR_INVALID_ARGUMENT says what is wrong with it.

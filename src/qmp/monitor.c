@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "qmp/calls.h"
 #include "qmp/framer.h"
+#include "qmp/output.h"
 
 /*
  *    GREETING --"QMP"--> CAPABILITIES --"return"--> READY
@@ -27,9 +28,6 @@
 /* A byte that is in no JSON text: QEMU's parser drops what it has of a command, and says so in an error
  * without an id (docs/interop/qmp-spec, "Forcing the JSON parser into known-good state"). */
 #define PARSER_RESET '\xff'
-
-/* A large command must not cost its memory for the rest of the connection. */
-#define OUT_KEEP_MAX (64u * 1024)
 
 typedef enum State {
 	STATE_GREETING,
@@ -54,15 +52,17 @@ struct QmpMonitor {
 	State state;
 	bool reading;
 	bool destroyed;
-	bool may_be_cut;                /* taken over, and no line has come yet */
+	bool may_be_cut;                /* taken over, and no line has come yet since */
+	QmpJournal *journal;            /* or NULL */
+	uint64_t first;                 /* position of the first byte of the framer's */
+	uint64_t left_until;            /* up to there it was read by somebody else */
+	bool joined;                    /* what the socket gives is what follows that */
 	unsigned depth;                 /* of callbacks on the stack */
 	int write_errno;                /* writing failed; the reader closes when it has read all */
 
 	QmpFramer *framer;
 	QmpCalls *calls;
-	GString *out;
-	size_t out_done;                /* bytes of out that are written */
-	GArray *out_fds;                /* QmpOutFd, of what is not written yet, in order */
+	QmpOutput out;
 	int next_fd;                    /* of the command that comes next; -1: none */
 
 	QmpMessage *greeting;           /* until ready() */
@@ -82,6 +82,12 @@ static bool is_over(const QmpMonitor *monitor)
 	return monitor->destroyed || monitor->state == STATE_CLOSED;
 }
 
+/* Where the line ends that was handed out last. */
+static uint64_t get_position(const QmpMonitor *monitor)
+{
+	return monitor->first + qmp_framer_get_handed_out(monitor->framer);
+}
+
 static void message_free(void *message)
 {
 	qmp_message_free(message);
@@ -99,8 +105,7 @@ static void leave(QmpMonitor *monitor)
 		return;
 	qmp_calls_free(monitor->calls);
 	qmp_framer_free(monitor->framer);
-	g_string_free(monitor->out, TRUE);
-	g_array_unref(monitor->out_fds);
+	qmp_output_clear(&monitor->out);
 	qmp_message_free(monitor->greeting);
 	g_queue_clear_full(&monitor->early, message_free);
 	g_free(monitor);
@@ -117,7 +122,7 @@ static LoopEvents wanted_events(const QmpMonitor *monitor)
 
 	if (monitor->reading)
 		events |= LOOP_READABLE;
-	if (monitor->out->len > monitor->out_done)
+	if (!qmp_output_is_empty(&monitor->out))
 		events |= LOOP_WRITABLE;
 	return events;
 }
@@ -153,7 +158,7 @@ static void update_deadline(QmpMonitor *monitor)
 static void update_calls(QmpMonitor *monitor)
 {
 	if (monitor->state == STATE_READY && !monitor->write_errno) {
-		qmp_calls_send(monitor->calls, monitor->out, monitor->out_fds);
+		qmp_calls_send(monitor->calls, monitor->out.bytes, monitor->out.fds);
 		update_handle(monitor);
 	}
 	update_deadline(monitor);
@@ -166,30 +171,6 @@ static void drop_next_fd(QmpMonitor *monitor)
 	monitor->next_fd = -1;
 }
 
-static QmpOutFd *get_out_fd(QmpMonitor *monitor, unsigned i)
-{
-	return i < monitor->out_fds->len ? &g_array_index(monitor->out_fds, QmpOutFd, i) : NULL;
-}
-
-/* The first n: sent, or not to be sent any more. */
-static void drop_out_fds(QmpMonitor *monitor, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		close(get_out_fd(monitor, i)->fd);
-	g_array_remove_range(monitor->out_fds, 0, n);
-}
-
-static void drop_output(QmpMonitor *monitor)
-{
-	drop_out_fds(monitor, monitor->out_fds->len);
-	monitor->out_done = 0;
-	g_string_truncate(monitor->out, 0);
-	if (monitor->out->allocated_len <= OUT_KEEP_MAX)
-		return;
-	g_string_free(monitor->out, TRUE);
-	monitor->out = g_string_new(NULL);
-}
-
 /* Lets go of the socket. From here on nothing comes from it, as the handle is removed. */
 static void disconnect(QmpMonitor *monitor)
 {
@@ -200,7 +181,7 @@ static void disconnect(QmpMonitor *monitor)
 	monitor->fd = -1;
 	loop_update_timeout(monitor->loop, monitor->handshake_timeout, LOOP_DISABLED);
 	drop_next_fd(monitor);
-	drop_output(monitor);
+	qmp_output_drop(&monitor->out);
 }
 
 static void close_connection(QmpMonitor *monitor, CoreError code, const char *reason)
@@ -250,13 +231,16 @@ static void handle_greeting(QmpMonitor *monitor, QmpMessage *message)
 {
 	if (monitor->state != STATE_GREETING) {
 		qmp_message_free(message);
+		/* Whom it was meant for has gone before he had noted that he was greeted. */
+		if (get_position(monitor) <= monitor->left_until)
+			return;
 		handle_garbage(monitor, "a second greeting");
 		return;
 	}
 	monitor->greeting = message;
 	monitor->state = STATE_CAPABILITIES;
 	monitor->handshake_id = qmp_calls_new_id(monitor->calls);
-	g_string_append_printf(monitor->out,
+	g_string_append_printf(monitor->out.bytes,
 			       "{\"execute\":\"qmp_capabilities\",\"id\":%" G_GUINT64_FORMAT "}\r\n",
 			       monitor->handshake_id);
 	update_handle(monitor);
@@ -335,9 +319,11 @@ static void handle_line(QmpMonitor *monitor, const char *line, size_t length)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(QmpMessage) message = qmp_message_parse(line, length, &error);
+	bool is_left = get_position(monitor) <= monitor->left_until;
 	bool cut = monitor->may_be_cut && !message;
 
-	monitor->may_be_cut = false;
+	/* Of what was left, the last line is whole; what comes behind it may be the rest of another. */
+	monitor->may_be_cut = is_left && !monitor->joined;
 	/* The end of an object is never an object by itself, so the rest of a message is known for sure. */
 	if (cut) {
 		if (monitor->handler->cut)
@@ -348,7 +334,8 @@ static void handle_line(QmpMonitor *monitor, const char *line, size_t length)
 		handle_garbage(monitor, error->message);
 		return;
 	}
-	monitor->n_received++;
+	message->position = get_position(monitor);
+	monitor->n_received += !is_left;
 	if (message->kind != QMP_MESSAGE_GREETING || monitor->state == STATE_GREETING)
 		monitor->garbage_in_a_row = 0;
 
@@ -423,10 +410,11 @@ static void read_some(QmpMonitor *monitor, bool hung_up)
 		return;
 
 	/* WARNING: before the read. A kill right behind it must not look as if nothing had been read. */
-	if (monitor->handler->taking)
+	if (monitor->handler->taking && !monitor->journal)
 		monitor->handler->taking(monitor, monitor->userdata);
 	at = qmp_framer_reserve(monitor->framer, &room);
-	n = recv(monitor->fd, at, room, 0);
+	n = monitor->journal ? qmp_journal_receive(monitor->journal, monitor->fd, at, room)
+			     : recv(monitor->fd, at, room, 0);
 	if (n > 0) {
 		take_bytes(monitor, (size_t)n);
 		return;
@@ -459,53 +447,17 @@ static void read_some(QmpMonitor *monitor, bool hung_up)
 		close_lost(monitor, "the monitor hung up%s", partial_text(monitor));
 }
 
-/* A descriptor goes with the first byte of its command, and no other command goes with it. */
-static ssize_t send_out(QmpMonitor *monitor)
-{
-	const QmpOutFd *first = get_out_fd(monitor, 0);
-	bool has_fd = first && first->at == monitor->out_done;
-	const QmpOutFd *next = get_out_fd(monitor, has_fd ? 1 : 0);
-	size_t end = next ? next->at : monitor->out->len;
-	struct iovec bytes = { monitor->out->str + monitor->out_done, end - monitor->out_done };
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr alignment;
-	} control = { { 0 } };
-	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
-
-	if (has_fd) {
-		struct cmsghdr *header;
-
-		message.msg_control = control.space;
-		message.msg_controllen = sizeof(control.space);
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &first->fd, sizeof(int));
-	}
-	return sendmsg(monitor->fd, &message, MSG_NOSIGNAL);
-}
-
 static void write_some(QmpMonitor *monitor)
 {
-	ssize_t n = send_out(monitor);
+	int error = qmp_output_write(&monitor->out, monitor->fd);
 
-	if (n < 0) {
-		if (errno == EAGAIN || errno == EINTR)
-			return;
-		/* QEMU is gone, but its last words (SHUTDOWN) may be waiting for us: do not close
-		 * before they are read. The kick sees to it that we get there. */
-		monitor->write_errno = errno;
-		drop_output(monitor);
-		kick(monitor);
+	if (error == 0)
 		return;
-	}
-	if (get_out_fd(monitor, 0) && get_out_fd(monitor, 0)->at == monitor->out_done)
-		drop_out_fds(monitor, 1);
-	monitor->out_done += (size_t)n;
-	if (monitor->out_done == monitor->out->len)
-		drop_output(monitor);
+	/* QEMU is gone, but its last words (SHUTDOWN) may be waiting for us: do not close
+	 * before they are read. The kick sees to it that we get there. */
+	monitor->write_errno = error;
+	qmp_output_drop(&monitor->out);
+	kick(monitor);
 }
 
 static void on_socket(int handle, int fd, LoopEvents events, void *userdata)
@@ -522,7 +474,7 @@ static void on_socket(int handle, int fd, LoopEvents events, void *userdata)
 		leave(monitor);
 		return;
 	}
-	if ((events & LOOP_WRITABLE) && monitor->out->len > monitor->out_done) {
+	if ((events & LOOP_WRITABLE) && !qmp_output_is_empty(&monitor->out)) {
 		write_some(monitor);
 		update_handle(monitor);
 	}
@@ -601,7 +553,6 @@ static QmpMonitor *monitor_new(Loop *loop, int fd, int handshake_ms, State state
 	monitor->userdata = userdata;
 	monitor->fd = fd;
 	monitor->next_fd = -1;
-	monitor->out_fds = g_array_new(FALSE, FALSE, sizeof(QmpOutFd));
 	monitor->handle = -1;
 	monitor->reading = true;
 	monitor->state = state;
@@ -609,7 +560,7 @@ static QmpMonitor *monitor_new(Loop *loop, int fd, int handshake_ms, State state
 	monitor->armed_deadline = INT64_MAX;
 	monitor->framer = qmp_framer_new();
 	monitor->calls = qmp_calls_new();
-	monitor->out = g_string_new(NULL);
+	qmp_output_init(&monitor->out);
 	g_queue_init(&monitor->early);
 
 	monitor->handshake_timeout = loop_add_timeout(loop, state == STATE_READY
@@ -632,16 +583,54 @@ QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonit
 	return monitor_new(loop, fd, handshake_ms, STATE_GREETING, handler, userdata);
 }
 
-QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, const QmpMonitorHandler *handler, void *userdata)
+/* What somebody else has read, as if it had been read now. */
+static void take_left(QmpMonitor *monitor, QmpJournal *journal)
+{
+	size_t length, room;
+	const char *bytes;
+
+	monitor->joined = qmp_journal_resume(journal, monitor->fd);
+	bytes = qmp_journal_get_left(journal, &length, &monitor->left_until);
+	monitor->first = monitor->left_until - length;
+	while (length > 0) {
+		char *at = qmp_framer_reserve(monitor->framer, &room);
+		size_t n = MIN(room, length);
+
+		memcpy(at, bytes, n);
+		/* It is shorter than a message may be. */
+		(void)qmp_framer_commit(monitor->framer, n, NULL);
+		bytes += n;
+		length -= n;
+	}
+	kick(monitor);
+}
+
+QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, QmpJournal *journal, bool *ret_joined,
+				  const QmpMonitorHandler *handler, void *userdata)
 {
 	QmpMonitor *monitor = monitor_new(loop, fd, -1, STATE_READY, handler, userdata);
 
 	monitor->may_be_cut = true;
+	if (journal && qmp_journal_is_blank(journal))
+		qmp_journal_begin(journal, fd, 0);
+	else if (journal)
+		take_left(monitor, journal);
+	monitor->journal = journal;
+	*ret_joined = monitor->joined;
 	/* The clock of this boot: ids count calls, and nobody makes one in each microsecond. */
 	qmp_calls_skip_ids(monitor->calls, (uint64_t)g_get_monotonic_time());
-	g_string_append_c(monitor->out, PARSER_RESET);
+	g_string_append_c(monitor->out.bytes, PARSER_RESET);
 	update_handle(monitor);
 	return monitor;
+}
+
+void qmp_monitor_set_journal(QmpMonitor *monitor, QmpJournal *journal)
+{
+	if (is_over(monitor))
+		return;
+	qmp_journal_begin(journal, monitor->fd,
+			  monitor->first + qmp_framer_get_received(monitor->framer));
+	monitor->journal = journal;
 }
 
 void qmp_monitor_set_handler(QmpMonitor *monitor, const QmpMonitorHandler *handler, void *userdata)
@@ -733,6 +722,12 @@ int qmp_monitor_get_fd(const QmpMonitor *monitor)
 uint64_t qmp_monitor_get_received(const QmpMonitor *monitor)
 {
 	return monitor->n_received;
+}
+
+uint64_t qmp_monitor_get_handed_on(const QmpMonitor *monitor)
+{
+	/* The early ones stand before what was handed out last. */
+	return monitor->early.length > 0 ? monitor->first : get_position(monitor);
 }
 
 bool qmp_monitor_is_drained(const QmpMonitor *monitor)

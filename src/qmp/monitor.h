@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "loop/loop.h"
+#include "qmp/journal.h"
 #include "qmp/message.h"
 
 /*
@@ -49,7 +50,8 @@ typedef struct QmpMonitorHandler {
 	void (*closed)(QmpMonitor *monitor, const GError *error, void *userdata);
 	/* A message was skipped because it is no QMP or beyond a bound: what it said is lost. May be NULL. */
 	void (*garbage)(QmpMonitor *monitor, const char *reason, void *userdata);
-	/* Bytes are about to be taken from the socket: from here on only this process has them. May be NULL. */
+	/* Bytes are about to be taken from the socket, and there is no journal: from here on only this process has them. May
+	 * be NULL. */
 	void (*taking)(QmpMonitor *monitor, void *userdata);
 	/* What was taken has been handed on, as far as it was whole. May be NULL. */
 	void (*taken)(QmpMonitor *monitor, void *userdata);
@@ -72,8 +74,15 @@ QmpMonitor *qmp_monitor_new(Loop *loop, int fd, int handshake_ms, const QmpMonit
  * left in the middle of a command: the service before this one. QEMU greets nobody twice, so the monitor is ready at
  * once, and ready() is not called. The first call resets QEMU's parser, and its ids are none that the other has
  * used, so an answer that was meant for it is taken for nobody's. Whether QEMU is there is told by the
- * first answer. */
-QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, const QmpMonitorHandler *handler, void *userdata);
+ * first answer.
+ * journal (or NULL): that of qmp_monitor_set_journal(), with what the other has read of this connection and not dealt
+ * with, which is handed on first. *ret_joined: what the socket gives is what follows. */
+QmpMonitor *qmp_monitor_take_over(Loop *loop, int fd, QmpJournal *journal, bool *ret_joined,
+				  const QmpMonitorHandler *handler, void *userdata);
+
+/* From here on what is read goes by the journal, which outlives the monitor. It begins anew: what was read before is not in
+ * it. */
+void qmp_monitor_set_journal(QmpMonitor *monitor, QmpJournal *journal);
 
 /* From here on another handler is called. The calls that are pending stay with their callbacks. */
 void qmp_monitor_set_handler(QmpMonitor *monitor, const QmpMonitorHandler *handler, void *userdata);
@@ -106,8 +115,10 @@ void qmp_monitor_set_reading(QmpMonitor *monitor, bool reading);
 bool qmp_monitor_is_ready(const QmpMonitor *monitor);
 /* The socket, for a copy of it; -1 when it is closed. */
 int qmp_monitor_get_fd(const QmpMonitor *monitor);
-/* Messages handed on since the connection began. */
+/* Messages handed on since the connection began, or was taken over; not those of a journal. */
 uint64_t qmp_monitor_get_received(const QmpMonitor *monitor);
+/* The position (qmp/journal.h) up to which all messages have been handed on. */
+uint64_t qmp_monitor_get_handed_on(const QmpMonitor *monitor);
 /* All that was read has been handed on: no line waits, and none has begun. */
 bool qmp_monitor_is_drained(const QmpMonitor *monitor);
 /* Calls not yet ended. */

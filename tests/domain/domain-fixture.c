@@ -323,9 +323,21 @@ static bool is_started(void *userdata)
 	return ((DomainFixture *)userdata)->started;
 }
 
+void fixture_use_history(DomainFixture *fixture)
+{
+	fixture->remembers = true;
+}
+
+static GVariant *encode(const Event *event)
+{
+	return g_variant_new_int64(event->time);
+}
+
 void fixture_open_driver(DomainFixture *fixture)
 {
 	const DriverObserver observer = {
+		.encode = fixture->remembers ? encode : NULL,
+		.layout = fixture->remembers ? "x" : NULL,
 		.domain_added = on_added,
 		.domain_removed = on_removed,
 		.event = on_event,
@@ -343,6 +355,7 @@ void fixture_open_driver(DomainFixture *fixture)
 	g_assert_no_error(error);
 	/* The number never goes back, and has no hole. */
 	g_assert_cmpuint(driver_get_last_sequence(fixture->driver), ==, fixture->last_sequence);
+	driver_keep_history(fixture->driver, HISTORY_BYTES_MIN, HISTORY_EVENTS_DEFAULT);
 	if (fixture->keeps)
 		use_store(fixture);
 	driver_start(fixture->driver, on_started, fixture);

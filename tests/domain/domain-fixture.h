@@ -39,7 +39,8 @@ typedef struct DomainFixture {
 	uint64_t last_sequence;
 	GHashTable *last_of;         /* "UUID KIND", and "UUID" -> sequence */
 
-	bool keeps;                  /* the next driver has a store of descriptors */
+	bool remembers;              /* the next driver has a history */
+	bool keeps;                  /* and a store of descriptors */
 	GMutex lock;
 	GHashTable *kept;            /* name -> descriptor; under lock, for workers write it */
 	GHashTable *taken;           /* names that were asked for */
@@ -64,6 +65,8 @@ void fixture_tear_down(DomainFixture *fixture, const void *data);
 /* As a kill of the service: the driver goes and the QEMUs stay; then the next one finds them. */
 void fixture_close_driver(DomainFixture *fixture);
 void fixture_open_driver(DomainFixture *fixture);
+/* From the next driver on events are remembered; then what was read from QEMU is, too. */
+void fixture_use_history(DomainFixture *fixture);
 /* From the next driver on monitors are kept. */
 void fixture_use_store(DomainFixture *fixture);
 /* What is kept of a domain: a descriptor that stays the fixture's, or -1. */

@@ -37,7 +37,7 @@ static bool is_forgotten(void *userdata)
 
 static bool is_settled(void *userdata)
 {
-	return !run_picture_is_unsettled(((Domain *)userdata)->picture);
+	return run_picture_get_settled(((Domain *)userdata)->picture) != RUN_UNSETTLED;
 }
 
 /* Leaves in order, with everything told; the domain is no longer to be used, its connection is. */

@@ -131,7 +131,8 @@ void monitor_fixture_connect(MonitorFixture *fixture, int handshake_ms)
 
 void monitor_fixture_take_over(MonitorFixture *fixture)
 {
-	fixture->monitor = qmp_monitor_take_over(fixture->loop, fixture->client_fd, &handler, fixture);
+	fixture->monitor = qmp_monitor_take_over(fixture->loop, fixture->client_fd, fixture->journal,
+						 &fixture->joined, &handler, fixture);
 }
 
 void monitor_fixture_tear_down(MonitorFixture *fixture, const void *handshake_ms)

@@ -19,6 +19,8 @@ typedef struct MonitorFixture {
 	ScriptedQmp *server;
 	QmpMonitor *monitor;
 	GPtrArray *log;
+	QmpJournal *journal;            /* for monitor_fixture_take_over(); NULL: none */
+	bool joined;                    /* it said so */
 	bool untold;                    /* bytes were taken from the socket and not all handed on */
 	const char *free_at;
 	const char *stop_at;            /* set_reading(false) */
