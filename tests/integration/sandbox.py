@@ -75,6 +75,9 @@ def install(place, service_options):
     programs = [place for place, _, files in os.walk(stage) if "vmheraldctl" in files and
                 place.endswith("/bin")]
     os.environ["PATH"] = ":".join(programs + [os.environ["PATH"]])
+    # And it finds the installed library, as does whoever builds a program with it.
+    libraries = [place for place, _, files in os.walk(stage) if "libvmherald.so.0" in files]
+    os.environ["LD_LIBRARY_PATH"] = ":".join(libraries)
     return services
 
 
