@@ -17,9 +17,13 @@ FDS_MAX = 16
 
 
 class Manager:
-    def __init__(self, connection, limit=64):
+    def __init__(self, connection, limit=64, options=(), store=True):
+        """options: of the service, besides those that it is started with in any case. Without store, it
+        is not told that there is a service manager."""
         self.connection = connection
         self.limit = limit
+        self.options = options
+        self.store = store
         self.process = None
         self.kept = []               # (name, descriptor, whether it is let go of at a hang-up)
         self.refused = 0
@@ -85,7 +89,9 @@ class Manager:
         with self.lock:
             given = [(name, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100))
                      for name, fd, _ in self.kept]
-        environment = dict(os.environ, NOTIFY_SOCKET=self.path)
+        environment = dict(os.environ)
+        if self.store:
+            environment["NOTIFY_SOCKET"] = self.path
         if given:
             environment.update(LISTEN_FDS=str(len(given)),
                                LISTEN_FDNAMES=":".join(name for name, _ in given))
@@ -96,8 +102,8 @@ class Manager:
 
         # Its number is known when it is there: so the last step is left to a shell.
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", "LISTEN_PID=$$ exec \"$0\" --session --idle-timeout=0",
-             os.path.join(folder(), "activated")],
+            ["/bin/sh", "-c", "LISTEN_PID=$$ exec \"$0\" --session --idle-timeout=0 \"$@\"",
+             os.path.join(folder(), "activated"), *self.options],
             env=environment, stdin=subprocess.DEVNULL, close_fds=False, preexec_fn=place)
         for _, fd in given:
             os.close(fd)
