@@ -311,6 +311,9 @@ class Machine:
             if self.connection:
                 self.handle(line)
 
+    def wait(self, descriptors):
+        return select.select(descriptors, [], [])[0]
+
     def run(self):
         terminated, wake = os.pipe()
         os.set_blocking(wake, False)
@@ -318,7 +321,7 @@ class Machine:
         signal.set_wakeup_fd(wake)
         parent = os.pidfd_open(os.getppid())
         while True:
-            ready, _, _ = select.select([terminated, parent, self.connection or self.listener], [], [])
+            ready = self.wait([terminated, parent, self.connection or self.listener])
             if parent in ready:
                 self.leave()
             if terminated in ready:
@@ -330,7 +333,7 @@ class Machine:
                 self.accept()
 
 
-def main():
+def main(machine=Machine):
     listener = recording = None
     for option, value in zip(sys.argv, sys.argv[1:]):
         if option == "-replay":
@@ -343,7 +346,7 @@ def main():
             listener = socket.socket(fileno=int(values["fd"]))
     if not listener or not recording:
         sys.exit("replay_qemu.py: no monitor, or no -replay RECORDING")
-    Machine(recording, listener).run()
+    machine(recording, listener).run()
 
 
 if __name__ == "__main__":
