@@ -4,7 +4,7 @@
 # Tells what happens to all domains, one line an event, with busctl and sed. That the bus has lost something is told as well;
 # GetEvents() has it.
 N=org.vmherald.Domains1
-busctl --user --quiet --json=short monitor --match="type='signal',sender='$N',path_namespace='/org/vmherald/Domains1'" |
+busctl --user --json=short monitor --match="type='signal',sender='$N',path_namespace='/org/vmherald/Domains1'" |
 sed -nuE "
 	# sequence, uuid, interface.member, and what the first two arguments of a Lifecycle are
 	s/.*\"path\":\"[^\"]*\/_([0-9a-f_]{36})\",\"interface\":\"$N\.(\w+)\",\"member\":\"(\w+)\",(.*\[([0-9]+),[0-9]+,[0-9]+\],\{.*)/\5 \1 \2.\3 \4/

@@ -87,6 +87,53 @@ class Symbols(unittest.TestCase):
         self.assertLessEqual(needed, NEEDED)
 
 
+class Texts(unittest.TestCase):
+    """What there is, is explained."""
+
+    def setUp(self):
+        self.page = read(SOURCE, "data", "man", "libvmherald.3")
+
+    def test_each_function_has_a_comment(self):
+        """Before it, or before the group of declarations that it stands in."""
+        for header in HEADERS:
+            for block in read(FOLDER, header).split("\n\n"):
+                if "VMH_PUBLIC " in block and "#define" not in block:
+                    # A group of one noun (vmh_domain_...) may have its words at the head of the section or the file.
+                    with self.subTest(block.splitlines()[0]):
+                        self.assertTrue("/*" in block or header == "domain.h", block)
+
+    def test_manual_has_each_function_once(self):
+        listed = re.findall(r"^(vmh_\w+)\(\)$", self.page, re.M)
+        self.assertEqual(sorted(declared()), sorted(listed))
+        for header in HEADERS:
+            if header not in ("vmherald.h", "macros.h"):
+                self.assertIn("<vmherald/" + header.replace("-", "\\-"), self.page)
+
+    def test_manual_names_what_there_is(self):
+        names = declared()
+        for name in re.findall(r"\bvmh_\w+", self.page):
+            self.assertIn(name, names)
+
+    def test_manual_is_well_formed(self):
+        if not shutil.which("man"):
+            self.skipTest("there is no man")
+        done = subprocess.run(["man", "--warnings=w", "-l", os.path.join(SOURCE, "data", "man", "libvmherald.3")],
+                              capture_output=True, text=True, check=True, env=dict(os.environ, LC_ALL="C.UTF-8", MANWIDTH="100"))
+        self.assertEqual("", done.stderr)
+
+    def code(self, text, indent):
+        lines = text[text.index("#include <stdio.h>"):].splitlines()
+        end = next(number for number, line in enumerate(lines) if line.removeprefix(indent) == "}" and
+                   any("int main" in before for before in lines[:number]))
+        return "\n".join(line.removeprefix(indent) for line in lines[:end + 1]) + "\n"
+
+    def test_examples_compile(self):
+        """Those of the manual page and of README.md."""
+        for text in (self.code(self.page, "").replace("\\e", "\\").replace("\\-", "-"),
+                     self.code(read(SOURCE, "README.md"), "    ")):
+            run([*C, "-Wno-unused-parameter", "-fsyntax-only", "-I" + os.path.join(SOURCE, "include"), "-"], text)
+
+
 class Headers(unittest.TestCase):
     """Each compiles by itself, with nothing in the search path but them."""
 
