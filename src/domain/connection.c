@@ -592,8 +592,8 @@ static void on_readopt_timeout(int timer, void *userdata)
 	Operation *operation = userdata;
 	Domain *domain = operation->domain;
 
-	/* There is much to catch up with, but QEMU is there. */
-	if (!domain->catching_up || qmp_monitor_get_received(domain->monitor) == 0)
+	/* There is much to catch up with and to read, but QEMU is there. */
+	if (!handover_goes_on(domain) || !domain->monitor || qmp_monitor_get_received(domain->monitor) == 0)
 		lose_monitor(domain, "no-answer");
 	operation_end(operation, NULL, NULL);
 }

@@ -414,6 +414,8 @@ void handover_forget(Domain *domain);
  * and is wanted: then true, and connection_caught_up() follows, or the end of the connection. Else, what was left to be told
  * is with replay_begin(). */
 bool handover_begin(Domain *domain, RunPicture *picture, bool wanted);
+/* The connection was taken over, and until Resynchronized is told its events go on from what was told last. */
+bool handover_goes_on(const Domain *domain);
 /* Before an event is committed. */
 void handover_note_event(Domain *domain);
 /* The first message was not whole. */

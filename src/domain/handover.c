@@ -127,6 +127,11 @@ static void recall(Domain *domain, bool kept)
 		(void)domain_enter_state(domain, state, reason);
 }
 
+bool handover_goes_on(const Domain *domain)
+{
+	return domain->catching_up || (domain->gap_reason && !has_gap(domain));
+}
+
 /* From here on something is lost; that is told when the state has been read. */
 static void give_up(Domain *domain)
 {
@@ -136,7 +141,7 @@ static void give_up(Domain *domain)
 void handover_note_event(Domain *domain)
 {
 	/* It did not answer in time, and was told as lost. Now it does, and its events go on from where it was. */
-	if ((domain->catching_up || domain->replaying) && domain->state == DOMAIN_STATE_UNKNOWN)
+	if ((domain->replaying || handover_goes_on(domain)) && domain->state == DOMAIN_STATE_UNKNOWN)
 		recall(domain, true);
 }
 

@@ -203,11 +203,13 @@ void qmp_journal_intend(QmpJournal *journal, uint64_t position, uint64_t last, u
 
 void qmp_journal_commit(QmpJournal *journal, uint64_t position)
 {
-	uint32_t start = offset_of(journal, position), end = get_end(journal);
+	uint32_t start = offset_of(journal, position), end = get_end(journal), intended;
 
 	if (start > get_start(journal))
 		set_ends(journal, start, end);
-	if (atomic_load(&journal->file->intended) != 0)
+	/* Not that of a message which is still to be dealt with once more. */
+	intended = atomic_load(&journal->file->intended);
+	if (intended != 0 && journal->file->intents[intended == 2].end <= get_start(journal))
 		atomic_store(&journal->file->intended, 0);
 	if (start == end && end > 0)
 		rewind_to(journal, journal->base + end);

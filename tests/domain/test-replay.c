@@ -297,6 +297,22 @@ static void test_ended(DomainFixture *fixture, const void *data)
 	fixture_start(fixture, domain);
 }
 
+/* To read the state takes longer than the start of the service waits for: QEMU is there, and its events are told. */
+static void test_slow(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = begin(fixture, NULL, NULL);
+	int fd;
+
+	fixture_set(fixture, domain, "hang", "qom-list");
+	fixture_run(fixture);
+	fd = fixture_get_kept(fixture, domain);
+	fixture_close_driver(fixture);
+	domain = reopen(fixture);
+	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_RUNNING);
+	say_to(fd, EMIT("\"STOP\",\"RESUME\""));
+	fixture_expect(fixture, domain, "suspended paused paused", "resumed unpaused running", NULL);
+}
+
 /* ---- what QEMU was to be asked ---- */
 
 static bool is_waiting(void *userdata)
@@ -454,6 +470,7 @@ int main(int argc, char **argv)
 	ADD_WITH("states/kept", 1, test_states);
 	ADD_WITH("states/not-kept", 0, test_states);
 	ADD("ended", test_ended);
+	ADD("slow", test_slow);
 	ADD("waiting", test_waiting);
 	ADD("filters-due", test_filters_due);
 	ADD("bound", test_bound);

@@ -405,6 +405,9 @@ static void test_commit(Fixture *fixture, const void *data)
 	g_assert_cmpuint(position, ==, 8);
 	g_assert_cmpuint(last, ==, 77);
 	g_assert_cmpuint(told, ==, 5);
+	/* Something before it has come to its end. */
+	qmp_journal_commit(journal, 4);
+	g_assert_true(qmp_journal_get_intent(journal, &position, &last, &told));
 	qmp_journal_commit(journal, 8);
 	g_assert_false(qmp_journal_get_intent(journal, &position, &last, &told));
 	receive(fixture, journal, "ee\n");
