@@ -139,11 +139,14 @@ static void forget_gap(Stream *stream)
 
 static void take_rules(Stream *stream)
 {
-	uint64_t since = rules_get_since(stream->rules, 0), last = sequence_set_get_last(stream->ahead);
-	uint64_t position = stream->position;
+	uint64_t since = rules_get_since(stream->rules, 0), since_of_new = rules_get_since(stream->rules, stream->generation);
+	uint64_t position = stream->position, last = sequence_set_get_last(stream->ahead);
 
+	/* It wants what comes behind its beginning, and the bus may have begun later. */
+	if (since_of_new != UINT64_MAX)
+		stream->unverified = true;
 	/* What is ahead was so for others: it says nothing of what a rule that begins before it has had. */
-	if (!stream->passive && rules_get_since(stream->rules, stream->generation) < last)
+	if (!stream->passive && since_of_new < last)
 		stream->fetch_until = MAX(stream->fetch_until, last);
 	if (rules_get_last_loss(stream->rules) != stream->last_loss)
 		stream->inexact_until = MAX(stream->inexact_until, last);

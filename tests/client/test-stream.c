@@ -266,6 +266,26 @@ static void test_count_of_other_rules(void)
 	end(&fixture);
 }
 
+/* The bus may have it in force only some signals after the number it begins with. */
+static void test_new_rule(void)
+{
+	StreamFixture fixture;
+
+	begin_all(&fixture, 10);
+	check_pops(&fixture, "");
+	g_assert_true(stream_is_unverified(fixture.stream));
+	stream_verify(fixture.stream);
+	check_want(&fixture, STREAM_WANT_COUNT, 10);
+	g_assert_false(stream_is_unverified(fixture.stream));
+	take(&fixture, (RuleMatch){ .kind = VMH_EVENT_PROPERTIES_CHANGED }, 10);
+	check_pops(&fixture, "");
+	g_assert_false(stream_is_unverified(fixture.stream));
+	take(&fixture, (RuleMatch){ .kind = VMH_EVENT_RESET }, 10);
+	check_pops(&fixture, "");
+	g_assert_true(stream_is_unverified(fixture.stream));
+	end(&fixture);
+}
+
 static void test_many_rules(void)
 {
 	StreamFixture fixture;
@@ -350,6 +370,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/client/stream/tail", test_tail);
 	g_test_add_func("/client/stream/count-goes-on", test_count_goes_on);
 	g_test_add_func("/client/stream/count-of-other-rules", test_count_of_other_rules);
+	g_test_add_func("/client/stream/new-rule", test_new_rule);
 	g_test_add_func("/client/stream/many-rules", test_many_rules);
 	g_test_add_func("/client/stream/rule-during-fetch", test_rule_during_fetch);
 	g_test_add_func("/client/stream/least-since", test_least_since);
