@@ -8,7 +8,7 @@
 
 /*
  * The options of a call, by the names that the reference page gives them. NULL is as good as none. The service refuses an
- * option that it does not know.
+ * option that it does not know. A call with a string that is NULL or not UTF-8 is VMH_ERROR_INVALID_ARGUMENT.
  */
 
 VMH_BEGIN_DECLS
@@ -27,5 +27,8 @@ VMH_PUBLIC void vmh_options_set_uint64(VmhOptions *options, const char *key, uin
 VMH_PUBLIC void vmh_options_set_uint32(VmhOptions *options, const char *key, uint32_t number);
 /* The descriptor is duplicated; -1 if that failed (errno). */
 VMH_PUBLIC int vmh_options_set_fd(VmhOptions *options, const char *key, int fd);
+/* One of several descriptors that have numbers (a{uh}: descriptors of Domain.Start()), in addition to those with other numbers.
+ * As vmh_options_set_fd(). */
+VMH_PUBLIC int vmh_options_add_numbered_fd(VmhOptions *options, const char *key, uint32_t number, int fd);
 
 VMH_END_DECLS

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <time.h>
 
 #include "bus/object-path.h"
 #include "bus/variant.h"
@@ -592,17 +593,26 @@ static void test_references(void)
 
 #define ROUNDS 20000u
 
+/* Of this thread: others may want the processor, too. In microseconds. */
+static double get_cpu_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
 static double measure(BusFixture *fixture, EventKind kind)
 {
 	g_autofree char *path = bus_path_from_uuid(UUID);
 	g_autoptr(Event) event = make_core_event(kind);
 	const DomainSignal *signal = domain_signal_of(kind);
 	g_autoptr(sd_bus_message) message = NULL;
-	gint64 begin;
+	double begin;
 
 	g_assert_cmpint(domain_signal_new(fixture->service, path, event, &message), ==, 0);
 	bus_seal(message);
-	begin = g_get_monotonic_time();
+	begin = get_cpu_time();
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		g_autoptr(GVariant) arguments = NULL;
 		g_autoptr(VmhEvent) decoded = NULL;
@@ -611,7 +621,7 @@ static double measure(BusFixture *fixture, EventKind kind)
 		decoded = event_new_from_signal(path, signal->interface, signal->member, arguments);
 		g_assert_nonnull(decoded);
 	}
-	return (double)(g_get_monotonic_time() - begin) / ROUNDS;
+	return (get_cpu_time() - begin) / ROUNDS;
 }
 
 static void test_measure(BusFixture *fixture, const void *data)

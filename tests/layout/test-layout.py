@@ -26,7 +26,7 @@ APART = {"bus": ["bus", "loop"], "client": ["client", "bus", "loop"], "ctl": ["c
 EXCEPTIONS = {("base/worker-pool.h", "loop/loop.h"), ("base/worker-pool.c", "loop/loop.h")}
 LINES_MAX = 800
 # Formats without comments, and texts that are data: a license line would be part of them.
-NO_COMMENTS = (".json", ".jsonl", ".expected", ".args", ".txt.golden", ".png")
+NO_COMMENTS = (".json", ".jsonl", ".expected", ".args", ".txt.golden", ".gvariant", ".png")
 NO_LICENSE_LINE = {"LICENSE", "po/LINGUAS"}
 # Inputs of fuzzers are any bytes whatever, and each byte counts.
 INPUTS = os.path.join("tests", "fuzz", "corpus") + os.sep
