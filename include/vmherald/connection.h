@@ -35,17 +35,19 @@ typedef enum VmhConnectionFlags {
  * VMH_ERROR_UNREACHABLE. Free with vmh_connection_close() and vmh_connection_unref(). Since 0.1. */
 VMH_PUBLIC VmhConnection *vmh_connection_open(const char *bus, unsigned flags, VmhError **error);
 
-/* No callback is called any more, also none that is due; all free functions are called, and calls of other threads end with
- * VMH_ERROR_DISCONNECTED. The loop's thread; callbacks included. NULL-safe. Twice is as good as once. */
+/* No callback is called any more, also none that is due; all free functions are called (that of a callback from within which this is called as
+ * soon as it has returned), and calls of other threads end with VMH_ERROR_DISCONNECTED. The loop's thread; callbacks included. NULL-safe.
+ * Twice is as good as once. After a fork it does nothing in the child, where all calls fail with VMH_ERROR_DISCONNECTED. */
 VMH_PUBLIC void vmh_connection_close(VmhConnection *connection);
 
 VMH_PUBLIC VmhConnection *vmh_connection_ref(VmhConnection *connection);
-/* The last one closes it as well, if that has not been done: then it must be on the loop's thread. NULL-safe. */
+/* The last one closes it as well, if that has not been done: then it must be on the loop's thread. Domains have one each, so
+ * close it if one may have been kept. NULL-safe. */
 VMH_PUBLIC void vmh_connection_unref(VmhConnection *connection);
 
 /* ---- events ---- */
 
-/* domain and event are borrowed. */
+/* domain (NULL: the event is about none) and event are borrowed. */
 typedef void (*VmhEventCallback)(VmhConnection *connection, VmhDomain *domain, const VmhEvent *event, void *userdata);
 
 /* Calls callback for each event of that domain (NULL: of all, also of those that are not there yet) of that kind
@@ -108,7 +110,8 @@ VMH_PUBLIC void vmh_connection_set_call_timeout(VmhConnection *connection, uint6
  * whose callback runs counts as delivered. "" if nothing is known yet. Free with free(). Any thread. */
 VMH_PUBLIC char *vmh_connection_get_position(VmhConnection *connection);
 /* Goes on from a position that was got before, also by another process; the sequence of an event is one, too. To be called before
- * the first registering: what the callbacks then get begins with the first event that is not in position. 0, or -1:
+ * the first registering: what the callbacks then get begins with the first event that is not in position, for all that are registered before
+ * the loop's next turn. 0, or -1:
  * VMH_ERROR_INVALID_ARGUMENT. */
 VMH_PUBLIC int vmh_connection_set_position(VmhConnection *connection, const char *position, VmhError **error);
 

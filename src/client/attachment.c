@@ -223,13 +223,12 @@ bool attachment_open(VmhConnection *connection)
 	if (self->wake_fd < 0)
 		return false;
 	self->wake_handle = loop_add_handle(loop, self->wake_fd, LOOP_READABLE, on_wake, connection, NULL);
-	if (self->wake_handle <= 0) {
-		errno = ENOSYS;
-		return false;
-	}
-	self->timer = loop_add_timeout(loop, LOOP_DISABLED, on_timer, connection, NULL);
-	self->delivery_timer = loop_add_timeout(loop, LOOP_DISABLED, on_delivery, connection, NULL);
-	return true;
+	if (self->wake_handle > 0)
+		self->timer = loop_add_timeout(loop, LOOP_DISABLED, on_timer, connection, NULL);
+	if (self->timer > 0)
+		self->delivery_timer = loop_add_timeout(loop, LOOP_DISABLED, on_delivery, connection, NULL);
+	errno = ENOSYS;
+	return self->delivery_timer > 0;
 }
 
 void attachment_close(VmhConnection *connection)

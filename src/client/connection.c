@@ -136,10 +136,16 @@ VmhConnection *vmh_connection_ref(VmhConnection *connection)
 
 void vmh_connection_unref(VmhConnection *connection)
 {
-	/* WARNING: closing takes references of its own, and is done with one that is left. */
-	if (connection && g_atomic_int_get(&connection->refs) == 1 && !connection->closed)
+	if (!connection)
+		return;
+	/* WARNING: closing takes references of its own, and is done with one that is left. What could not be closed (another thread's,
+	 * another process's) is still in the hands of the loop, and is not freed. */
+	if (g_atomic_int_get(&connection->refs) == 1 && !connection->closed) {
 		vmh_connection_close(connection);
-	if (connection && g_atomic_int_dec_and_test(&connection->refs))
+		if (!connection->closed)
+			return;
+	}
+	if (g_atomic_int_dec_and_test(&connection->refs))
 		connection_free(connection);
 }
 
@@ -150,6 +156,10 @@ static void replace_callback(VmhConnection *connection, Callback **slot, void (*
 {
 	Callback *callback = function ? callback_new(function, userdata, free_func) : NULL;
 
+	if (connection_is_foreign(connection)) {
+		g_free(callback);
+		return;
+	}
 	connection_lock(connection);
 	if (connection->closed) {
 		connection_unlock(connection);
@@ -186,6 +196,9 @@ bool vmh_connection_is_service_there(VmhConnection *connection)
 	if (connection_is_foreign(connection))
 		return false;
 	connection_lock(connection);
+	/* Otherwise nobody does, before the next call. */
+	if (!connection->loop)
+		link_process(connection, G_MAXUINT);
 	there = connection->link.owner != NULL;
 	connection_unlock(connection);
 	return there;
@@ -195,6 +208,8 @@ void vmh_connection_set_call_timeout(VmhConnection *connection, uint64_t timeout
 {
 	g_return_if_fail(connection);
 
+	if (connection_is_foreign(connection))
+		return;
 	connection_lock(connection);
 	connection->call_timeout = timeout;
 	connection_unlock(connection);
@@ -207,6 +222,8 @@ char *vmh_connection_get_position(VmhConnection *connection)
 	char *position;
 
 	g_return_val_if_fail(connection, NULL);
+	if (connection_is_foreign(connection))
+		return g_strdup("");
 	connection_lock(connection);
 	position = stream_has_position(connection->stream) ? stream_get_position(connection->stream) : g_strdup("");
 	connection_unlock(connection);
@@ -218,6 +235,8 @@ int vmh_connection_set_position(VmhConnection *connection, const char *position,
 	bool set = false;
 
 	g_return_val_if_fail(connection && position, -1);
+	if (connection_is_foreign(connection) && !connection_check(connection, error))
+		return -1;
 	connection_lock(connection);
 	if (connection->callbacks.last_id > 0)
 		error_set(error, VMH_ERROR_INVALID_ARGUMENT, "A position is set before the first callback is registered");

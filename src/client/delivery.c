@@ -141,10 +141,10 @@ static unsigned deliver_item(VmhConnection *connection, VmhDomain **domain)
 	StreamItem item = stream_pop(connection->stream);
 	unsigned calls = 1;
 
+	if (item.type == STREAM_ITEM_NONE)
+		return 0;
 	connection->delivery.delivered++;
 	switch (item.type) {
-	case STREAM_ITEM_NONE:
-		return 0;
 	case STREAM_ITEM_EVENT:
 		calls = deliver_event(connection, item.event, domain);
 		vmh_event_unref(item.event);
@@ -159,6 +159,8 @@ static unsigned deliver_item(VmhConnection *connection, VmhDomain **domain)
 	case STREAM_ITEM_RECOVERED:
 		call_status(connection, VMH_STATUS_RECOVERED);
 		break;
+	default:
+		g_assert_not_reached();
 	}
 	return MAX(calls, 1);
 }

@@ -40,6 +40,9 @@ static void finish(Pending *self)
 		pending_free(self);
 	} else {
 		pthread_cond_signal(&self->woken);
+		/* WARNING: it waits for the bus, which another one has just read, the loop for one. */
+		if (self == self->connection->pendings.pumper)
+			pendings_wake(self->connection);
 	}
 }
 
@@ -133,6 +136,7 @@ static void wait_for_bus(VmhConnection *connection)
 		{ .fd = fd ? fd->fd : -1, .events = (short)link_get_events(connection) },
 	};
 
+	connection->pendings.polling = true;
 	connection_unlock(connection);
 	if (poll(polled, G_N_ELEMENTS(polled), (int)wait) < 0 && errno != EINTR)
 		g_warning("poll: %s", g_strerror(errno));
@@ -140,6 +144,7 @@ static void wait_for_bus(VmhConnection *connection)
 		drain(polled[0].fd);
 	link_fd_unref(fd);
 	connection_lock(connection);
+	connection->pendings.polling = false;
 }
 
 static void pump(Pending *self)
@@ -147,7 +152,7 @@ static void pump(Pending *self)
 	VmhConnection *connection = self->connection;
 	Pendings *pendings = &connection->pendings;
 
-	pendings->pumping = true;
+	pendings->pumper = self;
 	for (;;) {
 		link_process(connection, PUMP_MESSAGES_MAX);
 		link_come_due(connection);
@@ -156,7 +161,7 @@ static void pump(Pending *self)
 			break;
 		wait_for_bus(connection);
 	}
-	pendings->pumping = false;
+	pendings->pumper = NULL;
 }
 
 static void sleep_until_woken(Pending *self)
@@ -174,14 +179,14 @@ GVariant *pending_wait(Pending *self, VmhError **error)
 	Pending *next;
 
 	while (!self->done) {
-		if (pendings->pumping)
+		if (pendings->pumper)
 			sleep_until_woken(self);
 		else
 			pump(self);
 	}
 	/* Also if this one never had it: who passed it on may have meant us, while our answer was read. */
 	next = g_queue_peek_head(&pendings->sleepers);
-	if (!pendings->pumping && next)
+	if (!pendings->pumper && next)
 		pthread_cond_signal(&next->woken);
 	if (!self->answer && error)
 		*error = g_steal_pointer(&self->error);
@@ -205,9 +210,13 @@ uint64_t pending_get_newest(const Pending *self)
 
 void pendings_wake(VmhConnection *connection)
 {
+	Pendings *pendings = &connection->pendings;
 	const uint64_t one = 1;
 
-	if (connection->pendings.pumping && write(connection->pendings.wake_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+	if (!pendings->polling)
+		return;
+	pendings->polling = false;
+	if (write(pendings->wake_fd, &one, sizeof one) < 0 && errno != EAGAIN)
 		g_warning("Cannot write to an eventfd: %s", g_strerror(errno));
 }
 

@@ -23,8 +23,9 @@ typedef struct Pending Pending;
 typedef struct Pendings {
 	GQueue all;                 /* Pending, those without an answer */
 	GQueue sleepers;            /* Pending, whose threads sleep; the first gets the buck */
-	bool pumping;               /* somebody has the buck */
-	int wake_fd;                /* wakes who has it */
+	Pending *pumper;            /* whose thread has the buck; NULL: nobody's */
+	bool polling;               /* that waits for the bus, and has not been woken */
+	int wake_fd;                /* wakes it */
 } Pendings;
 
 /* False: errno. */

@@ -4,43 +4,50 @@
 #include <systemd/sd-event.h>
 #include <vmherald/glib.h>
 
+#include "app-loop.h"
 #include "bus/names.h"
 #include "client/call.h"
 #include "client/event-loop.h"
 
-static const char *loop_name;
+static Loop *the_loop;           /* NULL: there is none, or it is the application's */
+static AppLoop *app_loop;
 
 void fixture_init(int *argc, char **argv)
 {
+	const char *name = argv[1];
 	sd_event *event = NULL;
 
-	loop_name = *argc > 1 ? argv[1] : "poll";
-	if (*argc > 1) {
-		for (int i = 1; i < *argc; i++)
-			argv[i] = argv[i + 1];
-		--*argc;
-	}
-	if (g_str_equal(loop_name, "poll")) {
+	g_assert_cmpint(*argc, >, 1);
+	--*argc;
+	for (int i = 1; i <= *argc; i++)
+		argv[i] = argv[i + 1];
+	if (g_str_equal(name, "poll")) {
 		g_assert_cmpint(vmh_event_register_default_impl(), ==, 0);
-	} else if (g_str_equal(loop_name, "glib")) {
+	} else if (g_str_equal(name, "glib")) {
 		g_assert_cmpint(vmh_event_register_glib(NULL), ==, 0);
-	} else if (g_str_equal(loop_name, "sd-event")) {
+	} else if (g_str_equal(name, "sd-event")) {
 		g_assert_cmpint(sd_event_default(&event), >=, 0);
 		g_assert_cmpint(vmh_event_register_sd_event(event), ==, 0);
 		sd_event_unref(event);
+	} else if (g_str_equal(name, "app")) {
+		app_loop = app_loop_new(0);
+		g_assert_cmpint(vmh_event_register_impl(&app_loop_impl, app_loop), ==, 0);
+		return;
 	} else {
-		g_assert_cmpstr(loop_name, ==, "none");
+		g_assert_cmpstr(name, ==, "none");
 	}
+	the_loop = event_loop_get();
 }
 
-Loop *fixture_get_loop(void)
+bool fixture_run(int max_wait_ms)
 {
-	return event_loop_get();
-}
+	unsigned calls;
 
-const char *fixture_get_loop_name(void)
-{
-	return loop_name;
+	if (the_loop)
+		return loop_run_once(the_loop, max_wait_ms);
+	calls = app_loop_get_calls(app_loop);
+	app_loop_turn(app_loop, max_wait_ms);
+	return app_loop_get_calls(app_loop) > calls;
 }
 
 static void on_status(VmhConnection *connection, VmhStatus status, void *userdata)
@@ -80,7 +87,6 @@ void fixture_close(VmhConnection **connection)
 void fixture_set_up(Fixture *fixture, const void *flags)
 {
 	fixture->statuses = g_array_new(FALSE, FALSE, sizeof(VmhStatus));
-	fixture->loop = fixture_get_loop();
 	fixture->bus = played_bus_new(NULL);
 	fixture->service = played_service_new();
 	played_service_appear(fixture->service, played_bus_get_address(fixture->bus));
@@ -93,21 +99,16 @@ void fixture_tear_down(Fixture *fixture, const void *flags)
 {
 	if (fixture->connection)
 		fixture_close(&fixture->connection);
-	if (fixture->loop)
-		fixture_settle(fixture);
+	if (event_loop_get())
+		fixture_settle();
 	played_service_free(fixture->service);
 	played_bus_free(fixture->bus);
 	g_array_unref(fixture->statuses);
 }
 
-void fixture_turn(Fixture *fixture)
+void fixture_settle(void)
 {
-	g_assert_true(loop_run_once(fixture->loop, DEADLINE_US / 1000));
-}
-
-void fixture_settle(Fixture *fixture)
-{
-	while (loop_run_once(fixture->loop, 0))
+	while (fixture_run(0))
 		;
 }
 

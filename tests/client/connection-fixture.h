@@ -7,13 +7,12 @@
 #include <vmherald/connection.h>
 #include <vmherald/domain.h>
 
-#include "loop/loop.h"
 #include "played-bus.h"
 #include "played-service.h"
 
 /*
  * A connection to a service that is played, on a bus of its own. The event loop is one for the process, as the library has it; which one is
- * the argument of the program (poll, glib, sd-event, none).
+ * the argument of the program (poll, glib, sd-event, app: one of the application's own, none).
  */
 
 #define DEADLINE_US (60 * G_TIME_SPAN_SECOND)
@@ -22,7 +21,6 @@ typedef struct Fixture {
 	PlayedBus *bus;
 	PlayedService *service;
 	VmhConnection *connection;
-	Loop *loop;                 /* NULL: none */
 	GArray *statuses;           /* VmhStatus, as they came */
 	unsigned gaps;
 	uint64_t gap_from, gap_to;
@@ -30,10 +28,10 @@ typedef struct Fixture {
 	bool gap_has_snapshot;
 } Fixture;
 
-/* Registers the loop that argv[1] names, if it names one, and takes that out. */
+/* Registers the loop that argv[1] names, and takes that out. */
 void fixture_init(int *argc, char **argv);
-Loop *fixture_get_loop(void);
-const char *fixture_get_loop_name(void);
+/* One turn of at most so many milliseconds. False: nothing was due. */
+bool fixture_run(int max_wait_ms);
 
 /* Service and connection are there. data: VmhConnectionFlags. */
 void fixture_set_up(Fixture *fixture, const void *flags);
@@ -42,19 +40,17 @@ void fixture_tear_down(Fixture *fixture, const void *flags);
 VmhConnection *fixture_open(Fixture *fixture, unsigned flags);
 void fixture_close(VmhConnection **connection);
 
-/* One turn, which something has to come of before the deadline. */
-void fixture_turn(Fixture *fixture);
 /* Turns until the condition holds. */
-#define fixture_turn_until(fixture, condition)                                                                                   \
+#define fixture_turn_until(condition)                                                                                            \
 	do {                                                                                                                     \
 		gint64 fixture_deadline = g_get_monotonic_time() + DEADLINE_US;                                                  \
 		while (!(condition)) {                                                                                           \
 			g_assert_cmpint(g_get_monotonic_time(), <, fixture_deadline);                                            \
-			(void)loop_run_once((fixture)->loop, 20);                                                                \
+			(void)fixture_run(20);                                                                                   \
 		}                                                                                                                \
 	} while (0)
 /* Turns as long as there is anything to do at once. */
-void fixture_settle(Fixture *fixture);
+void fixture_settle(void);
 bool fixture_has_status(const Fixture *fixture, VmhStatus status);
 
 /* What a callback got. */

@@ -154,7 +154,7 @@ static void unsubscribe(Run *run, Subscription *subscription)
 	if (!record)
 		return;
 	record_deregister(record, run->fixture->connection);
-	fixture_turn_until(run->fixture, record->freed > 0);
+	fixture_turn_until(record->freed > 0);
 	forget_record(run, subscription);
 }
 
@@ -189,7 +189,7 @@ static void restart(Run *run)
 	VmhError *error = NULL;
 
 	fixture_close(&fixture->connection);
-	fixture_settle(fixture);
+	fixture_settle();
 	fixture->connection = fixture_open(fixture, 0);
 	vmh_connection_set_gap_callback(fixture->connection, on_gap, run, NULL);
 	if (*position)
@@ -212,7 +212,7 @@ static void restart(Run *run)
 static void turn(Run *run, unsigned n)
 {
 	while (n-- > 0)
-		(void)loop_run_once(run->fixture->loop, 0);
+		(void)fixture_run(0);
 }
 
 static void do_something(Run *run)
@@ -292,7 +292,7 @@ static void do_run(Fixture *fixture, unsigned seed)
 		emit(&run, domain, VMH_EVENT_LIFECYCLE, false);
 		emit(&run, domain, VMH_EVENT_RESET, false);
 	}
-	fixture_turn_until(fixture, is_complete(&run));
+	fixture_turn_until(is_complete(&run));
 	for (unsigned i = 0; i < RECORDS; i++)
 		unsubscribe(&run, &run.subscriptions[i]);
 	n_gaps += run.gaps;

@@ -50,7 +50,7 @@ static void test_events(Fixture *fixture, const void *data)
 	played_service_emit(fixture->service, 2, false);
 	played_service_emit_reset(fixture->service, 2, false);
 	played_service_emit(fixture->service, 2, false);
-	fixture_turn_until(fixture, record_get_length(all) == 4);
+	fixture_turn_until(record_get_length(all) == 4);
 	record_assert_range(all, 1, 4);
 	g_assert_cmpuint(record_get_length(one), ==, 2);
 	g_assert_cmpuint(record_get(one, 0), ==, 2);
@@ -73,10 +73,10 @@ static void test_from_now_on(Fixture *fixture, const void *data)
 		played_service_emit(fixture->service, 1, false);
 	record_register(first, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(first) == 1);
+	fixture_turn_until(record_get_length(first) == 1);
 	record_register(second, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(second) == 1);
+	fixture_turn_until(record_get_length(second) == 1);
 	record_assert_range(first, 6, 7);
 	record_assert_range(second, 7, 7);
 	fixture_close(&fixture->connection);
@@ -91,7 +91,7 @@ static void test_state(Fixture *fixture, const void *data)
 	played_service_emit_properties(fixture->service, 2);
 	played_service_emit_properties(fixture->service, 1);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 1);
+	fixture_turn_until(record_get_length(all) == 1);
 	g_assert_cmpuint(record_get_length(properties), ==, 1);
 	g_assert_cmpuint(record_get(properties, 0), ==, 0);
 	fixture_close(&fixture->connection);
@@ -120,7 +120,7 @@ static void test_forged(Fixture *fixture, const void *data)
 	g_dbus_connection_flush_sync(forger, NULL, NULL);
 	played_service_emit(fixture->service, 1, false);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 2);
+	fixture_turn_until(record_get_length(all) == 2);
 	record_assert_range(all, 1, 2);
 	fixture_close(&fixture->connection);
 	g_dbus_connection_close_sync(forger, NULL, NULL);
@@ -140,21 +140,21 @@ static void test_rules(Fixture *fixture, const void *data)
 	record_register(other, fixture->connection, 2, VMH_EVENT_LIFECYCLE);
 	g_assert_cmpuint(played_bus_count_rules(fixture->bus), ==, 2);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(c) == 1);
+	fixture_turn_until(record_get_length(c) == 1);
 	record_deregister(b, fixture->connection);
 	g_assert_cmpuint(b->freed, ==, 0);
-	fixture_turn_until(fixture, b->freed == 1);
+	fixture_turn_until(b->freed == 1);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(c) == 2);
+	fixture_turn_until(record_get_length(c) == 2);
 	g_assert_cmpuint(record_get_length(a), ==, 2);
 	g_assert_cmpuint(record_get_length(b), ==, 1);
 	record_deregister(a, fixture->connection);
 	g_assert_cmpuint(played_bus_count_rules(fixture->bus), ==, 2);
 	record_deregister(c, fixture->connection);
-	fixture_turn_until(fixture, played_bus_count_rules(fixture->bus) == 1);
+	fixture_turn_until(played_bus_count_rules(fixture->bus) == 1);
 	record_deregister(other, fixture->connection);
-	fixture_turn_until(fixture, played_bus_count_rules(fixture->bus) == 0);
-	fixture_turn_until(fixture, a->freed && c->freed && other->freed);
+	fixture_turn_until(played_bus_count_rules(fixture->bus) == 0);
+	fixture_turn_until(a->freed && c->freed && other->freed);
 	fixture_close(&fixture->connection);
 	g_assert_cmpuint(a->freed + b->freed + c->freed + other->freed, ==, 4);
 }
@@ -168,7 +168,7 @@ static void test_twice(Fixture *fixture, const void *data)
 
 	g_assert_cmpint(first, !=, second);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(record) == 2);
+	fixture_turn_until(record_get_length(record) == 2);
 	fixture_close(&fixture->connection);
 	g_assert_cmpuint(record->freed, ==, 2);
 }
@@ -182,7 +182,7 @@ static void check_refused(Fixture *fixture, VmhEventMatch match, VmhErrorCode co
 			==, -1);
 	g_assert_cmpint(error->code, ==, code);
 	vmh_error_free(error);
-	fixture_settle(fixture);
+	fixture_settle();
 	g_assert_cmpuint(record->freed, ==, 0);
 	record_free(record);
 }
@@ -223,7 +223,7 @@ static void test_arg0(Fixture *fixture, const void *data)
 	}
 	played_service_emit(fixture->service, 1, false);
 	played_service_emit_reset(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(records[1]) == 1);
+	fixture_turn_until(record_get_length(records[1]) == 1);
 	g_assert_cmpuint(record_get(records[1], 0), ==, 2);
 	g_assert_cmpuint(record_get_length(records[0]), ==, 1);
 	g_assert_cmpuint(record_get(records[0], 0), ==, 1);
@@ -238,7 +238,7 @@ static void test_arg0(Fixture *fixture, const void *data)
 /* The bus takes so many rules of one connection, of which one is the connection's own. */
 static void test_rule_limit(void)
 {
-	Fixture fixture = { .loop = fixture_get_loop() };
+	Fixture fixture = { 0 };
 	g_autoptr(Record) a = record_new(&fixture);
 
 	fixture.bus = played_bus_new("<limit name=\"max_match_rules_per_connection\">2</limit>");
@@ -251,7 +251,7 @@ static void test_rule_limit(void)
 	/* What shares a rule needs none. */
 	record_register(a, fixture.connection, 1, VMH_EVENT_RESET);
 	played_service_emit_reset(fixture.service, 1, false);
-	fixture_turn_until(&fixture, record_get_length(a) == 2);
+	fixture_turn_until(record_get_length(a) == 2);
 	fixture_close(&fixture.connection);
 	g_assert_cmpuint(a->freed, ==, 2);
 	played_service_free(fixture.service);
@@ -293,16 +293,16 @@ static void test_change_in_callbacks(Fixture *fixture, const void *data)
 	record_register(removed, fixture->connection, 0, VMH_EVENT_LIFECYCLE);
 	record_register(adder, fixture->connection, 0, VMH_EVENT_LIFECYCLE);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(adder) == 1);
+	fixture_turn_until(record_get_length(adder) == 1);
 	played_service_emit(fixture->service, 1, false);
 	played_service_emit_reset(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(added) == 1);
+	fixture_turn_until(record_get_length(added) == 1);
 	g_assert_cmpuint(record_get_length(self), ==, 1);
 	g_assert_cmpuint(record_get_length(remover), ==, 2);
 	/* The one behind it is out before its turn. */
 	g_assert_cmpuint(record_get_length(removed), ==, 0);
 	g_assert_cmpuint(record_get_length(adder), ==, 2);
-	fixture_turn_until(fixture, self->freed && removed->freed);
+	fixture_turn_until(self->freed && removed->freed);
 	fixture_close(&fixture->connection);
 	g_assert_cmpuint(self->freed, ==, 1);
 	g_assert_cmpuint(removed->freed, ==, 1);
@@ -330,7 +330,7 @@ static void test_call_in_callback(Fixture *fixture, const void *data)
 	record->then = call_within;
 	record_register(record, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(record) == 21);
+	fixture_turn_until(record_get_length(record) == 21);
 	record_assert_range(record, 1, 21);
 	g_assert_cmpuint(record->deepest, ==, 1);
 	fixture_close(&fixture->connection);
@@ -346,7 +346,7 @@ static void test_call_outside(Fixture *fixture, const void *data)
 	for (unsigned i = 0; i < 10; i++)
 		g_assert_cmpint(fixture_call(fixture->connection, "Echo"), ==, -1);
 	g_assert_cmpuint(record_get_length(record), ==, 0);
-	fixture_turn_until(fixture, record_get_length(record) == 100);
+	fixture_turn_until(record_get_length(record) == 100);
 	record_assert_range(record, 1, 100);
 	fixture_close(&fixture->connection);
 }
@@ -359,7 +359,7 @@ static void turn_within(Record *record, VmhConnection *connection, VmhDomain *do
 		played_service_emit(record->fixture->service, 1, false);
 	/* The bus is read in the inner turns, as one can see by an answer for another thread; but nothing is delivered. */
 	for (unsigned i = 0; i < 50; i++)
-		(void)loop_run_once(record->fixture->loop, 1);
+		(void)fixture_run(1);
 	g_assert_cmpuint(record_get_length(record), ==, 1);
 }
 
@@ -371,7 +371,7 @@ static void test_inner_turns(Fixture *fixture, const void *data)
 	record_register(record, fixture->connection, 0, VMH_EVENT_ANY);
 	record_register(second, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(second) == 11);
+	fixture_turn_until(record_get_length(second) == 11);
 	record_assert_range(record, 1, 11);
 	record_assert_range(second, 1, 11);
 	g_assert_cmpuint(record->deepest, ==, 1);
@@ -389,7 +389,7 @@ static void test_bounded_turn(Fixture *fixture, const void *data)
 		played_service_emit(fixture->service, 1, false);
 	g_assert_cmpint(fixture_call(fixture->connection, "Echo"), ==, -1);
 	while ((before = record_get_length(record)) < 500) {
-		fixture_turn(fixture);
+		(void)fixture_run(DEADLINE_US / 1000);
 		g_assert_cmpuint(record_get_length(record) - before, <=, DELIVERY_TURN_MAX);
 		turns += record_get_length(record) > before;
 	}
@@ -428,8 +428,8 @@ static void test_close_in_callback(Fixture *fixture, const void *data)
 	record_register(other, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, closer->freed == 1);
-	fixture_settle(fixture);
+	fixture_turn_until(closer->freed == 1);
+	fixture_settle();
 	g_assert_cmpuint(record_get_length(closer), ==, 1);
 	g_assert_cmpuint(record_get_length(other), ==, 0);
 	g_assert_cmpuint(closer->freed, ==, 1);
@@ -454,7 +454,7 @@ static void test_keep(Fixture *fixture, const void *data)
 	record->then = keep;
 	record_register(record, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 4, false);
-	fixture_turn_until(fixture, record_get_length(record) == 1);
+	fixture_turn_until(record_get_length(record) == 1);
 	fixture_close(&fixture->connection);
 	g_assert_cmpstr(vmh_domain_get_uuid(kept_domain), ==, uuid);
 	g_assert_cmpstr(kept_event->uuid, ==, uuid);
@@ -469,7 +469,7 @@ static void test_replaced_status(Fixture *fixture, const void *data)
 
 	vmh_connection_set_status_callback(fixture->connection, (VmhStatusCallback)(void *)record_event, first, record_freed);
 	vmh_connection_set_status_callback(fixture->connection, NULL, NULL, NULL);
-	fixture_turn_until(fixture, first->freed == 1);
+	fixture_turn_until(first->freed == 1);
 	vmh_connection_set_gap_callback(fixture->connection, (VmhGapCallback)(void *)record_event, second, record_freed);
 	fixture_close(&fixture->connection);
 	g_assert_cmpuint(first->freed, ==, 1);
@@ -511,7 +511,7 @@ static void test_fork(Fixture *fixture, const void *data)
 	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
 	g_assert_cmpint(status, ==, 0);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(record) == 1);
+	fixture_turn_until(record_get_length(record) == 1);
 	g_assert_cmpint(fixture_call(fixture->connection, "Echo"), ==, -1);
 	fixture_close(&fixture->connection);
 }

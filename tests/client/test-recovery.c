@@ -16,7 +16,7 @@ static void test_hole(Fixture *fixture, const void *data)
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	for (unsigned i = 0; i < 20; i++)
 		played_service_emit(fixture->service, 1 + i % 3, i % 4 == 1 || i % 7 == 2);
-	fixture_turn_until(fixture, record_get_length(all) >= 20);
+	fixture_turn_until(record_get_length(all) >= 20);
 	record_assert_range(all, 1, 20);
 	g_assert_true(fixture_has_status(fixture, VMH_STATUS_RECOVERED));
 	g_assert_cmpuint(fixture->gaps, ==, 0);
@@ -33,7 +33,7 @@ static void test_tail(Fixture *fixture, const void *data)
 	played_service_emit(fixture->service, 1, false);
 	for (unsigned i = 0; i < 5; i++)
 		played_service_emit(fixture->service, 2, true);
-	fixture_turn_until(fixture, record_get_length(all) >= 6);
+	fixture_turn_until(record_get_length(all) >= 6);
 	record_assert_range(all, 1, 6);
 	record_assert_range(other, 2, 6);
 	fixture_close(&fixture->connection);
@@ -49,7 +49,7 @@ static void test_first(Fixture *fixture, const void *data)
 	record_register(one, fixture->connection, 1, VMH_EVENT_LIFECYCLE);
 	played_service_emit(fixture->service, 1, true);
 	played_service_emit_reset(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(one) >= 1);
+	fixture_turn_until(record_get_length(one) >= 1);
 	record_assert_range(one, 11, 11);
 	fixture_close(&fixture->connection);
 }
@@ -63,7 +63,7 @@ static void test_long_hole(Fixture *fixture, const void *data)
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	for (unsigned i = 0; i < length; i++)
 		played_service_emit(fixture->service, 1 + i % 9, i + 1 < length);
-	fixture_turn_until(fixture, record_get_length(all) >= length);
+	fixture_turn_until(record_get_length(all) >= length);
 	record_assert_range(all, 1, length);
 	g_assert_cmpuint(played_service_get_calls(fixture->service, "GetEvents"), >=, 3);
 	fixture_close(&fixture->connection);
@@ -77,12 +77,12 @@ static void test_cannot_count(Fixture *fixture, const void *data)
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
 	played_service_emit(fixture->service, 1, true);
-	fixture_turn_until(fixture, record_get_length(all) >= 2);
+	fixture_turn_until(record_get_length(all) >= 2);
 	record_assert_range(all, 1, 2);
 	g_assert_cmpuint(played_service_get_calls(fixture->service, "CountEvents"), ==, 1);
 	played_service_emit(fixture->service, 1, true);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) >= 4);
+	fixture_turn_until(record_get_length(all) >= 4);
 	record_assert_range(all, 1, 4);
 	g_assert_cmpuint(played_service_get_calls(fixture->service, "CountEvents"), ==, 1);
 	fixture_close(&fixture->connection);
@@ -96,11 +96,11 @@ static void test_refusing(Fixture *fixture, const void *data)
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, true);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, played_service_get_calls(fixture->service, "GetEvents") +
+	fixture_turn_until(played_service_get_calls(fixture->service, "GetEvents") +
 			   played_service_get_calls(fixture->service, "CountEvents") >= 3);
 	g_assert_cmpuint(record_get_length(all), ==, 0);
 	played_service_set_manners(fixture->service, 0);
-	fixture_turn_until(fixture, record_get_length(all) >= 2);
+	fixture_turn_until(record_get_length(all) >= 2);
 	record_assert_range(all, 1, 2);
 	fixture_close(&fixture->connection);
 }
@@ -114,11 +114,11 @@ static void test_quiet(Fixture *fixture, const void *data)
 
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, played_service_get_calls(fixture->service, "CountEvents") >= 1);
+	fixture_turn_until(played_service_get_calls(fixture->service, "CountEvents") >= 1);
 	counts = played_service_get_calls(fixture->service, "CountEvents");
 	end = g_get_monotonic_time() + 2 * RECOVERY_VERIFY_AFTER;
 	while (g_get_monotonic_time() < end)
-		(void)loop_run_once(fixture->loop, (int)MAX((end - g_get_monotonic_time()) / 1000, 1));
+		(void)fixture_run((int)MAX((end - g_get_monotonic_time()) / 1000, 1));
 	g_assert_cmpuint(played_service_get_calls(fixture->service, "CountEvents"), <=, counts + 1);
 	g_assert_cmpuint(played_service_get_calls(fixture->service, "GetEvents"), ==, 0);
 	fixture_close(&fixture->connection);
@@ -135,10 +135,10 @@ static void test_storm(Fixture *fixture, const void *data)
 	while (g_get_monotonic_time() < end) {
 		for (unsigned i = 0; i < 5; i++, emitted++)
 			played_service_emit(fixture->service, 1 + emitted % 9, emitted % 11 == 5);
-		fixture_turn_until(fixture, record_get_length(all) + 50 > emitted);
+		fixture_turn_until(record_get_length(all) + 50 > emitted);
 	}
 	g_assert_cmpuint(played_service_get_calls(fixture->service, "CountEvents"), >=, 2);
-	fixture_turn_until(fixture, record_get_length(all) >= emitted);
+	fixture_turn_until(record_get_length(all) >= emitted);
 	record_assert_range(all, 1, emitted);
 	fixture_close(&fixture->connection);
 }
@@ -151,18 +151,18 @@ static void test_gap(Fixture *fixture, const void *data)
 
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 1);
+	fixture_turn_until(record_get_length(all) == 1);
 	for (unsigned i = 0; i < 4; i++)
 		played_service_emit(fixture->service, 1, true);
 	played_service_forget(fixture->service, 4);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, fixture->gaps == 1);
+	fixture_turn_until(fixture->gaps == 1);
 	g_assert_cmpuint(fixture->gap_from, ==, 2);
 	g_assert_cmpuint(fixture->gap_to, ==, 6);
 	g_assert_true(fixture->gap_has_snapshot);
 	g_assert_cmpuint(fixture->gap_domains, ==, 2);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) >= 2);
+	fixture_turn_until(record_get_length(all) >= 2);
 	g_assert_cmpuint(record_get(all, 1), ==, 7);
 	g_assert_cmpuint(fixture->gaps, ==, 1);
 	fixture_close(&fixture->connection);
@@ -174,11 +174,11 @@ static void test_passive(Fixture *fixture, const void *data)
 
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 1);
+	fixture_turn_until(record_get_length(all) == 1);
 	played_service_emit(fixture->service, 1, true);
 	played_service_emit(fixture->service, 1, true);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 2);
+	fixture_turn_until(record_get_length(all) == 2);
 	g_assert_cmpuint(record_get(all, 1), ==, 4);
 	g_assert_cmpuint(fixture->gaps, ==, 1);
 	g_assert_cmpuint(fixture->gap_from, ==, 2);
@@ -199,15 +199,15 @@ static void test_renumbered(Fixture *fixture, const void *data)
 		played_service_emit(fixture->service, 1, false);
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 1);
+	fixture_turn_until(record_get_length(all) == 1);
 	played_service_vanish(fixture->service);
 	played_service_renumber(fixture->service);
 	played_service_appear(fixture->service, played_bus_get_address(fixture->bus));
-	fixture_turn_until(fixture, fixture->gaps == 1);
+	fixture_turn_until(fixture->gaps == 1);
 	g_assert_cmpuint(fixture->gap_from, <=, 1);
 	played_service_emit(fixture->service, 1, false);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) >= 3);
+	fixture_turn_until(record_get_length(all) >= 3);
 	g_assert_cmpuint(record_get(all, 1), ==, 1);
 	g_assert_cmpuint(record_get(all, 2), ==, 2);
 	fixture_close(&fixture->connection);
@@ -223,7 +223,7 @@ static void test_service_restarts(Fixture *fixture, const void *data)
 	played_service_emit(fixture->service, 1, false);
 	g_assert_true(vmh_connection_is_service_there(fixture->connection));
 	played_service_vanish(fixture->service);
-	fixture_turn_until(fixture, fixture_has_status(fixture, VMH_STATUS_SERVICE_GONE));
+	fixture_turn_until(fixture_has_status(fixture, VMH_STATUS_SERVICE_GONE));
 	g_assert_false(vmh_connection_is_service_there(fixture->connection));
 	/* What was told before it went is not told after that it has gone. */
 	g_assert_cmpuint(record_get_length(all), ==, 1);
@@ -231,7 +231,7 @@ static void test_service_restarts(Fixture *fixture, const void *data)
 	played_service_emit(fixture->service, 1, true);
 	played_service_emit(fixture->service, 2, true);
 	played_service_appear(fixture->service, played_bus_get_address(fixture->bus));
-	fixture_turn_until(fixture, record_get_length(all) >= 3);
+	fixture_turn_until(record_get_length(all) >= 3);
 	record_assert_range(all, 1, 3);
 	g_assert_true(fixture_has_status(fixture, VMH_STATUS_SERVICE_THERE));
 	g_assert_true(vmh_connection_is_service_there(fixture->connection));
@@ -276,12 +276,12 @@ static void test_service_comes_later(Fixture *fixture, const void *data)
 	g_autoptr(Record) all = record_new(fixture);
 
 	played_service_vanish(fixture->service);
-	fixture_turn_until(fixture, fixture_has_status(fixture, VMH_STATUS_SERVICE_GONE));
+	fixture_turn_until(fixture_has_status(fixture, VMH_STATUS_SERVICE_GONE));
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_appear(fixture->service, played_bus_get_address(fixture->bus));
 	for (unsigned i = 0; i < 5; i++)
 		played_service_emit(fixture->service, 1, i == 3);
-	fixture_turn_until(fixture, record_get_length(all) >= 5);
+	fixture_turn_until(record_get_length(all) >= 5);
 	record_assert_range(all, 1, 5);
 	fixture_close(&fixture->connection);
 }
@@ -295,7 +295,7 @@ static void test_flapping(Fixture *fixture, const void *data)
 	}
 	played_service_vanish(fixture->service);
 	g_assert_cmpint(fixture_call(fixture->connection, "Echo"), ==, VMH_ERROR_UNREACHABLE);
-	fixture_settle(fixture);
+	fixture_settle();
 	g_assert_cmpuint(fixture->statuses->len, ==, DELIVERY_STATUS_MAX);
 	for (unsigned i = 0; i < fixture->statuses->len; i++)
 		g_assert_cmpint(g_array_index(fixture->statuses, VmhStatus, i), ==,
@@ -323,26 +323,26 @@ static void test_bus_restarts(Fixture *fixture, const void *data)
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	record_register(one, fixture->connection, 1, VMH_EVENT_LIFECYCLE);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 1);
+	fixture_turn_until(record_get_length(all) == 1);
 	lose_bus(fixture);
-	fixture_turn_until(fixture, fixture_has_status(fixture, VMH_STATUS_DISCONNECTED));
+	fixture_turn_until(fixture_has_status(fixture, VMH_STATUS_DISCONNECTED));
 	g_assert_false(vmh_connection_is_service_there(fixture->connection));
 	g_assert_cmpint(fixture_call(fixture->connection, "Echo"), ==, VMH_ERROR_DISCONNECTED);
 	played_service_emit(fixture->service, 1, true);
 	played_service_emit(fixture->service, 2, true);
 	get_bus_back(fixture);
-	fixture_turn_until(fixture, record_get_length(all) >= 3);
+	fixture_turn_until(record_get_length(all) >= 3);
 	record_assert_range(all, 1, 3);
 	record_assert_range(one, 1, 2);
 	g_assert_true(fixture_has_status(fixture, VMH_STATUS_CONNECTED));
 	g_assert_cmpuint(played_bus_count_rules(fixture->bus), ==, 2);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) >= 4);
+	fixture_turn_until(record_get_length(all) >= 4);
 	record_assert_range(all, 1, 4);
 	g_assert_cmpuint(fixture->gaps, ==, 0);
 	record_deregister(one, fixture->connection);
 	record_deregister(all, fixture->connection);
-	fixture_turn_until(fixture, played_bus_count_rules(fixture->bus) == 0);
+	fixture_turn_until(played_bus_count_rules(fixture->bus) == 0);
 	fixture_close(&fixture->connection);
 }
 
@@ -385,19 +385,19 @@ static void test_bus_hangs(Fixture *fixture, const void *data)
 
 	record_register(all, fixture->connection, 0, VMH_EVENT_ANY);
 	lose_bus(fixture);
-	fixture_turn_until(fixture, fixture_has_status(fixture, VMH_STATUS_DISCONNECTED));
+	fixture_turn_until(fixture_has_status(fixture, VMH_STATUS_DISCONNECTED));
 	played_bus_start(fixture->bus);
 	played_bus_stop(fixture->bus);
 	begin = g_get_monotonic_time();
 	for (unsigned i = 0; i < 20; i++)
-		(void)loop_run_once(fixture->loop, 20);
+		(void)fixture_run(20);
 	g_assert_cmpint(g_get_monotonic_time() - begin, <, LINK_START_TIMEOUT / 2);
 	g_assert_false(fixture_has_status(fixture, VMH_STATUS_CONNECTED));
 	played_bus_continue(fixture->bus);
 	played_service_appear(fixture->service, played_bus_get_address(fixture->bus));
-	fixture_turn_until(fixture, fixture_has_status(fixture, VMH_STATUS_SERVICE_THERE));
+	fixture_turn_until(fixture_has_status(fixture, VMH_STATUS_SERVICE_THERE));
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(all) == 1);
+	fixture_turn_until(record_get_length(all) == 1);
 	fixture_close(&fixture->connection);
 }
 
@@ -417,12 +417,12 @@ static void test_registering_without_bus(Fixture *fixture, const void *data)
 
 	record_register(kept, fixture->connection, 1, VMH_EVENT_RESET);
 	lose_bus(fixture);
-	fixture_turn_until(fixture, fixture_has_status(fixture, VMH_STATUS_DISCONNECTED));
+	fixture_turn_until(fixture_has_status(fixture, VMH_STATUS_DISCONNECTED));
 	register_fails(refused, fixture->connection);
 	/* Deregistering needs no bus. */
 	record_deregister(kept, fixture->connection);
 	get_bus_back(fixture);
-	fixture_turn_until(fixture, fixture_has_status(fixture, VMH_STATUS_SERVICE_THERE));
+	fixture_turn_until(fixture_has_status(fixture, VMH_STATUS_SERVICE_THERE));
 	g_assert_cmpuint(played_bus_count_rules(fixture->bus), ==, 0);
 	fixture_close(&fixture->connection);
 	g_assert_cmpuint(kept->freed, ==, 1);
@@ -444,7 +444,7 @@ static void test_position(Fixture *fixture, const void *data)
 	record_register(first, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
 	played_service_emit(fixture->service, 2, false);
-	fixture_turn_until(fixture, record_get_length(first) == 2);
+	fixture_turn_until(record_get_length(first) == 2);
 	position = vmh_connection_get_position(fixture->connection);
 	g_assert_cmpstr(position, ==, "5");
 	g_assert_cmpint(vmh_connection_set_position(fixture->connection, "3", &error), ==, -1);
@@ -462,7 +462,7 @@ static void test_position(Fixture *fixture, const void *data)
 	record_register(one, fixture->connection, 2, VMH_EVENT_LIFECYCLE);
 	record_register(second, fixture->connection, 0, VMH_EVENT_ANY);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, record_get_length(second) >= 7);
+	fixture_turn_until(record_get_length(second) >= 7);
 	record_assert_range(second, 6, 12);
 	g_assert_cmpuint(record_get_length(one), ==, 3);
 	g_assert_cmpuint(record_get(one, 0), ==, 7);

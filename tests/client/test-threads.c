@@ -62,14 +62,26 @@ static void test_calls(Fixture *fixture, const void *data)
 		if (emitted < 2000)
 			for (unsigned i = 0; i < 10; i++, emitted++)
 				played_service_emit(fixture->service, 1 + emitted % 9, emitted % 97 == 96);
-		(void)loop_run_once(fixture->loop, 1);
+		(void)fixture_run(1);
 	}
-	fixture_turn_until(fixture, record_get_length(all) >= emitted);
+	fixture_turn_until(record_get_length(all) >= emitted);
 	record_assert_range(all, 1, emitted);
 	g_assert_true(all->thread == g_thread_self());
 	for (unsigned i = 0; i < THREADS; i++)
 		worker_join(&workers[i]);
 	fixture_close(&fixture->connection);
+}
+
+/* One alone has the buck, and the loop is woken by the same answers: half of them are read by the one, half by the other. */
+static void test_loop_reads_answers(Fixture *fixture, const void *data)
+{
+	Worker workers[5];
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(workers); i++) {
+		worker_start(&workers[i], fixture, make_calls);
+		fixture_turn_until(is_done(&workers[i]));
+		worker_join(&workers[i]);
+	}
 }
 
 /* Nobody runs the loop meanwhile. */
@@ -169,17 +181,17 @@ static void test_churn(Fixture *fixture, const void *data)
 	while (!are_done(workers)) {
 		played_service_emit(fixture->service, 1 + emitted % 9, false);
 		emitted++;
-		(void)loop_run_once(fixture->loop, 1);
+		(void)fixture_run(1);
 	}
-	fixture_turn_until(fixture, record_get_length(all) >= emitted);
+	fixture_turn_until(record_get_length(all) >= emitted);
 	record_assert_range(all, 1, emitted);
-	fixture_settle(fixture);
+	fixture_settle();
 	for (unsigned i = 0; i < THREADS; i++) {
 		g_assert_cmpint(g_atomic_int_get(&workers[i].code), ==, 20);
 		worker_join(&workers[i]);
 	}
 	record_deregister(all, fixture->connection);
-	fixture_turn_until(fixture, played_bus_count_rules(fixture->bus) == 0);
+	fixture_turn_until(played_bus_count_rules(fixture->bus) == 0);
 	fixture_close(&fixture->connection);
 }
 
@@ -235,10 +247,10 @@ static void test_deregister_waits(Fixture *fixture, const void *data)
 	remover.thread = g_thread_new("remover", deregister_running, &remover);
 	worker_start(&releaser, fixture, release_later);
 	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(fixture, is_done(&remover) && is_done(&releaser));
+	fixture_turn_until(is_done(&remover) && is_done(&releaser));
 	worker_join(&remover);
 	worker_join(&releaser);
-	fixture_turn_until(fixture, record->freed == 1);
+	fixture_turn_until(record->freed == 1);
 	g_assert_cmpuint(record_get_length(record), ==, 1);
 	fixture_close(&fixture->connection);
 	g_assert_cmpuint(record->freed, ==, 1);
@@ -268,13 +280,13 @@ static void test_bus_restarts_under_calls(Fixture *fixture, const void *data)
 		worker_start(&workers[i], fixture, call_until_told);
 	for (unsigned round = 0; round < 3; round++) {
 		played_service_emit(fixture->service, 1, false);
-		fixture_turn_until(fixture, record_get_length(all) == round * 2 + 1);
+		fixture_turn_until(record_get_length(all) == round * 2 + 1);
 		played_bus_kill(fixture->bus);
 		played_service_vanish(fixture->service);
 		played_service_emit(fixture->service, 2, true);
 		played_bus_start(fixture->bus);
 		played_service_appear(fixture->service, played_bus_get_address(fixture->bus));
-		fixture_turn_until(fixture, record_get_length(all) == round * 2 + 2);
+		fixture_turn_until(record_get_length(all) == round * 2 + 2);
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
 		g_atomic_int_set(&workers[i].done, 1);
@@ -292,6 +304,7 @@ int main(int argc, char **argv)
 		void (*run)(Fixture *fixture, const void *data);
 	} tests[] = {
 		{ "calls", test_calls },
+		{ "loop-reads-answers", test_loop_reads_answers },
 		{ "calls-alone", test_calls_alone },
 		{ "long-call", test_long_call },
 		{ "close-under-calls", test_close_under_calls },
