@@ -30,7 +30,7 @@ test-dependencies:
 	scripts/install-dependencies test
 
 clean:
-	rm -rf build build-asan
+	rm -rf build build-asan build-tsan
 
 help:
 	@echo 'make                 build into $(BUILD)/'

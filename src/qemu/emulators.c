@@ -275,10 +275,9 @@ static void read_file(QemuEmulators *emulators)
 /* ---- look-up ---- */
 
 /* False if path has not been asked since it became what it is. */
-static bool look_up(QemuEmulators *emulators, const char *path, const Identity *identity,
-		    QemuEmulator **ret_emulator)
+static bool look_up_locked(QemuEmulators *emulators, const char *path, const Identity *identity,
+			   QemuEmulator **ret_emulator)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&emulators->lock);
 	Entry *entry;
 
 	if (!emulators->is_read)
@@ -289,6 +288,17 @@ static bool look_up(QemuEmulators *emulators, const char *path, const Identity *
 	entry->used = ++emulators->uses;
 	*ret_emulator = entry->emulator ? qemu_emulator_ref(entry->emulator) : NULL;
 	return true;
+}
+
+static bool look_up(QemuEmulators *emulators, const char *path, const Identity *identity,
+		    QemuEmulator **ret_emulator)
+{
+	bool found;
+
+	g_mutex_lock(&emulators->lock);
+	found = look_up_locked(emulators, path, identity, ret_emulator);
+	g_mutex_unlock(&emulators->lock);
+	return found;
 }
 
 /* *ret_asked: it had to be, and the file does not have its answer yet. */
@@ -311,9 +321,9 @@ static QemuEmulator *get(QemuEmulators *emulators, const char *path, bool *ret_a
 
 static void keep(QemuEmulators *emulators)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&emulators->lock);
-
+	g_mutex_lock(&emulators->lock);
 	write_file(emulators);
+	g_mutex_unlock(&emulators->lock);
 }
 
 QemuEmulator *qemu_emulators_get(QemuEmulators *emulators, const char *path)

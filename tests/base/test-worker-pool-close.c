@@ -9,7 +9,8 @@
  * are sure to come back to a pool that is about to go. */
 static Gate *opened_at_stop;
 
-void g_thread_pool_free(GThreadPool *threads, gboolean immediate, gboolean wait)
+/* In brackets, as it may be a macro (tests/threads/glib-locks.h). */
+void (g_thread_pool_free)(GThreadPool *threads, gboolean immediate, gboolean wait)
 {
 	void (*next)(GThreadPool *, gboolean, gboolean);
 

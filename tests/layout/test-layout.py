@@ -22,6 +22,8 @@ CLIENTS = ["client", "ctl"]
 # What stands apart from the layers, and which of the others' headers each may have. vmheraldctl has what any other
 # program has: include/vmherald.
 APART = {"bus": ["bus", "loop"], "client": ["client", "bus", "loop"], "ctl": ["ctl"]}
+# Folders that have headers alone, and those whose sources have them.
+HEADERS_ALONE = {"include/vmherald": "src/client", "tests/threads": "tests/base"}
 # The loop is the interface below everything; workers report to it.
 EXCEPTIONS = {("base/worker-pool.h", "loop/loop.h"), ("base/worker-pool.c", "loop/loop.h")}
 LINES_MAX = 800
@@ -208,7 +210,7 @@ def headers_compile_alone():
         jobs = []
         for path in headers:
             folder = os.path.dirname(path)
-            command = flags.get("src/client" if folder.startswith("include") else folder)
+            command = flags.get(HEADERS_ALONE.get(folder, folder))
             if command:
                 jobs.append(pool.submit(compile_header, path, command))
             else:
