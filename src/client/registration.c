@@ -60,12 +60,13 @@ static bool check_match(const VmhEventMatch *match, VmhError **error)
 static uint64_t ask_beginning(VmhConnection *connection)
 {
 	g_autoptr(GVariant) value = NULL, answer = NULL;
+	uint64_t bound = connection->call_timeout;
 	const Call call = {
 		.interface = "org.freedesktop.DBus.Properties",
 		.member = "Get",
 		.arguments = g_variant_new("(ss)", BUS_INTERFACE("Manager"), "LastSequence"),
 		.no_start = true,
-		.timeout = BEGIN_TIMEOUT,
+		.timeout = bound > 0 && bound < BEGIN_TIMEOUT ? bound : BEGIN_TIMEOUT,
 	};
 	Pending *pending = call_send(connection, &call, NULL);
 

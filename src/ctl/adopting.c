@@ -2,9 +2,7 @@
 /* The verbs for QEMUs that somebody else has started, and for letting go of a domain. */
 #include <glib/gi18n.h>
 
-#include "ctl/bus.h"
-#include "ctl/input.h"
-#include "ctl/names.h"
+#include "ctl/call.h"
 #include "ctl/output.h"
 #include "ctl/verbs.h"
 
@@ -28,37 +26,21 @@ CtlExit adopt_run(Ctl *ctl, char **arguments)
 	const char *name = arguments[1] ? arguments[0] : "";
 	/* The service has a working directory of its own. */
 	g_autofree char *path = g_canonicalize_filename(arguments[1] ? arguments[1] : arguments[0], NULL);
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	uint64_t timeout = BUS_NO_DURATION;
-	const BusOption options[] = { { "timeout", .microseconds = &timeout }, {} };
-	const char *domain = NULL;
-	CtlExit code;
+	const CallOption options[] = { { "timeout", .seconds = adopt_timeout }, {} };
+	g_auto(Call) call = {};
+	CtlExit code = call_begin(ctl, NULL, options, &call);
 
-	code = input_seconds("--timeout", adopt_timeout, &timeout);
-	if (code == CTL_OK)
-		code = bus_method_new(ctl, NAMES_MANAGER_PATH, "Manager", "AdoptDomain", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "ss", name, path);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
-	if (code == CTL_OK)
-		code = bus_read(reply, "o", &domain);
-	if (code == CTL_OK)
-		output_domain(ctl, domain);
-	return code;
+	if (code != CTL_OK)
+		return code;
+	call.domain = vmh_connection_adopt_domain(ctl->connection, name, path, call.options, &call.error);
+	if (call.domain)
+		output_domain(ctl, call.domain);
+	return call_end(&call, call.domain);
 }
 
 CtlExit undefine_run(Ctl *ctl, char **arguments)
 {
-	const BusOption options[] = { { "destroy", .flag = undefine_destroy }, {} };
-	g_autoptr(sd_bus_message) message = NULL;
-	CtlExit code;
+	const CallOption options[] = { { "destroy", .flag = undefine_destroy }, {} };
 
-	code = bus_domain_method_new(ctl, arguments[0], "Domain", "Undefine", &message);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+	return call_domain(ctl, arguments[0], vmh_domain_undefine, options);
 }

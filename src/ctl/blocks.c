@@ -2,7 +2,7 @@
 /* The verbs for the block layer of a domain: thresholds and jobs. */
 #include <glib/gi18n.h>
 
-#include "ctl/bus.h"
+#include "ctl/call.h"
 #include "ctl/input.h"
 #include "ctl/verbs.h"
 
@@ -19,35 +19,29 @@ const GOptionEntry cancel_job_options[] = {
 
 CtlExit threshold_run(Ctl *ctl, char **arguments)
 {
-	g_autoptr(sd_bus_message) message = NULL;
+	g_auto(Call) call = {};
 	uint64_t bytes = 0;
 	CtlExit code;
 
 	code = input_size("threshold", arguments[2], &bytes);
 	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, arguments[0], "Block", "SetWriteThreshold", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "st", arguments[1], bytes);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+		code = call_begin(ctl, arguments[0], NULL, &call);
+	if (code != CTL_OK)
+		return code;
+	return call_end(&call, vmh_domain_set_write_threshold(call.domain, arguments[1], bytes, &call.error));
 }
 
 CtlExit cancel_job_run(Ctl *ctl, char **arguments)
 {
-	uint64_t timeout = BUS_NO_DURATION;
-	const BusOption options[] = {
+	const CallOption options[] = {
 		{ "force", .flag = cancel_force },
-		{ "timeout", .microseconds = &timeout },
+		{ "timeout", .seconds = cancel_timeout },
 		{},
 	};
-	g_autoptr(sd_bus_message) message = NULL;
-	CtlExit code;
+	g_auto(Call) call = {};
+	CtlExit code = call_begin(ctl, arguments[0], options, &call);
 
-	code = input_seconds("--timeout", cancel_timeout, &timeout);
-	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, arguments[0], "Block", "CancelJob", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "s", arguments[1]);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+	if (code != CTL_OK)
+		return code;
+	return call_end(&call, vmh_domain_cancel_job(call.domain, arguments[1], call.options, &call.error));
 }

@@ -4,14 +4,14 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <systemd/sd-bus.h>
+#include <vmherald/glib.h>
 
 /*
  * What every part of vmheraldctl shares: the run's settings and the exit codes.
  *
- * The program is one thread that does one verb and ends. A function that can fail reports on
- * stderr where it fails and returns an exit code; its callers only pass the code on, so
- * nothing is reported twice.
+ * The program is one thread that does one verb and ends. It is made of libvmherald, as any other program can be: what is not in
+ * include/vmherald is not known here. A function that can fail reports on stderr where it fails and returns an exit code; its
+ * callers only pass the code on, so nothing is reported twice.
  */
 
 /* Part of the interface for scripts: also in --help and in the manual page. */
@@ -27,12 +27,12 @@ typedef struct Verb Verb;
 
 typedef struct Ctl {
 	const Verb *verb;
-	char *address;          /* of the bus, instead of the session's or the system's */
+	char *address;              /* of the bus, instead of the session's or the system's */
 	bool system;
 	bool json;
-	bool terminal;          /* stdout is one: tables get a head and are aligned */
+	bool terminal;              /* stdout is one: tables get a head and are aligned */
 	bool color;
-	sd_bus *bus;            /* opened by the first call; see bus_open() */
+	VmhConnection *connection;  /* opened by the first call; see call_connect() */
 } Ctl;
 
 /* Writes "vmheraldctl: TEXT" to stderr, made safe for a terminal: the text may be a guest's. */

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/bus.h"
+#include "ctl/call.h"
 #include "ctl/document.h"
 #include "ctl/input.h"
-#include "ctl/names.h"
 #include "ctl/output.h"
 #include "ctl/verbs.h"
 
@@ -48,81 +47,74 @@ const GOptionEntry create_options[] = {
 	{},
 };
 
-static CtlExit send_definition(Ctl *ctl, const char *method, const char *definition, char **ret_path)
-{
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	const char *path = NULL;
-	CtlExit code;
+typedef VmhDomain *SendFunction(VmhConnection *connection, const char *definition, const VmhOptions *options,
+				VmhError **error);
 
-	code = bus_method_new(ctl, NAMES_MANAGER_PATH, "Manager", method, &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "s", definition);
-	if (code == CTL_OK)
-		code = bus_append_options(message, NULL);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
-	if (code == CTL_OK)
-		code = bus_read(reply, "o", &path);
-	if (code == CTL_OK)
-		*ret_path = g_strdup(path);
-	return code;
+/* The domain is in call then; it is told, for its uuid may have been made up just now. */
+static CtlExit send_definition(Ctl *ctl, SendFunction *function, const char *definition, Call *call)
+{
+	CtlExit code = call_begin(ctl, NULL, NULL, call);
+
+	if (code != CTL_OK)
+		return code;
+	call->domain = function(ctl->connection, definition, NULL, &call->error);
+	if (call->domain)
+		output_domain(ctl, call->domain);
+	return call_end(call, call->domain);
 }
 
 CtlExit define_run(Ctl *ctl, char **arguments)
 {
 	g_autofree char *text = NULL;
-	g_autofree char *path = NULL;
+	g_auto(Call) call = {};
 	CtlExit code;
 
 	code = input_read_file(arguments[0], &text);
-	if (code == CTL_OK)
-		code = send_definition(ctl, "DefineDomain", text, &path);
-	if (code == CTL_OK)
-		output_domain(ctl, path);
-	return code;
+	return code == CTL_OK ? send_definition(ctl, vmh_connection_define_domain, text, &call) : code;
+}
+
+static void show_problems(const Ctl *ctl, const VmhProblem *problems, size_t length)
+{
+	const char *const heads[] = { _("PATH"), _("PROBLEM"), NULL };
+	g_autoptr(OutputTable) table = output_table_new(heads, -1);
+	g_autoptr(JsonNode) node = json_node_new(JSON_NODE_ARRAY);
+	JsonArray *array = json_array_new();
+
+	json_node_take_array(node, array);
+	for (size_t i = 0; i < length; i++) {
+		JsonObject *object = json_object_new();
+
+		json_object_set_string_member(object, "path", problems[i].path);
+		json_object_set_string_member(object, "problem", problems[i].message);
+		json_array_add_object_element(array, object);
+		/* A problem of the document as a whole has no path. */
+		output_table_add(table, *problems[i].path ? problems[i].path : "-", problems[i].message, NULL);
+	}
+	if (ctl->json)
+		output_json(node);
+	else if (length > 0)
+		output_table_print(ctl, table);
 }
 
 CtlExit validate_run(Ctl *ctl, char **arguments)
 {
-	const char *const heads[] = { _("PATH"), _("PROBLEM"), NULL };
 	g_autofree char *text = NULL;
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	g_autoptr(OutputTable) table = output_table_new(heads, -1);
-	g_autoptr(JsonNode) node = json_node_new(JSON_NODE_ARRAY);
-	JsonArray *array = json_array_new();
-	const char *path, *problem;
+	VmhProblem *problems = NULL;
+	g_auto(Call) call = {};
+	size_t length = 0;
 	CtlExit code;
-	int r;
 
-	json_node_take_array(node, array);
 	code = input_read_file(arguments[0], &text);
 	if (code == CTL_OK)
-		code = bus_method_new(ctl, NAMES_MANAGER_PATH, "Manager", "ValidateDefinition", &message);
+		code = call_begin(ctl, NULL, NULL, &call);
 	if (code == CTL_OK)
-		code = bus_append(message, "s", text);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
+		code = call_end(&call, vmh_connection_validate_definition(ctl->connection, text, &problems,
+									  &length, &call.error));
 	if (code != CTL_OK)
 		return code;
-	r = sd_bus_message_enter_container(reply, 'a', "(ss)");
-	while (r > 0 && (r = sd_bus_message_read(reply, "(ss)", &path, &problem)) > 0) {
-		JsonObject *object = json_object_new();
-
-		json_object_set_string_member(object, "path", path);
-		json_object_set_string_member(object, "problem", problem);
-		json_array_add_object_element(array, object);
-		/* A problem of the document as a whole has no path. */
-		output_table_add(table, *path ? path : "-", problem, NULL);
-	}
-	if (r < 0)
-		return bus_report(NULL, r);
-	if (ctl->json)
-		output_json(node);
-	else if (json_array_get_length(array) > 0)
-		output_table_print(ctl, table);
-	return json_array_get_length(array) > 0 ? CTL_FAILED : CTL_OK;
+	show_problems(ctl, problems, length);
+	vmh_problems_free(problems, length);
+	return length > 0 ? CTL_FAILED : CTL_OK;
 }
 
 static bool is_file(const char *argument)
@@ -165,21 +157,10 @@ static CtlExit create_text(const char *argument, char **ret_text)
 	return code;
 }
 
-static CtlExit start_defined(Ctl *ctl, const char *path)
-{
-	g_autoptr(sd_bus_message) message = NULL;
-	CtlExit code;
-
-	code = bus_method_new(ctl, path, "Domain", "Start", &message);
-	if (code == CTL_OK)
-		code = bus_append_options(message, NULL);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
-}
-
 CtlExit create_run(Ctl *ctl, char **arguments)
 {
 	g_autofree char *text = NULL;
-	g_autofree char *path = NULL;
+	g_auto(Call) call = {};
 	CtlExit code;
 
 	code = create_text(arguments[0], &text);
@@ -189,10 +170,10 @@ CtlExit create_run(Ctl *ctl, char **arguments)
 		output_json_text(text);
 		return CTL_OK;
 	}
-	code = send_definition(ctl, create.define ? "DefineDomain" : "CreateDomain", text, &path);
-	if (code != CTL_OK)
-		return code;
-	output_domain(ctl, path);
+	code = send_definition(ctl, create.define ? vmh_connection_define_domain : vmh_connection_create_domain,
+			       text, &call);
 	/* If this fails the domain stays defined; its uuid is out already. */
-	return create.define ? start_defined(ctl, path) : CTL_OK;
+	if (code == CTL_OK && create.define)
+		code = call_end(&call, vmh_domain_start(call.domain, NULL, &call.error));
+	return code;
 }

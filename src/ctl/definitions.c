@@ -5,98 +5,87 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 
-#include "ctl/bus.h"
-#include "ctl/names.h"
+#include "ctl/call.h"
 #include "ctl/output.h"
+#include "ctl/value.h"
 #include "ctl/verbs.h"
 
 /* A note of more is no note. */
 #define FILES_NOTED_MAX 8u
 
-/* Inside the variant. CTL_OK without a reply: the service does not have it. */
-static CtlExit get_property(Ctl *ctl, const char *name, const char *signature,
-			    sd_bus_message **ret_reply)
-{
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-	CtlExit code;
-	int r;
-
-	code = bus_method_new(ctl, NAMES_MANAGER_PATH, NAMES_PROPERTIES, "Get", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "ss", NAMES_INTERFACE("Manager"), name);
-	if (code != CTL_OK)
-		return code;
-	r = sd_bus_call(ctl->bus, message, UINT64_MAX, &error, &reply);
-	if (r < 0 && bus_is_unknown(&error))
-		return CTL_OK;
-	if (r >= 0)
-		r = sd_bus_message_enter_container(reply, 'v', signature);
-	if (r < 0)
-		return bus_report(&error, r);
-	*ret_reply = g_steal_pointer(&reply);
-	return CTL_OK;
-}
+/* An a(suuss) as JSON: what each of its elements is. */
+enum { FILE_NAME, LINE, COLUMN, PATH, MESSAGE };
 
 /* FILE:LINE:COLUMN: PATH: MESSAGE, as compilers do: editors find their way by it. */
-static void print_problem(const char *file, unsigned line, unsigned column, const char *path,
-			  const char *message)
+static void print_problem(JsonArray *problem)
 {
-	g_autoptr(GString) text = g_string_new(file);
+	g_autoptr(GString) text = g_string_new(json_array_get_string_element(problem, FILE_NAME));
+	const char *path = json_array_get_string_element(problem, PATH);
+	int64_t line = json_array_get_int_element(problem, LINE);
 	g_autofree char *safe = NULL;
 
+	/* 0: it is of no place in the file. */
 	if (line > 0)
-		g_string_append_printf(text, ":%u:%u", line, column);
+		g_string_append_printf(text, ":%" G_GINT64_FORMAT ":%" G_GINT64_FORMAT, line,
+				       json_array_get_int_element(problem, COLUMN));
 	if (*path)
 		g_string_append_printf(text, ": %s", path);
-	g_string_append_printf(text, ": %s", message);
+	g_string_append_printf(text, ": %s", json_array_get_string_element(problem, MESSAGE));
 	safe = output_safe(text->str);
 	puts(safe);
 }
 
-static CtlExit show_problems(Ctl *ctl, sd_bus_message *reply)
+static JsonObject *name_parts(JsonArray *problem)
 {
-	g_autoptr(JsonNode) node = json_node_new(JSON_NODE_ARRAY);
-	JsonArray *array = json_array_new();
-	const char *file, *path, *message;
-	uint32_t line, column;
-	int r;
+	static const char *const names[] = {
+		[FILE_NAME] = "file", [LINE] = "line", [COLUMN] = "column", [PATH] = "path", [MESSAGE] = "problem",
+	};
+	JsonObject *object = json_object_new();
 
-	json_node_take_array(node, array);
-	r = sd_bus_message_enter_container(reply, 'a', "(suuss)");
-	while (r > 0 && (r = sd_bus_message_read(reply, "(suuss)", &file, &line, &column, &path,
-						 &message)) > 0) {
-		JsonObject *object = json_object_new();
+	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+		json_object_set_member(object, names[i], json_array_dup_element(problem, i));
+	return object;
+}
 
-		json_object_set_string_member(object, "file", file);
-		json_object_set_int_member(object, "line", line);
-		json_object_set_int_member(object, "column", column);
-		json_object_set_string_member(object, "path", path);
-		json_object_set_string_member(object, "problem", message);
-		json_array_add_object_element(array, object);
+static CtlExit show_problems(const Ctl *ctl, const VmhValue *value)
+{
+	g_autoptr(JsonNode) problems = value_to_json(value);
+	g_autoptr(JsonNode) shown = json_node_new(JSON_NODE_ARRAY);
+	JsonArray *array = json_node_get_array(problems);
+	JsonArray *objects = json_array_new();
+
+	json_node_take_array(shown, objects);
+	for (unsigned i = 0; i < json_array_get_length(array); i++) {
+		JsonArray *problem = json_array_get_array_element(array, i);
+
 		if (!ctl->json)
-			print_problem(file, line, column, path, message);
+			print_problem(problem);
+		json_array_add_object_element(objects, name_parts(problem));
 	}
-	if (r < 0)
-		return bus_report(NULL, r);
 	if (ctl->json)
-		output_json(node);
+		output_json(shown);
 	return json_array_get_length(array) > 0 ? CTL_FAILED : CTL_OK;
 }
 
 CtlExit reload_run(Ctl *ctl, char **arguments)
 {
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
+	g_autoptr(VmhValue) problems = NULL;
+	g_auto(Call) call = {};
 	CtlExit code;
 
-	code = bus_method_new(ctl, NAMES_MANAGER_PATH, "Manager", "Reload", &message);
+	code = call_begin(ctl, NULL, NULL, &call);
 	if (code == CTL_OK)
-		code = bus_call(ctl, message, NULL);
-	if (code == CTL_OK)
-		code = get_property(ctl, "DefinitionProblems", "a(suuss)", &reply);
-	return code == CTL_OK && reply ? show_problems(ctl, reply) : code;
+		code = call_end(&call, vmh_connection_reload(ctl->connection, &call.error));
+	if (code != CTL_OK)
+		return code;
+	problems = vmh_connection_get_property(ctl->connection, "DefinitionProblems", &call.error);
+	if (!problems)
+		return call_end(&call, call_is_unknown(call.error));
+	if (!g_str_equal(vmh_value_get_type(problems), "a(suuss)")) {
+		ctl_error(_("The service gave an answer that is not understood"));
+		return CTL_FAILED;
+	}
+	return show_problems(ctl, problems);
 }
 
 static bool is_wanted(const char *file, const char *domain)
@@ -108,18 +97,18 @@ static bool is_wanted(const char *file, const char *domain)
 
 void definitions_note_changed(Ctl *ctl, const char *domain)
 {
-	g_autoptr(sd_bus_message) reply = NULL;
 	g_autoptr(GString) names = g_string_new(NULL);
-	const char *file;
+	g_autoptr(VmhValue) files = NULL;
 	unsigned n = 0;
-	int r;
 
-	if (!ctl->terminal || ctl->json ||
-	    get_property(ctl, "DefinitionsChanged", "as", &reply) != CTL_OK || !reply)
+	if (!ctl->terminal || ctl->json)
 		return;
-	r = sd_bus_message_enter_container(reply, 'a', "s");
-	while (r > 0 && (r = sd_bus_message_read(reply, "s", &file)) > 0) {
-		if (is_wanted(file, domain) && n++ < FILES_NOTED_MAX)
+	files = vmh_connection_get_property(ctl->connection, "DefinitionsChanged", NULL);
+	for (size_t i = 0; i < vmh_value_get_length(files); i++) {
+		g_autoptr(VmhValue) child = vmh_value_get_child(files, i);
+		const char *file = vmh_value_get_string(child);
+
+		if (file && is_wanted(file, domain) && n++ < FILES_NOTED_MAX)
 			g_string_append_printf(names, "%s%s", n > 1 ? ", " : "", file);
 	}
 	if (n > FILES_NOTED_MAX)

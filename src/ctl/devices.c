@@ -3,7 +3,7 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 
-#include "ctl/bus.h"
+#include "ctl/call.h"
 #include "ctl/document.h"
 #include "ctl/input.h"
 #include "ctl/output.h"
@@ -67,9 +67,20 @@ static const char *get_affect(void)
 	return affect_config ? "config" : affect_live ? "live" : NULL;
 }
 
+static void print_id(const Ctl *ctl, const char *id)
+{
+	g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), id);
+	g_autofree char *safe = output_safe(id);
+
+	if (ctl->json)
+		output_json(node);
+	else
+		puts(safe);
+}
+
 static CtlExit attach_call(Ctl *ctl, const char *domain, const char *device, const char *interface)
 {
-	const BusOption options[] = {
+	const CallOption options[] = {
 		{ "affect", .text = get_affect() },
 		{ "interface", .text = interface },
 		{ "blockdev", .text = attach.blockdev },
@@ -78,40 +89,25 @@ static CtlExit attach_call(Ctl *ctl, const char *domain, const char *device, con
 		{},
 	};
 	/* Those behind the first two are JSON of the user. */
-	const BusOption *objects = options + 2;
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	const char *id = NULL;
+	const CallOption *objects = options + 2;
+	g_autofree char *id = NULL;
+	g_auto(Call) call = {};
 	CtlExit code = CTL_OK;
 
-	for (const BusOption *option = objects; code == CTL_OK && option->key; option++) {
+	for (const CallOption *option = objects; code == CTL_OK && option->key; option++) {
 		g_autofree char *what = g_strconcat("--", option->key, NULL);
 
 		if (option->text)
 			code = input_check_object(what, option->text, NULL);
 	}
 	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, domain, "Devices", "AttachDevice", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "s", device);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
-	if (code == CTL_OK)
-		code = bus_read(reply, "s", &id);
+		code = call_begin(ctl, domain, options, &call);
 	if (code != CTL_OK)
 		return code;
-	if (ctl->json) {
-		g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), id);
-
-		output_json(node);
-	} else {
-		g_autofree char *safe = output_safe(id);
-
-		puts(safe);
-	}
-	return CTL_OK;
+	id = vmh_domain_attach_device(call.domain, device, call.options, &call.error);
+	if (id)
+		print_id(ctl, id);
+	return call_end(&call, id);
 }
 
 /* As JSON. NULL: the option is not given. */
@@ -167,30 +163,24 @@ CtlExit attach_run(Ctl *ctl, char **arguments)
 
 CtlExit detach_run(Ctl *ctl, char **arguments)
 {
-	uint64_t timeout = BUS_NO_DURATION;
-	const BusOption options[] = {
+	const CallOption options[] = {
 		{ "affect", .text = get_affect() },
-		{ "timeout", .microseconds = &timeout },
+		{ "timeout", .seconds = detach_timeout },
 		{},
 	};
-	g_autoptr(sd_bus_message) message = NULL;
-	CtlExit code;
+	g_auto(Call) call = {};
+	CtlExit code = call_begin(ctl, arguments[0], options, &call);
 
-	code = input_seconds("--timeout", detach_timeout, &timeout);
-	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, arguments[0], "Devices", "DetachDevice", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "s", arguments[1]);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+	if (code != CTL_OK)
+		return code;
+	return call_end(&call, vmh_domain_detach_device(call.domain, arguments[1], call.options, &call.error));
 }
 
 CtlExit change_media_run(Ctl *ctl, char **arguments)
 {
-	const BusOption options[] = { { "force", .flag = media_force }, {} };
-	g_autoptr(sd_bus_message) message = NULL;
+	const CallOption options[] = { { "force", .flag = media_force }, {} };
 	g_autofree char *blockdev = NULL;
+	g_auto(Call) call = {};
 	CtlExit code = CTL_OK;
 
 	if (arguments[2])
@@ -198,52 +188,42 @@ CtlExit change_media_run(Ctl *ctl, char **arguments)
 	if (code == CTL_OK && blockdev)
 		code = input_check_object(arguments[2], blockdev, NULL);
 	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, arguments[0], "Devices", "ChangeMedia", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "ss", arguments[1], blockdev ? blockdev : "");
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+		code = call_begin(ctl, arguments[0], options, &call);
+	if (code != CTL_OK)
+		return code;
+	return call_end(&call, vmh_domain_change_media(call.domain, arguments[1], blockdev ? blockdev : "",
+						       call.options, &call.error));
 }
 
 CtlExit balloon_run(Ctl *ctl, char **arguments)
 {
-	g_autoptr(sd_bus_message) message = NULL;
+	g_auto(Call) call = {};
 	uint64_t bytes = 0;
 	CtlExit code;
 
 	code = input_size("balloon", arguments[1], &bytes);
 	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, arguments[0], "Guest", "SetBalloon", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "t", bytes);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+		code = call_begin(ctl, arguments[0], NULL, &call);
+	if (code != CTL_OK)
+		return code;
+	return call_end(&call, vmh_domain_set_balloon(call.domain, bytes, &call.error));
 }
 
 CtlExit qmp_run(Ctl *ctl, char **arguments)
 {
-	uint64_t timeout = BUS_NO_DURATION;
-	const BusOption options[] = { { "timeout", .microseconds = &timeout }, {} };
+	const CallOption options[] = { { "timeout", .seconds = qmp_timeout }, {} };
 	const char *qmp_arguments = arguments[2] ? arguments[2] : "{}";
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	const char *result = NULL;
+	g_autofree char *result = NULL;
+	g_auto(Call) call = {};
 	CtlExit code;
 
-	code = input_seconds("--timeout", qmp_timeout, &timeout);
+	code = input_check_object(arguments[1], qmp_arguments, NULL);
 	if (code == CTL_OK)
-		code = input_check_object(arguments[1], qmp_arguments, NULL);
-	if (code == CTL_OK)
-		code = bus_domain_method_new(ctl, arguments[0], "Monitor", "Execute", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "ss", arguments[1], qmp_arguments);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
-	if (code == CTL_OK)
-		code = bus_read(reply, "s", &result);
-	if (code == CTL_OK)
+		code = call_begin(ctl, arguments[0], options, &call);
+	if (code != CTL_OK)
+		return code;
+	result = vmh_domain_execute(call.domain, arguments[1], qmp_arguments, call.options, &call.error);
+	if (result)
 		output_json_text(result);
-	return code;
+	return call_end(&call, result);
 }

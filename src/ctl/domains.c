@@ -3,9 +3,8 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 
-#include "ctl/bus.h"
+#include "ctl/call.h"
 #include "ctl/definitions.h"
-#include "ctl/names.h"
 #include "ctl/output.h"
 #include "ctl/verbs.h"
 
@@ -24,37 +23,34 @@ const GOptionEntry list_options[] = {
 CtlExit list_run(Ctl *ctl, char **arguments)
 {
 	const char *const heads[] = { _("NAME"), _("STATE"), _("UUID"), NULL };
-	const BusOption options[] = { { "state", .text = list_state }, {} };
+	const CallOption options[] = { { "state", .text = list_state }, {} };
 	g_autoptr(OutputTable) table = output_table_new(heads, 1);
 	g_autoptr(JsonNode) node = json_node_new(JSON_NODE_ARRAY);
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	const char *path, *name, *uuid, *state;
 	JsonArray *array = json_array_new();
+	VmhDomainEntry *entries = NULL;
+	g_auto(Call) call = {};
+	size_t length = 0;
 	CtlExit code;
-	int r;
 
 	json_node_take_array(node, array);
-	code = bus_method_new(ctl, NAMES_MANAGER_PATH, "Manager", "ListDomains", &message);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
+	code = call_begin(ctl, NULL, options, &call);
 	if (code != CTL_OK)
 		return code;
-	r = sd_bus_message_enter_container(reply, 'a', "(osss)");
-	while (r > 0 && (r = sd_bus_message_read(reply, "(osss)", &path, &name, &uuid, &state)) > 0) {
+	entries = vmh_connection_list_domains(ctl->connection, call.options, &length, &call.error);
+	if (call.error)
+		return call_end(&call, false);
+	for (size_t i = 0; i < length; i++) {
+		const VmhDomainEntry *entry = &entries[i];
 		JsonObject *object = json_object_new();
 
-		json_object_set_string_member(object, "path", path);
-		json_object_set_string_member(object, "name", name);
-		json_object_set_string_member(object, "uuid", uuid);
-		json_object_set_string_member(object, "state", state);
+		json_object_set_string_member(object, "path", vmh_domain_get_path(entry->domain));
+		json_object_set_string_member(object, "name", entry->name);
+		json_object_set_string_member(object, "uuid", entry->uuid);
+		json_object_set_string_member(object, "state", entry->state_name);
 		json_array_add_object_element(array, object);
-		output_table_add(table, name, state, uuid, NULL);
+		output_table_add(table, entry->name, entry->state_name, entry->uuid, NULL);
 	}
-	if (r < 0)
-		return bus_report(NULL, r);
+	vmh_domain_entries_free(entries, length);
 	if (ctl->json)
 		output_json(node);
 	else
@@ -65,23 +61,19 @@ CtlExit list_run(Ctl *ctl, char **arguments)
 
 void list_names(Ctl *ctl)
 {
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	const char *name;
-	int r;
+	VmhDomainEntry *entries;
+	size_t length = 0;
 
-	if (bus_method_new(ctl, NAMES_MANAGER_PATH, "Manager", "ListDomains", &message) != CTL_OK ||
-	    bus_append_options(message, NULL) != CTL_OK ||
-	    sd_bus_message_set_auto_start(message, false) < 0)
+	if (call_connect(ctl, VMH_CONNECTION_NO_AUTO_START) != CTL_OK)
 		return;
-	if (sd_bus_call(ctl->bus, message, NAMES_TIMEOUT, NULL, &reply) < 0)
-		return;
-	r = sd_bus_message_enter_container(reply, 'a', "(osss)");
-	while (r > 0 && (r = sd_bus_message_read(reply, "(osss)", NULL, &name, NULL, NULL)) > 0) {
-		g_autofree char *safe = output_safe(name);
+	vmh_connection_set_call_timeout(ctl->connection, NAMES_TIMEOUT);
+	entries = vmh_connection_list_domains(ctl->connection, NULL, &length, NULL);
+	for (size_t i = 0; i < length; i++) {
+		g_autofree char *safe = output_safe(entries[i].name);
 
 		puts(safe);
 	}
+	vmh_domain_entries_free(entries, length);
 }
 
 const GOptionEntry definition_options[] = {
@@ -104,62 +96,48 @@ static void print_command_line(const Ctl *ctl, const char *text)
 
 CtlExit definition_run(Ctl *ctl, char **arguments)
 {
-	const BusOption options[] = { { "command-line", .flag = command_line }, {} };
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	const char *definition = NULL;
-	CtlExit code;
+	const CallOption options[] = { { "command-line", .flag = command_line }, {} };
+	g_autofree char *definition = NULL;
+	g_auto(Call) call = {};
+	CtlExit code = call_begin(ctl, arguments[0], options, &call);
 
-	code = bus_domain_method_new(ctl, arguments[0], "Domain", "GetDefinition", &message);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
-	if (code == CTL_OK)
-		code = bus_read(reply, "s", &definition);
-	if (code == CTL_OK && command_line)
+	if (code != CTL_OK)
+		return code;
+	definition = vmh_domain_get_definition(call.domain, call.options, &call.error);
+	if (definition && command_line)
 		print_command_line(ctl, definition);
-	else if (code == CTL_OK)
+	else if (definition)
 		output_json_text(definition);
-	return code;
+	return call_end(&call, definition);
 }
 
-static CtlExit show_autostart(Ctl *ctl, const char *domain)
+static CtlExit show_autostart(const Ctl *ctl, Call *call)
 {
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	int autostart = 0;
-	CtlExit code;
+	g_autoptr(VmhValue) value = vmh_domain_get_property(call->domain, "Domain", "Autostart", &call->error);
+	bool autostart = false;
 
-	code = bus_domain_method_new(ctl, domain, NAMES_PROPERTIES, "Get", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "ss", NAMES_INTERFACE("Domain"), "Autostart");
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
-	if (code == CTL_OK)
-		code = bus_read(reply, "v", "b", &autostart);
-	if (code == CTL_OK && ctl->json)
+	vmh_value_get_bool(value, &autostart);
+	if (value && ctl->json)
 		puts(autostart ? "true" : "false");
-	else if (code == CTL_OK)
+	else if (value)
 		puts(autostart ? "on" : "off");
-	return code;
+	return call_end(call, value);
 }
 
 CtlExit autostart_run(Ctl *ctl, char **arguments)
 {
-	g_autoptr(sd_bus_message) message = NULL;
-	bool autostart;
+	bool autostart = g_strcmp0(arguments[1], "on") == 0;
+	g_auto(Call) call = {};
 	CtlExit code;
 
-	if (!arguments[1])
-		return show_autostart(ctl, arguments[0]);
-	autostart = g_str_equal(arguments[1], "on");
-	if (!autostart && !g_str_equal(arguments[1], "off")) {
+	if (arguments[1] && !autostart && !g_str_equal(arguments[1], "off")) {
 		ctl_error(_("autostart: '%s' is neither on nor off"), arguments[1]);
 		return CTL_USAGE;
 	}
-	code = bus_domain_method_new(ctl, arguments[0], "Domain", "SetAutostart", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "b", autostart);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
+	code = call_begin(ctl, arguments[0], NULL, &call);
+	if (code != CTL_OK)
+		return code;
+	if (!arguments[1])
+		return show_autostart(ctl, &call);
+	return call_end(&call, vmh_domain_set_autostart(call.domain, autostart, &call.error));
 }

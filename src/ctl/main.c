@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/bus.h"
-#include "ctl/names.h"
 #include "ctl/output.h"
 #include "ctl/verbs.h"
 
@@ -239,7 +237,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	code = run(&ctl, &arguments);
-	sd_bus_close_unref(ctl.bus);
+	vmh_connection_close(ctl.connection);
+	vmh_connection_unref(ctl.connection);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "vmheraldctl: %s\n", _("Cannot write the output"));
 		code = code == CTL_OK ? CTL_FAILED : code;

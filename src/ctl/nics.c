@@ -7,7 +7,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#include "ctl/bus.h"
+#include "ctl/call.h"
 #include "ctl/output.h"
 #include "ctl/value.h"
 #include "ctl/verbs.h"
@@ -46,47 +46,52 @@ static const FilterRow rows[] = {
 typedef struct NicTable {
 	OutputTable *table;
 	const char *nic;
-	JsonObject *guest, *host;    /* NULL: not known */
-	JsonArray *differences;      /* NULL: likewise */
+	const VmhValue *guest, *host;    /* NULL: not known */
+	const VmhValue *differences;     /* NULL: likewise */
 } NicTable;
 
-static JsonObject *get_object(JsonObject *object, const char *key)
+/* A dictionary or a list; NULL: there is none. A new reference. */
+static VmhValue *get_dictionary(const VmhValue *value, const char *key)
 {
-	JsonNode *node = json_object_get_member(object, key);
+	g_autoptr(VmhValue) found = vmh_value_lookup(value, key);
 
-	return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+	return value_is_dictionary(found) ? g_steal_pointer(&found) : NULL;
 }
 
-static JsonArray *get_array(JsonObject *object, const char *key)
+static VmhValue *get_list(const VmhValue *value, const char *key)
 {
-	JsonNode *node = object && key ? json_object_get_member(object, key) : NULL;
+	g_autoptr(VmhValue) found = key ? vmh_value_lookup(value, key) : NULL;
 
-	return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+	return value_is_list(found) ? g_steal_pointer(&found) : NULL;
 }
 
 /* Free with g_free(). */
-static char *node_text(JsonNode *node)
+static char *value_text(const VmhValue *value)
 {
-	if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING)
-		return value_shorten(json_node_get_string(node));
-	if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_BOOLEAN)
-		return g_strdup(json_node_get_boolean(node) ? "on" : "off");
-	if (JSON_NODE_HOLDS_ARRAY(node) && json_array_get_length(json_node_get_array(node)) == 0)
+	const char *string = vmh_value_get_string(value);
+	bool flag;
+
+	if (string)
+		return value_shorten(string);
+	if (vmh_value_get_bool(value, &flag))
+		return g_strdup(flag ? "on" : "off");
+	if (value_is_list(value) && value_is_empty(value))
 		return g_strdup(NOTHING);
-	return value_to_text(node);
+	return value_to_text(value);
 }
 
-static char *get_text(JsonObject *object, const char *key)
+static char *get_text(const VmhValue *value, const char *key)
 {
-	JsonNode *node = object && key ? json_object_get_member(object, key) : NULL;
+	g_autoptr(VmhValue) found = key ? vmh_value_lookup(value, key) : NULL;
 
-	return node ? node_text(node) : g_strdup(NOTHING);
+	return found ? value_text(found) : g_strdup(NOTHING);
 }
 
-static bool has_entry(JsonArray *array, const char *text)
+static bool has_entry(const VmhValue *list, const char *text)
 {
-	for (unsigned i = 0; array && i < json_array_get_length(array); i++) {
-		g_autofree char *other = node_text(json_array_get_element(array, i));
+	for (size_t i = 0; i < vmh_value_get_length(list); i++) {
+		g_autoptr(VmhValue) entry = vmh_value_get_child(list, i);
+		g_autofree char *other = value_text(entry);
 
 		if (g_str_equal(other, text))
 			return true;
@@ -119,14 +124,15 @@ static int compare_texts(const void *a, const void *b)
 }
 
 /* Sorted, each once. */
-static GPtrArray *list_all(JsonArray *guest, JsonArray *host)
+static GPtrArray *list_all(const VmhValue *guest, const VmhValue *host)
 {
 	GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
-	JsonArray *lists[] = { guest, host };
+	const VmhValue *lists[] = { guest, host };
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(lists); i++) {
-		for (unsigned k = 0; lists[i] && k < json_array_get_length(lists[i]); k++) {
-			char *text = node_text(json_array_get_element(lists[i], k));
+		for (size_t k = 0; k < vmh_value_get_length(lists[i]); k++) {
+			g_autoptr(VmhValue) entry = vmh_value_get_child(lists[i], k);
+			char *text = value_text(entry);
 
 			if (g_ptr_array_find_with_equal_func(all, text, g_str_equal, NULL))
 				g_free(text);
@@ -142,8 +148,8 @@ static GPtrArray *list_all(JsonArray *guest, JsonArray *host)
  * be somebody else's. */
 static void add_addresses(const NicTable *nic, const FilterRow *row)
 {
-	JsonArray *guest = get_array(nic->guest, row->guest);
-	JsonArray *host = get_array(nic->host, row->host);
+	g_autoptr(VmhValue) guest = get_list(nic->guest, row->guest);
+	g_autoptr(VmhValue) host = get_list(nic->host, row->host);
 	g_autoptr(GPtrArray) all = list_all(guest, host);
 
 	for (unsigned i = 0; i < all->len; i++) {
@@ -170,19 +176,19 @@ static void add_value(const NicTable *nic, const FilterRow *row)
 }
 
 /* What it is, on each side: the card, and the link that it stands on. */
-static void add_kind(const NicTable *nic, JsonObject *object)
+static void add_kind(const NicTable *nic, const VmhValue *card)
 {
 	static const char *const host_keys[] = { "type", "source", "mode" };
-	g_autofree char *model = get_text(object, "model");
-	g_autofree char *link = get_text(object, "host-interface");
+	g_autofree char *model = get_text(card, "model");
+	g_autofree char *link = get_text(card, "host-interface");
 	g_autofree char *up = get_text(nic->host, "up");
-	g_autofree char *trusted = get_text(object, "trusted");
-	g_autofree char *error = get_text(object, "host-error");
-	g_autofree char *refused = get_text(object, "refused");
+	g_autofree char *trusted = get_text(card, "trusted");
+	g_autofree char *error = get_text(card, "host-error");
+	g_autofree char *refused = get_text(card, "refused");
 	g_autoptr(GString) kind = g_string_new(NULL);
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(host_keys); i++) {
-		g_autofree char *text = get_text(object, host_keys[i]);
+		g_autofree char *text = get_text(card, host_keys[i]);
 
 		if (!g_str_equal(text, NOTHING))
 			g_string_append_printf(kind, "%s%s", kind->len > 0 ? " " : "", text);
@@ -195,60 +201,58 @@ static void add_kind(const NicTable *nic, JsonObject *object)
 	add_remark(nic, "refused", refused);
 }
 
-static void add_nic(OutputTable *table, const char *name, JsonObject *object)
+static void add_nic(OutputTable *table, const char *name, const VmhValue *card)
 {
+	g_autoptr(VmhValue) guest = get_dictionary(card, "guest");
+	g_autoptr(VmhValue) host = get_dictionary(card, "host");
+	g_autoptr(VmhValue) differences = get_list(card, "differences");
 	const NicTable nic = {
 		.table = table,
 		.nic = name,
-		.guest = get_object(object, "guest"),
-		.host = get_object(object, "host"),
-		.differences = get_array(object, "differences"),
+		.guest = guest,
+		.host = host,
+		.differences = differences,
 	};
 
-	add_kind(&nic, object);
+	add_kind(&nic, card);
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
 		(rows[i].addresses ? add_addresses : add_value)(&nic, &rows[i]);
 }
 
-static void print_nics(const Ctl *ctl, JsonObject *nics)
+static void print_nics(const Ctl *ctl, const VmhValue *nics)
 {
 	const char *const heads[] = {
 		_("CARD"), _("FILTER"), _("GUEST"), _("HOST"), _("COMPARED"), NULL,
 	};
 	g_autoptr(OutputTable) table = output_table_new(heads, 4);
-	g_autoptr(GList) names = g_list_sort(json_object_get_members(nics), (GCompareFunc) strcmp);
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-	for (GList *item = names; item; item = item->next) {
-		JsonObject *object = get_object(nics, item->data);
+	for (size_t i = 0; i < vmh_value_get_length(nics); i++)
+		g_ptr_array_add(names, (void *) vmh_value_get_key(nics, i));
+	g_ptr_array_sort(names, compare_texts);
+	for (unsigned i = 0; i < names->len; i++) {
+		g_autoptr(VmhValue) card = vmh_value_lookup(nics, names->pdata[i]);
 
-		if (object)
-			add_nic(table, item->data, object);
+		add_nic(table, names->pdata[i], card);
 	}
 	output_table_print(ctl, table);
 }
 
 CtlExit nics_run(Ctl *ctl, char **arguments)
 {
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	g_autoptr(JsonNode) nics = NULL;
-	CtlExit code;
+	g_autoptr(VmhValue) nics = NULL;
+	g_autoptr(JsonNode) node = NULL;
+	g_auto(Call) call = {};
+	CtlExit code = call_begin(ctl, arguments[0], NULL, &call);
 
-	code = bus_domain_method_new(ctl, arguments[0], "Network", "GetInterfaces", &message);
-	if (code == CTL_OK)
-		code = bus_append_options(message, NULL);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
 	if (code != CTL_OK)
 		return code;
-	nics = value_read(reply);
-	if (!nics || !JSON_NODE_HOLDS_OBJECT(nics)) {
-		ctl_error(_("The service gave an answer that is not understood"));
-		return CTL_FAILED;
+	nics = vmh_domain_get_interfaces(call.domain, &call.error);
+	if (nics && ctl->json) {
+		node = value_to_json(nics);
+		output_json(node);
+	} else if (nics) {
+		print_nics(ctl, nics);
 	}
-	if (ctl->json)
-		output_json(nics);
-	else
-		print_nics(ctl, json_node_get_object(nics));
-	return CTL_OK;
+	return call_end(&call, nics);
 }

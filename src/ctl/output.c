@@ -4,23 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/names.h"
-
-void output_domain(const Ctl *ctl, const char *path)
+void output_domain(const Ctl *ctl, const VmhDomain *domain)
 {
-	g_autofree char *uuid = names_uuid_from_path(path);
+	g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+	JsonObject *object = json_object_new();
 
-	if (ctl->json) {
-		g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
-		JsonObject *object = json_object_new();
-
-		json_object_set_string_member(object, "path", path);
-		json_object_set_string_member(object, "uuid", uuid);
-		json_node_take_object(node, object);
+	json_node_take_object(node, object);
+	json_object_set_string_member(object, "path", vmh_domain_get_path(domain));
+	json_object_set_string_member(object, "uuid", vmh_domain_get_uuid(domain));
+	if (ctl->json)
 		output_json(node);
-	} else {
-		puts(uuid ? uuid : path);
-	}
+	else
+		puts(vmh_domain_get_uuid(domain));
 }
 
 struct OutputTable {
@@ -158,10 +153,8 @@ void output_json(JsonNode *node)
 	print_json(text);
 }
 
-void output_json_line(JsonNode *node)
+void output_json_line(const char *text)
 {
-	g_autofree char *text = json_to_string(node, false);
-
 	print_json(text);
 }
 

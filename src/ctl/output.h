@@ -41,14 +41,14 @@ void output_colored(const Ctl *ctl, OutputColor color, const char *text);
 /* Pretty, with a line feed. */
 void output_json(JsonNode *node);
 
-/* On one line. */
-void output_json_line(JsonNode *node);
+/* JSON text on one line. */
+void output_json_line(const char *text);
 
 /* JSON text as it is or pretty; what does not parse is printed as it came. */
 void output_json_text(const char *text);
 
-/* The uuid of the domain at an object path, which every verb takes as DOMAIN; it may have been made up just now. */
-void output_domain(const Ctl *ctl, const char *path);
+/* The uuid of a domain, which every verb takes as DOMAIN. */
+void output_domain(const Ctl *ctl, const VmhDomain *domain);
 
 /* A table is filled row by row and printed at once, for the widths. */
 typedef struct OutputTable OutputTable;

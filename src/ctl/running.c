@@ -2,8 +2,7 @@
 /* The verbs that start, stop and otherwise drive a domain. */
 #include <glib/gi18n.h>
 
-#include "ctl/bus.h"
-#include "ctl/input.h"
+#include "ctl/call.h"
 #include "ctl/verbs.h"
 
 static gboolean paused;
@@ -37,71 +36,50 @@ const GOptionEntry save_options[] = {
 	{},
 };
 
-static CtlExit call_with_options(Ctl *ctl, const char *domain, const char *method,
-				 const BusOption *options)
+/* The verbs that are one call without anything. */
+CtlExit plain_run(Ctl *ctl, char **arguments)
 {
-	g_autoptr(sd_bus_message) message = NULL;
-	CtlExit code;
+	g_auto(Call) call = {};
+	CtlExit code = call_begin(ctl, arguments[0], NULL, &call);
 
-	code = bus_domain_method_new(ctl, domain, "Domain", method, &message);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
-}
-
-CtlExit method_run(Ctl *ctl, char **arguments)
-{
-	g_autoptr(sd_bus_message) message = NULL;
-	CtlExit code;
-
-	code = bus_domain_method_new(ctl, arguments[0], "Domain", ctl->verb->method, &message);
-	return code == CTL_OK ? bus_call(ctl, message, NULL) : code;
-}
-
-CtlExit method_with_options_run(Ctl *ctl, char **arguments)
-{
-	return call_with_options(ctl, arguments[0], ctl->verb->method, NULL);
+	return code == CTL_OK ? call_end(&call, ctl->verb->call(call.domain, &call.error)) : code;
 }
 
 CtlExit start_run(Ctl *ctl, char **arguments)
 {
-	const BusOption options[] = { { "paused", .flag = paused }, {} };
+	const CallOption options[] = { { "paused", .flag = paused }, {} };
 
-	return call_with_options(ctl, arguments[0], "Start", options);
+	return call_domain(ctl, arguments[0], vmh_domain_start, options);
 }
 
 CtlExit shutdown_run(Ctl *ctl, char **arguments)
 {
-	uint64_t timeout = BUS_NO_DURATION;
-	const BusOption options[] = { { "timeout", .microseconds = &timeout }, {} };
-	CtlExit code;
+	const CallOption options[] = { { "timeout", .seconds = shutdown_timeout }, {} };
 
-	code = input_seconds("--timeout", shutdown_timeout, &timeout);
-	return code == CTL_OK ? call_with_options(ctl, arguments[0], "Shutdown", options) : code;
+	return call_domain(ctl, arguments[0], vmh_domain_shutdown, options);
+}
+
+CtlExit reboot_run(Ctl *ctl, char **arguments)
+{
+	return call_domain(ctl, arguments[0], vmh_domain_reboot, NULL);
 }
 
 CtlExit destroy_run(Ctl *ctl, char **arguments)
 {
-	uint64_t grace = BUS_NO_DURATION;
-	const BusOption options[] = { { "grace", .microseconds = &grace }, {} };
-	CtlExit code;
+	const CallOption options[] = { { "grace", .seconds = destroy_grace }, {} };
 
-	code = input_seconds("--grace", destroy_grace, &grace);
-	return code == CTL_OK ? call_with_options(ctl, arguments[0], "Destroy", options) : code;
+	return call_domain(ctl, arguments[0], vmh_domain_destroy, options);
 }
 
 CtlExit save_run(Ctl *ctl, char **arguments)
 {
 	/* The service has a working directory of its own. */
 	g_autofree char *path = save_path ? g_canonicalize_filename(save_path, NULL) : NULL;
-	uint64_t timeout = BUS_NO_DURATION;
-	const BusOption options[] = {
+	const CallOption options[] = {
 		{ "path", .text = path },
-		{ "timeout", .microseconds = &timeout },
+		{ "timeout", .seconds = save_timeout },
 		{},
 	};
-	CtlExit code;
 
-	code = input_seconds("--timeout", save_timeout, &timeout);
-	return code == CTL_OK ? call_with_options(ctl, arguments[0], "Save", options) : code;
+	return call_domain(ctl, arguments[0], vmh_domain_save, options);
 }

@@ -5,7 +5,7 @@
 #include <glib/gi18n.h>
 #include <unistd.h>
 
-#include "ctl/bus.h"
+#include "ctl/call.h"
 #include "ctl/verbs.h"
 
 static char *device;
@@ -79,18 +79,18 @@ static CtlExit write_file(int picture, const char *file)
 
 CtlExit screenshot_run(Ctl *ctl, char **arguments)
 {
-	const BusOption options[] = { { "device", .text = device }, { "head", .number = &head }, {} };
-	g_autoptr(sd_bus_message) message = NULL, reply = NULL;
-	/* Of the message, which closes it. */
+	const CallOption options[] = { { "device", .text = device }, { "head", .number = &head }, {} };
+	g_auto(Call) call = {};
+	CtlExit code = call_begin(ctl, arguments[0], options, &call);
 	int picture;
-	CtlExit code;
 
-	code = bus_domain_method_new(ctl, arguments[0], "Domain", "Screenshot", &message);
-	if (code == CTL_OK)
-		code = bus_append_options(message, options);
-	if (code == CTL_OK)
-		code = bus_call(ctl, message, &reply);
-	if (code == CTL_OK)
-		code = bus_read(reply, "h", &picture);
-	return code == CTL_OK ? write_file(picture, arguments[1]) : code;
+	if (code != CTL_OK)
+		return code;
+	picture = vmh_domain_screenshot(call.domain, call.options, &call.error);
+	code = call_end(&call, picture >= 0);
+	if (code != CTL_OK)
+		return code;
+	code = write_file(picture, arguments[1]);
+	close(picture);
+	return code;
 }

@@ -12,7 +12,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#include "ctl/names.h"
+#include "ctl/event-line.h"
 #include "ctl/output.h"
 #include "ctl/value.h"
 
@@ -87,7 +87,7 @@ static const Sentence sentences[] = {
 	  N_("write threshold of {0} at {1:size} was exceeded") },
 	{ "Block.WriteThreshold", NULL, NULL,
 	  N_("write threshold of {0} at {1:size} exceeded by {2:size}") },
-	{ "Block.JobChanged", "type", NAMES_JOBS_IN_BYTES,
+	{ "Block.JobChanged", "type", VALUE_JOBS_IN_BYTES,
 	  N_("job {0} ({type}): {1}[, {offset:size} of {len:size}][: {error:text}]") },
 	{ "Block.JobChanged", NULL, NULL, N_("job {0}[ ({type})]: {1}[: {error:text}]") },
 	{ "Block.JobEvent", "1", "ready",
@@ -174,89 +174,69 @@ static const Sentence additions[] = {
 
 /* ---- values ---- */
 
-/* NULL if the signal has no such argument or detail. Borrowed. */
-static JsonNode *find_value(const Signal *signal, const char *what)
+/* NULL if the event has no such argument or detail. A new reference. */
+static VmhValue *find_value(const VmhEvent *event, const char *what)
 {
-	if (!g_ascii_isdigit(*what))
-		return signal->details ? json_object_get_member(
-						 json_node_get_object(signal->details), what)
-				       : NULL;
 	/* Details begin with a letter. */
-	if ((unsigned) (*what - '0') >= json_array_get_length(signal->arguments))
-		return NULL;
-	return json_array_get_element(signal->arguments, (unsigned) (*what - '0'));
+	if (g_ascii_isdigit(*what))
+		return vmh_value_get_child(event->arguments, (size_t) (*what - '0'));
+	return vmh_value_lookup(event->details, what);
 }
 
-static bool is_string(JsonNode *node)
+static bool fits(const Sentence *row, const VmhEvent *event, const char *name)
 {
-	return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING;
-}
-
-static bool is_empty(JsonNode *node)
-{
-	if (JSON_NODE_HOLDS_ARRAY(node))
-		return json_array_get_length(json_node_get_array(node)) == 0;
-	if (JSON_NODE_HOLDS_OBJECT(node))
-		return json_object_get_size(json_node_get_object(node)) == 0;
-	return JSON_NODE_HOLDS_NULL(node) || (is_string(node) && !*json_node_get_string(node));
-}
-
-static bool fits(const Sentence *row, const Signal *signal, const char *name)
-{
+	g_autoptr(VmhValue) value = NULL;
 	g_autofree char *text = NULL;
-	JsonNode *node;
 
 	if (row->signal && !g_str_equal(row->signal, name))
 		return false;
 	if (!row->what)
 		return true;
-	node = find_value(signal, row->what);
-	if (!node || is_empty(node))
+	value = find_value(event, row->what);
+	if (!value || value_is_empty(value))
 		return false;
 	if (!row->values)
 		return true;
-	text = is_string(node) ? g_strdup(json_node_get_string(node)) : json_to_string(node, false);
-	return names_is_among(row->values, text);
+	text = vmh_value_get_string(value) ? g_strdup(vmh_value_get_string(value)) : vmh_value_to_json(value);
+	return value_is_among(row->values, text);
 }
 
-static bool append_list(GString *string, JsonNode *node)
+static bool append_list(GString *string, const VmhValue *value)
 {
-	JsonArray *array;
+	size_t length = vmh_value_get_length(value);
 
-	if (!JSON_NODE_HOLDS_ARRAY(node))
+	if (!value_is_list(value))
 		return false;
-	array = json_node_get_array(node);
-	for (unsigned i = 0; i < MIN(json_array_get_length(array), VALUE_TEXT_LIST_MAX); i++) {
-		JsonNode *element = json_array_get_element(array, i);
-		g_autofree char *text = is_string(element)
-						? value_shorten(json_node_get_string(element))
-						: value_to_text(element);
+	for (size_t i = 0; i < MIN(length, VALUE_TEXT_LIST_MAX); i++) {
+		g_autoptr(VmhValue) element = vmh_value_get_child(value, i);
+		const char *plain = vmh_value_get_string(element);
+		g_autofree char *text = plain ? value_shorten(plain) : value_to_text(element);
 
 		g_string_append_printf(string, "%s%s", i > 0 ? ", " : "", text);
 	}
-	if (json_array_get_length(array) > VALUE_TEXT_LIST_MAX)
+	if (length > VALUE_TEXT_LIST_MAX)
 		g_string_append(string, ", …");
 	return true;
 }
 
 /* False if the value is not of the kind that can be shown like this. */
-static bool append_value(GString *string, JsonNode *node, const char *how)
+static bool append_value(GString *string, const VmhValue *value, const char *how)
 {
 	g_autofree char *text = NULL;
 	uint64_t number = 0;
 
 	if (!how) {
-		value_append_text(string, node);
+		value_append_text(string, value);
 		return true;
 	}
 	if (g_str_equal(how, "list"))
-		return append_list(string, node);
+		return append_list(string, value);
 	if (g_str_equal(how, "text")) {
-		if (!is_string(node))
+		if (!vmh_value_get_string(value))
 			return false;
-		text = value_shorten(json_node_get_string(node));
+		text = value_shorten(vmh_value_get_string(value));
 	} else {
-		if (!value_get_unsigned(node, &number))
+		if (!vmh_value_get_uint64(value, &number))
 			return false;
 		text = g_str_equal(how, "size") ? output_size(number)
 						: g_strdup_printf("0x%" G_GINT64_MODIFIER "x", number);
@@ -274,25 +254,27 @@ typedef enum Filled {
 } Filled;
 
 /* place is what is between the braces. */
-static Filled fill_in(GString *string, const char *place, const Signal *signal)
+static Filled fill_in(GString *string, const char *place, const VmhEvent *event)
 {
 	g_auto(GStrv) parts = g_strsplit(place, ":", 2);
 	g_auto(GStrv) names = g_strsplit(parts[0], "|", -1);
-	JsonNode *node = NULL;
+	g_autoptr(VmhValue) value = NULL;
 
 	for (unsigned i = 0; names[i]; i++) {
-		JsonNode *found = find_value(signal, names[i]);
+		g_autoptr(VmhValue) found = find_value(event, names[i]);
 
-		if (found && (!node || is_empty(node)))
-			node = found;
+		if (found && (!value || value_is_empty(value))) {
+			vmh_value_unref(value);
+			value = g_steal_pointer(&found);
+		}
 	}
-	if (!node || !append_value(string, node, parts[1]))
+	if (!value || !append_value(string, value, parts[1]))
 		return FILLED_NOT;
-	return is_empty(node) ? FILLED_EMPTY : FILLED;
+	return value_is_empty(value) ? FILLED_EMPTY : FILLED;
 }
 
 /* False if something outside of brackets is missing. */
-static bool append_format(GString *string, const char *format, const Signal *signal)
+static bool append_format(GString *string, const char *format, const VmhEvent *event)
 {
 	gsize part = 0;         /* length of string where the part in brackets began */
 	bool inside = false, left_out = false;
@@ -313,7 +295,7 @@ static bool append_format(GString *string, const char *format, const Signal *sig
 			format++;
 		} else if (*format == '{' && strchr(format, '}')) {
 			place = g_strndup(format + 1, (gsize) (strchr(format, '}') - format - 1));
-			filled = fill_in(string, place, signal);
+			filled = fill_in(string, place, event);
 			if (filled == FILLED_NOT && !inside)
 				return false;
 			left_out = left_out || filled != FILLED;
@@ -325,29 +307,29 @@ static bool append_format(GString *string, const char *format, const Signal *sig
 	return true;
 }
 
-char *sentence_new(const Signal *signal)
+char *sentence_new(const VmhEvent *event)
 {
 	g_autofree char *name = NULL;
 	g_autoptr(GString) string = NULL;
 	const Sentence *sentence = NULL;
 
-	if (!g_str_has_prefix(signal->interface, NAMES_INTERFACE("")))
+	if (!event->details)
 		return NULL;
-	name = g_strdup_printf("%s.%s", names_short_interface(signal->interface), signal->member);
+	name = event_line_name(event);
 	for (unsigned i = 0; !sentence && i < G_N_ELEMENTS(sentences); i++) {
-		if (fits(&sentences[i], signal, name))
+		if (fits(&sentences[i], event, name))
 			sentence = &sentences[i];
 	}
 	if (!sentence)
 		return NULL;
 	string = g_string_new(NULL);
-	if (!append_format(string, _(sentence->format), signal))
+	if (!append_format(string, _(sentence->format), event))
 		return NULL;
 	for (unsigned i = 0; i < G_N_ELEMENTS(additions); i++) {
 		gsize length = string->len;
 
-		if (fits(&additions[i], signal, name) &&
-		    !append_format(string, _(additions[i].format), signal))
+		if (fits(&additions[i], event, name) &&
+		    !append_format(string, _(additions[i].format), event))
 			g_string_truncate(string, length);
 	}
 	return g_string_free(g_steal_pointer(&string), false);

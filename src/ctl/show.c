@@ -5,9 +5,8 @@
  */
 #include <glib/gi18n.h>
 
-#include "ctl/bus.h"
+#include "ctl/call.h"
 #include "ctl/definitions.h"
-#include "ctl/names.h"
 #include "ctl/output.h"
 #include "ctl/value.h"
 #include "ctl/verbs.h"
@@ -35,249 +34,169 @@ static const struct {
 	const char *types;      /* only where the entry has one of these types; NULL: any */
 } sizes_in_entries[] = {
 	{ "Devices", "size", NULL },
-	{ "Jobs", "len", NAMES_JOBS_IN_BYTES },
-	{ "Jobs", "offset", NAMES_JOBS_IN_BYTES },
-	{ "Jobs", "speed", NAMES_JOBS_IN_BYTES },
+	{ "Jobs", "len", VALUE_JOBS_IN_BYTES },
+	{ "Jobs", "offset", VALUE_JOBS_IN_BYTES },
+	{ "Jobs", "speed", VALUE_JOBS_IN_BYTES },
 };
 
-/* Its name alone says nothing among those of other interfaces. */
-static const struct {
-	const char *interface;
-	const char *name;
-	const char *label;
-} labels[] = {
-	{ NAMES_INTERFACE("Migration"), "Status", "Migration.Status" },
-};
+/* The clients of a display are not among those that all properties are asked for with: they tell who somebody is. */
+#define EXPLICIT_INTERFACE "Display"
+#define EXPLICIT_PROPERTY  "Clients"
 
-/* Not among those that GetAll() answers with: it tells who somebody is. */
-static const struct {
-	const char *interface;
-	const char *name;
-} explicit_properties[] = {
-	{ NAMES_INTERFACE("Display"), "Clients" },
-};
-
-/* CTL_OK without a value: the service does not have it (yet). Free with json_node_unref(). */
-static CtlExit get(Ctl *ctl, const char *path, const char *interface, const char *name,
-		   JsonNode **ret_node)
+static char *property_text(const char *name, const VmhValue *value)
 {
-	g_autoptr(sd_bus_message) message = NULL;
-	g_autoptr(sd_bus_message) reply = NULL;
-	g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-	CtlExit code;
-	int r;
-
-	code = bus_method_new(ctl, path, NAMES_PROPERTIES, name ? "Get" : "GetAll", &message);
-	if (code == CTL_OK)
-		code = bus_append(message, "s", interface);
-	if (code == CTL_OK && name)
-		code = bus_append(message, "s", name);
-	if (code != CTL_OK)
-		return code;
-	r = sd_bus_call(ctl->bus, message, UINT64_MAX, &error, &reply);
-	if (r < 0 && bus_is_unknown(&error))
-		return CTL_OK;
-	if (r < 0)
-		return bus_report(&error, r);
-	*ret_node = value_read(reply);
-	return CTL_OK;
-}
-
-/* An interface that the service does not have (yet) is no error; ret_node is left alone. */
-static CtlExit get_properties(Ctl *ctl, const char *path, const char *interface,
-			      JsonNode **ret_node)
-{
-	g_autoptr(JsonNode) node = NULL;
-	CtlExit code;
-
-	code = get(ctl, path, interface, NULL, &node);
-	if (code != CTL_OK || !node || !JSON_NODE_HOLDS_OBJECT(node))
-		return code;
-	for (unsigned i = 0; code == CTL_OK && i < G_N_ELEMENTS(explicit_properties); i++) {
-		const char *name = explicit_properties[i].name;
-		JsonNode *value = NULL;
-
-		if (!g_str_equal(explicit_properties[i].interface, interface))
-			continue;
-		code = get(ctl, path, interface, name, &value);
-		if (value)
-			json_object_set_member(json_node_get_object(node), name, value);
-	}
-	if (code == CTL_OK)
-		*ret_node = g_steal_pointer(&node);
-	return code;
-}
-
-static char *plain_text(JsonNode *value)
-{
-	if (JSON_NODE_HOLDS_VALUE(value) && json_node_get_value_type(value) == G_TYPE_STRING)
-		return g_strdup(json_node_get_string(value));
-	return value_to_text(value);
-}
-
-static char *property_text(const char *name, JsonNode *value)
-{
+	const char *string = vmh_value_get_string(value);
 	uint64_t number = 0;
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(properties_by_kind); i++) {
-		if (!g_str_equal(properties_by_kind[i].name, name) ||
-		    !value_get_unsigned(value, &number))
+		if (!g_str_equal(properties_by_kind[i].name, name) || !vmh_value_get_uint64(value, &number))
 			continue;
 		if (properties_by_kind[i].kind == PROPERTY_SIZE)
 			return output_size(number);
 		return number > 0 ? output_time(number) : g_strdup("-");
 	}
-	return plain_text(value);
+	return string ? g_strdup(string) : value_to_text(value);
 }
 
-static bool is_of_type(JsonObject *entry, const char *types)
+/* What a key of an entry has in bytes, as a text; NULL: it has none. */
+static char *entry_size(const char *property, const VmhValue *entry, const char *key)
 {
-	JsonNode *type = json_object_get_member(entry, "type");
+	const char *type = vmh_value_lookup_string(entry, "type");
+	uint64_t number = 0;
 
-	if (!types)
-		return true;
-	return type && JSON_NODE_HOLDS_VALUE(type) &&
-	       json_node_get_value_type(type) == G_TYPE_STRING &&
-	       names_is_among(types, json_node_get_string(type));
+	for (unsigned i = 0; i < G_N_ELEMENTS(sizes_in_entries); i++) {
+		const char *types = sizes_in_entries[i].types;
+
+		if (g_str_equal(sizes_in_entries[i].property, property) &&
+		    g_str_equal(sizes_in_entries[i].key, key) &&
+		    (!types || (type && value_is_among(types, type))) &&
+		    vmh_value_lookup_uint64(entry, key, &number))
+			return output_size(number);
+	}
+	return NULL;
 }
 
 /* Devices, jobs, clients and the like: key=value. */
-static char *entry_text(const char *property, JsonObject *entry)
+static char *entry_text(const char *property, const VmhValue *entry)
 {
-	g_autoptr(JsonNode) shown = json_node_new(JSON_NODE_OBJECT);
-	g_autoptr(GList) keys = json_object_get_members(entry);
-	JsonObject *object = json_object_new();
+	GString *string = g_string_new(value_is_empty(entry) ? "{}" : NULL);
 
-	json_node_take_object(shown, object);
-	for (GList *item = keys; item; item = item->next)
-		json_object_set_member(object, item->data, json_object_dup_member(entry, item->data));
-	for (unsigned i = 0; i < G_N_ELEMENTS(sizes_in_entries); i++) {
-		const char *key = sizes_in_entries[i].key;
-		JsonNode *value = json_object_get_member(entry, key);
-		g_autofree char *size = NULL;
-		uint64_t number = 0;
+	for (size_t i = 0; i < vmh_value_get_length(entry); i++) {
+		const char *key = vmh_value_get_key(entry, i);
+		g_autoptr(VmhValue) value = vmh_value_get_child(entry, i);
+		g_autofree char *size = entry_size(property, entry, key);
 
-		if (!g_str_equal(sizes_in_entries[i].property, property) || !value ||
-		    !is_of_type(entry, sizes_in_entries[i].types) ||
-		    !value_get_unsigned(value, &number))
-			continue;
-		size = output_size(number);
-		json_object_set_string_member(object, key, size);
+		if (i > 0)
+			g_string_append_c(string, ' ');
+		value_append_string(string, key);
+		g_string_append_c(string, '=');
+		if (size)
+			value_append_string(string, size);
+		else
+			value_append_inner_text(string, value);
 	}
-	return value_to_text(shown);
+	return g_string_free(string, false);
 }
 
-static void add_entry(OutputTable *table, const char *property, const char *key, JsonNode *value)
+static bool is_list_of_entries(const VmhValue *value)
 {
-	g_autofree char *label = g_strdup_printf("%s[%s]", property, key);
+	return g_str_has_prefix(vmh_value_get_type(value), "aa{s") && !value_is_empty(value);
+}
+
+static void add_property(OutputTable *table, const char *interface, const char *name, const VmhValue *value)
+{
+	/* Its name alone says nothing among those of other interfaces. */
+	bool bare = !g_str_equal(interface, "Migration") || !g_str_equal(name, "Status");
+	g_autofree char *label = bare ? g_strdup(name) : g_strdup_printf("%s.%s", interface, name);
 	g_autofree char *text = NULL;
 
-	if (JSON_NODE_HOLDS_OBJECT(value))
-		text = entry_text(property, json_node_get_object(value));
-	else
-		text = property_text(property, value);
-	output_table_add(table, label, text, NULL);
-}
-
-static bool is_list_of_objects(JsonNode *value)
-{
-	JsonArray *array;
-
-	if (!JSON_NODE_HOLDS_ARRAY(value))
-		return false;
-	array = json_node_get_array(value);
-	for (unsigned i = 0; i < json_array_get_length(array); i++) {
-		if (!JSON_NODE_HOLDS_OBJECT(json_array_get_element(array, i)))
-			return false;
-	}
-	return json_array_get_length(array) > 0;
-}
-
-static void add_property(OutputTable *table, const char *interface, const char *name,
-			 JsonNode *value)
-{
-	const char *label = name;
-	g_autofree char *text = NULL;
-
-	for (unsigned i = 0; i < G_N_ELEMENTS(labels); i++) {
-		if (g_str_equal(labels[i].interface, interface) && g_str_equal(labels[i].name, name))
-			label = labels[i].label;
-	}
-	if (JSON_NODE_HOLDS_OBJECT(value)) {
-		JsonObject *object = json_node_get_object(value);
-		g_autoptr(GList) keys = json_object_get_members(object);
-
-		for (GList *item = keys; item; item = item->next)
-			add_entry(table, name, item->data, json_object_get_member(object, item->data));
-	} else if (is_list_of_objects(value)) {
-		JsonArray *array = json_node_get_array(value);
-
-		for (unsigned i = 0; i < json_array_get_length(array); i++) {
-			g_autofree char *key = g_strdup_printf("%u", i);
-
-			add_entry(table, name, key, json_array_get_element(array, i));
-		}
-	} else {
+	if (!value_is_dictionary(value) && !is_list_of_entries(value)) {
 		text = property_text(name, value);
 		output_table_add(table, label, text, NULL);
+		return;
+	}
+	for (size_t i = 0; i < vmh_value_get_length(value); i++) {
+		const char *key = vmh_value_get_key(value, i);
+		g_autoptr(VmhValue) entry = vmh_value_get_child(value, i);
+		g_autofree char *what = key ? g_strdup_printf("%s[%s]", name, key)
+					    : g_strdup_printf("%s[%" G_GSIZE_FORMAT "]", name, i);
+		g_autofree char *entry_string = value_is_dictionary(entry) ? entry_text(name, entry)
+									    : property_text(name, entry);
+
+		output_table_add(table, what, entry_string, NULL);
 	}
 }
 
-static void add_properties(OutputTable *table, const char *interface, JsonObject *properties)
+/* To the table, and to the JSON of the interface. What the service does not have (yet) is left out. */
+static CtlExit add_explicit(Call *call, OutputTable *table, JsonObject *object)
 {
-	g_autoptr(GList) names = json_object_get_members(properties);
+	g_autoptr(VmhValue) value = vmh_domain_get_property(call->domain, EXPLICIT_INTERFACE, EXPLICIT_PROPERTY,
+							    &call->error);
 
-	for (GList *item = names; item; item = item->next)
-		add_property(table, interface, item->data,
-			     json_object_get_member(properties, item->data));
+	if (value) {
+		add_property(table, EXPLICIT_INTERFACE, EXPLICIT_PROPERTY, value);
+		json_object_set_member(object, EXPLICIT_PROPERTY, value_to_json(value));
+	} else if (!call_is_unknown(call->error)) {
+		return call_end(call, false);
+	}
+	g_clear_pointer(&call->error, vmh_error_free);
+	return CTL_OK;
 }
 
-/* The file of a domain has its name. */
-static void note_changed(Ctl *ctl, JsonObject *interfaces)
+/* The same for a whole interface. ret_name: the domain's, if it is there; free with g_free(). */
+static CtlExit add_interface(Call *call, const char *interface, OutputTable *table, JsonObject *all, char **ret_name)
 {
-	JsonObject *domain = json_object_has_member(interfaces, NAMES_INTERFACE("Domain"))
-				     ? json_object_get_object_member(interfaces, NAMES_INTERFACE("Domain"))
-				     : NULL;
-	JsonNode *name = domain ? json_object_get_member(domain, "Name") : NULL;
+	g_autoptr(VmhValue) properties = vmh_domain_get_properties(call->domain, interface, &call->error);
+	g_autofree char *full = g_strconcat(VMH_BUS_NAME, ".", interface, NULL);
+	JsonNode *node;
 
-	if (name && JSON_NODE_HOLDS_VALUE(name) && json_node_get_value_type(name) == G_TYPE_STRING)
-		definitions_note_changed(ctl, json_node_get_string(name));
+	if (!properties && !call_is_unknown(call->error))
+		return call_end(call, false);
+	g_clear_pointer(&call->error, vmh_error_free);
+	if (!properties)
+		return CTL_OK;
+	for (size_t i = 0; i < vmh_value_get_length(properties); i++) {
+		g_autoptr(VmhValue) value = vmh_value_get_child(properties, i);
+
+		add_property(table, interface, vmh_value_get_key(properties, i), value);
+	}
+	if (g_str_equal(interface, "Domain"))
+		*ret_name = g_strdup(vmh_value_lookup_string(properties, "Name"));
+	node = value_to_json(properties);
+	json_object_set_member(all, full, node);
+	if (g_str_equal(interface, EXPLICIT_INTERFACE))
+		return add_explicit(call, table, json_node_get_object(node));
+	return CTL_OK;
 }
 
 CtlExit show_run(Ctl *ctl, char **arguments)
 {
 	static const char *const interfaces[] = {
-		NAMES_INTERFACE("Domain"),    NAMES_INTERFACE("Devices"), NAMES_INTERFACE("Network"),
-		NAMES_INTERFACE("Block"),     NAMES_INTERFACE("Guest"),   NAMES_INTERFACE("Display"),
-		NAMES_INTERFACE("Migration"), NAMES_INTERFACE("Monitor"),
+		"Domain", "Devices", "Network", "Block", "Guest", EXPLICIT_INTERFACE, "Migration", "Monitor",
 	};
 	const char *const heads[] = { _("PROPERTY"), _("VALUE"), NULL };
 	g_autoptr(OutputTable) table = output_table_new(heads, 1);
 	g_autoptr(JsonNode) result = json_node_new(JSON_NODE_OBJECT);
-	g_autofree char *path = NULL;
 	JsonObject *object = json_object_new();
 	JsonObject *all = json_object_new();
+	g_autofree char *name = NULL;
+	g_auto(Call) call = {};
 	CtlExit code;
 
 	json_node_take_object(result, object);
 	json_object_set_object_member(object, "interfaces", all);
-	code = bus_find_domain(ctl, arguments[0], &path);
-	for (unsigned i = 0; code == CTL_OK && i < G_N_ELEMENTS(interfaces); i++) {
-		JsonNode *properties = NULL;
-
-		code = get_properties(ctl, path, interfaces[i], &properties);
-		if (!properties)
-			continue;
-		add_properties(table, interfaces[i], json_node_get_object(properties));
-		json_object_set_member(all, interfaces[i], properties);
-	}
+	code = call_begin(ctl, arguments[0], NULL, &call);
+	for (unsigned i = 0; code == CTL_OK && i < G_N_ELEMENTS(interfaces); i++)
+		code = add_interface(&call, interfaces[i], table, all, &name);
 	if (code != CTL_OK)
 		return code;
-	json_object_set_string_member(object, "path", path);
+	json_object_set_string_member(object, "path", vmh_domain_get_path(call.domain));
 	if (ctl->json)
 		output_json(result);
 	else
 		output_table_print(ctl, table);
-	note_changed(ctl, all);
+	/* The file of a domain has its name. */
+	if (name)
+		definitions_note_changed(ctl, name);
 	return CTL_OK;
 }

@@ -18,7 +18,7 @@ struct Verb {
 	const GOptionEntry *options;    /* or NULL */
 	unsigned arguments_min;
 	unsigned arguments_max;
-	const char *method;             /* of interface Domain, for the verbs that only call one */
+	bool (*call)(VmhDomain *domain, VmhError **error);      /* for the verbs that are nothing but a call */
 	VerbFunction *run;              /* arguments: NULL-terminated, their number checked */
 };
 
@@ -59,7 +59,7 @@ extern const GOptionEntry wait_options[];
 VerbFunction list_run, show_run, definition_run, autostart_run;
 VerbFunction define_run, validate_run, create_run, reload_run;
 VerbFunction adopt_run, undefine_run;
-VerbFunction start_run, shutdown_run, destroy_run, save_run, method_run, method_with_options_run;
+VerbFunction start_run, shutdown_run, reboot_run, destroy_run, save_run, plain_run;
 VerbFunction attach_run, detach_run, change_media_run, balloon_run, qmp_run;
 VerbFunction nics_run;
 VerbFunction threshold_run, cancel_job_run;

@@ -2,48 +2,44 @@
 #pragma once
 
 #include "ctl/ctl.h"
-#include "ctl/signal.h"
 
 /*
- * Listening to the service. It takes match rules and nothing else: no call to the service is
- * needed for a signal to come, and the service may start, end and start again meanwhile.
- *
- * Domains are known on the bus by their uuid; their names are learned on the way, from
- * InterfacesAdded and, if wanted, from one ListDomains, which does not start the service. Until
- * its answer is here, signals are held back, so that already the first line shows a name.
+ * Listening to the service: what is registered, and the loop. The service may start, end and start again meanwhile, and so may the
+ * connection to the bus, for a while: the library fetches what was missed.
  */
 
-/* Signals held back at most; past this they are handed on with the names known so far. */
-#define WATCH_HELD_MAX 4096u
-/* Names of removed domains that are kept for their last signals. */
-#define WATCH_GONE_MAX 256u
-/* A service that does not answer ListDomains in this time is not waited for: microseconds. */
-#define WATCH_NAMES_TIMEOUT (5u * G_USEC_PER_SEC)
+/* A bus that is gone for longer will not come back: microseconds. */
+#define WATCH_BUS_GONE_MAX (5 * G_USEC_PER_SEC)
 
 typedef struct WatchHandler {
-	/* signal is borrowed. Own events, PropertiesChanged and ObjectManager's signals. */
-	void (*signal)(const Signal *signal, void *userdata);
-	/* The service came or went. May be NULL. */
-	void (*owner)(bool present, void *userdata);
+	/* event is borrowed. Each is told once, whatever number of types it is of. */
+	void (*event)(const VmhEvent *event, void *userdata);
+	/* Events from `from` to `to` are lost. snapshot may be NULL. */
+	void (*gap)(uint64_t from, uint64_t to, VmhSnapshot *snapshot, void *userdata);
+	void (*status)(VmhStatus status, void *userdata);
 	void *userdata;
 } WatchHandler;
 
 typedef struct WatchRules {
-	const char *path;           /* one domain's; NULL: all objects */
-	const GPtrArray *types;     /* SignalType; empty or NULL: all */
+	VmhDomain *domain;          /* NULL: all */
+	const GPtrArray *types;     /* EventType; empty: all. What comes may be more */
 	bool properties;            /* PropertiesChanged too, where types are given */
-	bool learn_names;           /* by ListDomains; else by listening only */
+	/* Events come in the order of their sequences, whatever domain they are of: all are listened to, not those of types alone. */
+	bool in_order;
+	const char *after;          /* a position to go on from; NULL: now */
+	const char *after_name;     /* what that was read from */
 } WatchRules;
 
 typedef struct Watch Watch;
 
-/* When it returns, the rules are in place: what is emitted from now on will be seen. Connects.
- * ctl must outlive the watch. */
+/* Connects, with a loop; to be called before anything else does. flags: VmhConnectionFlags. */
+CtlExit watch_connect(Ctl *ctl, unsigned flags);
+
+/* When it returns, nothing can be missed any more. rules->domain and ctl must outlive the watch. */
 CtlExit watch_new(Ctl *ctl, const WatchRules *rules, const WatchHandler *handler, Watch **ret_watch);
 Watch *watch_free(Watch *watch);
 
-/* Handles what there is, or waits for more: at most timeout microseconds (UINT64_MAX: for ever).
- * Calls the handler, at most for one message. */
-CtlExit watch_process(Watch *watch, uint64_t timeout);
+/* Handles what there is, or waits for more: until deadline (monotonic, in microseconds; -1: for ever). */
+CtlExit watch_process(Watch *watch, int64_t deadline);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, watch_free)

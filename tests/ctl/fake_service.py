@@ -14,6 +14,7 @@ import gi
 gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
 
+from fake_history import History  # noqa: E402
 from tap import DEADLINE  # noqa: E402
 
 SERVICE = "org.vmherald.Domains1"
@@ -23,7 +24,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
-  <listen>unix:tmpdir={folder}</listen>
+  <listen>unix:path={folder}/bus</listen>
   <auth>EXTERNAL</auth>
   <servicedir>{folder}/services</servicedir>
   <policy context="default">
@@ -43,6 +44,10 @@ INTERFACES = """<node>
   <method name="GetDomain"><arg type="s"/><arg type="o" direction="out"/></method>
   <method name="ListDomains"><arg type="a{sv}"/><arg type="a(osss)" direction="out"/></method>
   <method name="ValidateDefinition"><arg type="s"/><arg type="a(ss)" direction="out"/></method>
+  <method name="GetEvents"><arg type="t"/><arg type="a{sv}"/><arg type="u"/>
+    <arg type="b" direction="out"/><arg type="t" direction="out"/><arg type="a(tttossv)" direction="out"/></method>
+  <method name="CountEvents"><arg type="t"/><arg type="a{sv}"/>
+    <arg type="b" direction="out"/><arg type="t" direction="out"/><arg type="t" direction="out"/></method>
   <method name="Reload"/>
 </interface>
 <interface name="org.vmherald.Domains1.Domain">
@@ -80,6 +85,9 @@ INTERFACES = """<node>
 <interface name="org.vmherald.Domains1.Monitor">
   <method name="Execute"><arg type="s"/><arg type="s"/><arg type="a{sv}"/><arg type="s" direction="out"/></method>
 </interface>
+<interface name="org.freedesktop.DBus.ObjectManager">
+  <method name="GetManagedObjects"><arg type="a{oa{sa{sv}}}" direction="out"/></method>
+</interface>
 <interface name="org.freedesktop.DBus.Properties">
   <method name="Get"><arg type="s"/><arg type="s"/><arg type="v" direction="out"/></method>
   <method name="GetAll"><arg type="s"/><arg type="a{sv}" direction="out"/></method>
@@ -109,10 +117,15 @@ class PrivateBus:
         config = os.path.join(self.folder.name, "bus.conf")
         with open(config, "w", encoding="utf-8") as file:
             file.write(BUS_CONFIG.format(folder=self.folder.name))
+        self.address = f"unix:path={self.folder.name}/bus"
+        self.start()
+
+    def start(self):
+        config = os.path.join(self.folder.name, "bus.conf")
         self.process = subprocess.Popen(
             ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1"],
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.address = self.process.stdout.readline().decode("ascii").strip()
+        self.process.stdout.readline()
 
     def add_activation(self, name, command):
         path = os.path.join(self.folder.name, "services", name + ".service")
@@ -128,10 +141,13 @@ class PrivateBus:
                  Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION)
         return Gio.DBusConnection.new_for_address_sync(self.address, flags, None, None)
 
-    def stop(self):
+    def end(self):
         self.process.terminate()
         self.process.wait(DEADLINE)
         self.process.stdout.close()
+
+    def stop(self):
+        self.end()
         self.folder.cleanup()
 
 
@@ -148,6 +164,9 @@ class FakeService:
         self.held = set()           # members that are not answered yet
         self.invocations = []
         self.sequence = 0
+        self.history = History()
+        self.chained = False        # events name those before them, as the service's do
+        self.previous = {}          # path, or path and member -> sequence
         self.context = GLib.MainContext.new()
         self.loop = GLib.MainLoop.new(self.context, False)
         self.connection = None
@@ -170,7 +189,8 @@ class FakeService:
         self.connection = self.bus.connect()
         info = Gio.DBusNodeInfo.new_for_xml(INTERFACES)
         self.infos = {interface.name: interface for interface in info.interfaces}
-        for name in (SERVICE + ".Manager", "org.freedesktop.DBus.Properties"):
+        for name in (SERVICE + ".Manager", "org.freedesktop.DBus.Properties",
+                     "org.freedesktop.DBus.ObjectManager"):
             self._register(MANAGER, name)
         for uuid in self.domains:
             self._register_domain(uuid)
@@ -187,7 +207,7 @@ class FakeService:
 
     def _register_domain(self, uuid):
         for name in self.infos:
-            if not name.endswith(".Manager"):
+            if not name.endswith((".Manager", ".ObjectManager")):
                 self._register(path_of(uuid), name)
 
     def _in_thread(self, function):
@@ -205,6 +225,9 @@ class FakeService:
             raise TimeoutError("the fake service does not answer")
 
     def _on_call(self, connection, sender, path, interface, member, parameters, invocation, *rest):
+        # Where the numbers are is asked by whoever listens, and is a question of its own here.
+        if member == "Get" and parameters.unpack()[1] in ("LastSequence", "OldestSequence"):
+            member = parameters.unpack()[1]
         with self.condition:
             self.calls.append((path, interface, member, parameters.unpack()))
             hold = member in self.held
@@ -215,6 +238,11 @@ class FakeService:
             self._answer(invocation, path, interface, member, parameters)
 
     def _answer(self, invocation, path, interface, member, parameters):
+        # What is said of the events is behind their signals.
+        with self.condition:
+            self._answer_in_order(invocation, path, interface, member, parameters)
+
+    def _answer_in_order(self, invocation, path, interface, member, parameters):
         try:
             value = self._value(path, interface, member, parameters.unpack())
         except Failure as failure:
@@ -249,6 +277,20 @@ class FakeService:
             rows = [(path_of(uuid), name, uuid, state) for uuid, (name, state) in self.domains.items()
                     if wanted in (None, state)]
             return GLib.Variant("(a(osss))", (rows,))
+        if member == "LastSequence":
+            return GLib.Variant("(v)", (GLib.Variant("t", self.sequence),))
+        if member == "OldestSequence":
+            return GLib.Variant("(v)", (GLib.Variant("t", self.history.oldest()),))
+        if member in ("GetEvents", "CountEvents"):
+            if arguments[0] > self.sequence:
+                raise Failure("InvalidArgument", "after is greater than LastSequence")
+            return (self.history.get_events if member == "GetEvents" else self.history.count_events)(*arguments)
+        if member == "GetManagedObjects":
+            return GLib.Variant("(a{oa{sa{sv}}})", ({
+                path_of(uuid): {SERVICE + ".Domain": {"Name": GLib.Variant("s", name),
+                                                      "UUID": GLib.Variant("s", uuid),
+                                                      "State": GLib.Variant("s", state)}}
+                for uuid, (name, state) in self.domains.items()},))
         if member == "Get" and arguments[1] == "State":
             return GLib.Variant("(v)", (GLib.Variant("s", self._find(path)[1]),))
         if member in ("Get", "GetAll"):
@@ -292,12 +334,19 @@ class FakeService:
         self.connection.emit_signal(None, path, interface, member, arguments)
 
     def emit(self, path, interface, member, signature="", arguments=(), details=None,
-             time=1700000000123456, previous=0):
-        """An event: the stamp and the details go to the end."""
-        self.sequence += 1
-        body = GLib.Variant(f"({signature}(ttt)a{{sv}})",
-                            (*arguments, (self.sequence, previous, time), details or {}))
-        self.emit_raw(path, f"{SERVICE}.{interface}", member, body)
+             time=1700000000123456, previous=0, lost=False):
+        """An event: the stamp and the details go to the end. lost: by the bus, on its way."""
+        with self.condition:
+            self.sequence += 1
+            if self.chained:
+                previous = self.previous.get((path, member), 0)
+                details = {**(details or {}), "domain-previous": GLib.Variant("t", self.previous.get(path, 0))}
+                self.previous[path] = self.previous[(path, member)] = self.sequence
+            body = GLib.Variant(f"({signature}(ttt)a{{sv}})",
+                                (*arguments, (self.sequence, previous, time), details or {}))
+            self.history.add(self.sequence, previous, time, path, f"{SERVICE}.{interface}", member, body)
+            if not lost:
+                self.emit_raw(path, f"{SERVICE}.{interface}", member, body)
 
     def lifecycle(self, uuid, event, reason="unknown", state="running", **more):
         self.emit(path_of(uuid), "Domain", "Lifecycle", "sss", (event, reason, state), **more)

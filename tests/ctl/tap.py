@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+import time
 import unittest
 
 # A hang fails the case; nothing here takes a tenth of it.
@@ -55,6 +56,15 @@ def main():
     suite.run(result)
     print(f"1..{result.number}", flush=True)
     sys.exit(0 if result.wasSuccessful() and result.number else 1)
+
+
+def wait_until(condition):
+    """For what nobody tells: looks at it again and again."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("it does not come true")
+        time.sleep(0.01)
 
 
 PROGRAM = os.environ.get("VMHERALDCTL", "vmheraldctl")

@@ -96,8 +96,8 @@ class Wait(unittest.TestCase):
                 self.fake.calls.clear()
                 process = self.start_wait("vm", name)
                 self.fake.wait_call("GetDomain")
-                self.fake.emit(path_of(OTHER), "Devices", "DeviceAdded", "s", ("x",))
-                self.fake.emit(path_of(UUID), "Devices", "DeviceAdded", "s", ("x",))
+                self.fake.emit(path_of(OTHER), "Devices", "DeviceAdded", "sss", ("x", "y", "/z"))
+                self.fake.emit(path_of(UUID), "Devices", "DeviceAdded", "sss", ("x", "y", "/z"))
                 self.finish(process)
 
     def test_event_between_match_and_state(self):
@@ -116,7 +116,7 @@ class Wait(unittest.TestCase):
         self.assertEqual(self.run_wait("vm", "DeviceAdded", "--timeout=0.1").code, 3)
 
     def test_timeout_of_a_service_that_hangs(self):
-        for member in ("GetDomain", "Get"):
+        for member in ("LastSequence", "GetDomain", "Get"):
             with self.subTest(member):
                 self.fake.hold(member)
                 self.assertEqual(self.run_wait("vm", "started", "--timeout=0.3").code, 3)

@@ -4,6 +4,7 @@ command as it is printed there."""
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
 
@@ -240,6 +241,44 @@ class Control(Tool):
         self.assertEqual(GOOD, everything.wait())
         self.assertEqual(5, len(text))
         self.assertRegex(text[0], r"other.*Domain\.Lifecycle.*starting")
+
+    def last_sequence(self):
+        return self.connection.get(PATH, f"{NAME}.Manager", "LastSequence")
+
+    def test_events_over_kills(self):
+        """Of the service, and of who listens: each event is shown and in order, and one that is shown again is known by
+        its sequence."""
+        position = os.path.join(self.place, "position")
+        self.define("kept", machine="none").start()
+        start, seen, restarts = self.last_sequence(), [], 0
+        listener = self.listen("--json", f"--position-file={position}")
+        for number in range(6):
+            # He does not read, and then is killed, or goes on.
+            os.kill(listener.pid, signal.SIGSTOP)
+            for verb in ("suspend", "resume", "suspend", "resume"):
+                self.ctl(verb, "kept")
+            if number % 2 == 0:
+                self.connection.kill_service()
+                self.ctl("wait", "kept", "resumed", "--timeout=60")
+            if number % 3 == 1:
+                listener.kill()
+                restarts += 1
+                seen += [json.loads(line) for line in listener.stdout]
+                listener = self.listen("--json", f"--position-file={position}")
+            os.kill(listener.pid, signal.SIGCONT)
+        last = self.last_sequence()
+        while not seen or seen[-1]["sequence"] < last:
+            seen.append(json.loads(listener.stdout.readline()))
+        sequences = [event["sequence"] for event in seen]
+        self.assertEqual(list(range(start + 1, last + 1)), sorted(set(sequences)))
+        again = [b for a, b in zip(sequences, sequences[1:]) if b != a + 1]
+        self.assertLessEqual(len(again), restarts)
+        self.assertEqual({"kept"}, {event["domain"] for event in seen})
+        # Whoever comes later has them all the same.
+        wanted = sorted({event["sequence"] for event in seen if event["member"] == "Lifecycle"})
+        late = self.listen("--json", "--type=Lifecycle", f"--after={start}", f"--count={len(wanted)}")
+        self.assertGreaterEqual(len(wanted), 24)
+        self.assertEqual(wanted, [json.loads(line)["sequence"] for line in late.stdout])
 
     def test_wait(self):
         self.ctl("define", "-", text=json.dumps(harness.definition("awaited")))

@@ -119,6 +119,19 @@ def those_apart_keep_apart():
                 yield f"{path}:{number}: {name} is not for src/{folder}"
 
 
+def ctl_is_a_program_like_others():
+    """src/ctl is made of include/vmherald: what that has for it, a name on the bus or a path, is not known there."""
+    for path in c_files("src"):
+        if path.split(os.sep)[1] != "ctl":
+            continue
+        for number, system, name in includes(path):
+            if name.startswith("systemd/") or name.startswith("dbus/"):
+                yield f"{path}:{number}: includes {name}"
+        for number, line in enumerate(read(path).splitlines(), 1):
+            if re.search(r"\borg[./](vmherald|freedesktop)", line):
+                yield f"{path}:{number}: knows a name of the bus: {line.strip()}"
+
+
 def installed_headers_stand_alone():
     """Who has the library has include/vmherald, the C library, and no more; but vmherald/glib.h is for who has GLib."""
     for path in c_files("include"):
@@ -266,8 +279,8 @@ def every_error_has_a_name():
 
 
 RULES = [
-    core_knows_no_bus, includes_go_down, those_apart_keep_apart, installed_headers_stand_alone,
-    only_worker_pool_has_a_loop, every_layer_is_known,
+    core_knows_no_bus, includes_go_down, those_apart_keep_apart, ctl_is_a_program_like_others,
+    installed_headers_stand_alone, only_worker_pool_has_a_loop, every_layer_is_known,
     includes_carry_the_folder, service_includes_what_is_there, headers_compile_alone,
     sources_are_built, license_lines, no_long_files, every_error_has_a_name,
 ]
