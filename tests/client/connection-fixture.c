@@ -221,3 +221,13 @@ int fixture_call(VmhConnection *connection, const char *member)
 	vmh_error_free(error);
 	return code;
 }
+
+int fixture_call_vanished(VmhConnection *connection)
+{
+	int code;
+
+	do
+		code = fixture_call(connection, "Echo");
+	while (code == VMH_ERROR_NO_REPLY);
+	return code;
+}

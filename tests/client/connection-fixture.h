@@ -82,3 +82,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)
 
 /* A call that the service answers at once (Echo), or when it is told to (Hold); its code, or -1: it succeeded. */
 int fixture_call(VmhConnection *connection, const char *member);
+/* Once more if there was no reply: until the bus has noticed, it hands a call to the service that has just vanished. */
+int fixture_call_vanished(VmhConnection *connection);

@@ -294,7 +294,7 @@ static void test_flapping(Fixture *fixture, const void *data)
 		played_service_appear(fixture->service, played_bus_get_address(fixture->bus));
 	}
 	played_service_vanish(fixture->service);
-	g_assert_cmpint(fixture_call(fixture->connection, "Echo"), ==, VMH_ERROR_UNREACHABLE);
+	g_assert_cmpint(fixture_call_vanished(fixture->connection), ==, VMH_ERROR_UNREACHABLE);
 	fixture_settle();
 	g_assert_cmpuint(fixture->statuses->len, ==, DELIVERY_STATUS_MAX);
 	for (unsigned i = 0; i < fixture->statuses->len; i++)
