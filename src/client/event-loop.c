@@ -20,9 +20,8 @@ static bool turning;
 
 typedef Loop *(*LoopMaker)(const void *argument, void *data);
 
-static int register_loop(LoopMaker make, const void *argument, void *data)
+static int register_loop_locked(LoopMaker make, const void *argument, void *data)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&registering);
 	Loop *loop;
 
 	if (the_loop)
@@ -33,6 +32,16 @@ static int register_loop(LoopMaker make, const void *argument, void *data)
 	the_thread = g_thread_self();
 	g_atomic_pointer_set(&the_loop, loop);
 	return 0;
+}
+
+static int register_loop(LoopMaker make, const void *argument, void *data)
+{
+	int r;
+
+	g_mutex_lock(&registering);
+	r = register_loop_locked(make, argument, data);
+	g_mutex_unlock(&registering);
+	return r;
 }
 
 static Loop *make_app(const void *impl, void *impl_data)

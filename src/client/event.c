@@ -15,7 +15,7 @@
  */
 typedef struct EventObject {
 	VmhEvent event;
-	gatomicrefcount references;
+	int references;
 	GVariant *whole;             /* all arguments, stamp and details included: what everything else is a part of */
 	EventAllocations allocations;
 	uint64_t domain_previous;
@@ -44,7 +44,7 @@ static EventObject *object_new(const char *path, const char *interface, const ch
 	EventObject *object = g_malloc0(sizeof(*object) + length);
 	char *end = object->texts;
 
-	g_atomic_ref_count_init(&object->references);
+	object->references = 1;
 	object->event.kind = row ? row->kind : VMH_EVENT_UNKNOWN;
 	object->event.path = place_text(&end, path);
 	object->event.interface = row ? row->interface : place_text(&end, interface);
@@ -183,7 +183,7 @@ VmhEvent *event_new_from_signal(const char *path, const char *interface, const c
 
 VmhEvent *vmh_event_ref(const VmhEvent *event)
 {
-	g_atomic_ref_count_inc(&get_object(event)->references);
+	g_atomic_int_inc(&get_object(event)->references);
 	return (VmhEvent *)event;
 }
 
@@ -191,7 +191,7 @@ void vmh_event_unref(VmhEvent *event)
 {
 	EventObject *object = get_object(event);
 
-	if (!event || !g_atomic_ref_count_dec(&object->references))
+	if (!event || !g_atomic_int_dec_and_test(&object->references))
 		return;
 	for (unsigned i = 0; i < G_N_ELEMENTS(object->allocations.lists); i++)
 		g_free(object->allocations.lists[i]);

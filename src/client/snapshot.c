@@ -12,7 +12,7 @@
 
 /* All strings are places in objects, or the snapshot's. */
 struct VmhSnapshot {
-	gatomicrefcount references;
+	int references;
 	uint64_t sequence;
 	GVariant *objects;           /* in one piece */
 	GArray *infos;               /* of VmhDomainInfo, by name */
@@ -119,7 +119,7 @@ VmhSnapshot *snapshot_new(GVariant *objects, uint64_t sequence)
 {
 	VmhSnapshot *snapshot = g_new0(VmhSnapshot, 1);
 
-	g_atomic_ref_count_init(&snapshot->references);
+	snapshot->references = 1;
 	snapshot->sequence = sequence;
 	snapshot->objects = g_variant_ref_sink(objects);
 	snapshot->infos = g_array_new(false, true, sizeof(VmhDomainInfo));
@@ -135,13 +135,13 @@ VmhSnapshot *snapshot_new(GVariant *objects, uint64_t sequence)
 
 VmhSnapshot *vmh_snapshot_ref(VmhSnapshot *snapshot)
 {
-	g_atomic_ref_count_inc(&snapshot->references);
+	g_atomic_int_inc(&snapshot->references);
 	return snapshot;
 }
 
 void vmh_snapshot_unref(VmhSnapshot *snapshot)
 {
-	if (!snapshot || !g_atomic_ref_count_dec(&snapshot->references))
+	if (!snapshot || !g_atomic_int_dec_and_test(&snapshot->references))
 		return;
 	g_hash_table_unref(snapshot->by_name);
 	g_hash_table_unref(snapshot->by_id);
