@@ -116,7 +116,7 @@ int domain_object_emit_removed(sd_bus *bus, Domain *domain)
 	static const char *const standard[] = {
 		"org.freedesktop.DBus.Peer",
 		"org.freedesktop.DBus.Introspectable",
-		"org.freedesktop.DBus.Properties",
+		BUS_PROPERTIES,
 	};
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
 	const char *names[G_N_ELEMENTS(standard) + G_N_ELEMENTS(interfaces) + 1] = { 0 };

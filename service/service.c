@@ -189,8 +189,8 @@ static void note_name(Service *service, sd_bus_message *call)
 /* What is answered at once, with the state as it is. */
 static bool reads_state(sd_bus_message *call)
 {
-	return sd_bus_message_is_method_call(call, "org.freedesktop.DBus.Properties", NULL) ||
-	       sd_bus_message_is_method_call(call, "org.freedesktop.DBus.ObjectManager", NULL) ||
+	return sd_bus_message_is_method_call(call, BUS_PROPERTIES, NULL) ||
+	       sd_bus_message_is_method_call(call, BUS_OBJECT_MANAGER, NULL) ||
 	       sd_bus_message_is_method_call(call, BUS_INTERFACE("Manager"), "ListDomains");
 }
 

@@ -9,6 +9,7 @@
 #include "client/connection-internal.h"
 #include "client/error-internal.h"
 #include "client/event-loop.h"
+#include "client/last-sequence.h"
 #include "client/snapshot-internal.h"
 
 bool connection_is_foreign(const VmhConnection *connection)
@@ -255,27 +256,24 @@ int vmh_connection_set_position(VmhConnection *connection, const char *position,
 
 static VmhSnapshot *make_snapshot(GVariant *sequence, GVariant *objects, uint64_t newest)
 {
-	g_autoptr(GVariant) value = NULL, all = NULL;
+	g_autoptr(GVariant) all = NULL;
+	uint64_t last;
 
-	if (!g_variant_is_of_type(sequence, G_VARIANT_TYPE("(v)")) ||
-	    !g_variant_is_of_type(objects, G_VARIANT_TYPE("(a{oa{sa{sv}}})")))
-		return NULL;
-	g_variant_get(sequence, "(v)", &value);
-	if (!g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
+	if (!last_sequence_read(sequence, &last) || !g_variant_is_of_type(objects, G_VARIANT_TYPE("(a{oa{sa{sv}}})")))
 		return NULL;
 	all = g_variant_get_child_value(objects, 0);
-	return snapshot_new(all, MAX(g_variant_get_uint64(value), newest));
+	return snapshot_new(all, MAX(last, newest));
 }
 
 static VmhSnapshot *get_snapshot(VmhConnection *connection, VmhError **error)
 {
 	g_autoptr(GVariant) sequence = NULL, objects = NULL;
 	const Call first = {
-		.interface = "org.freedesktop.DBus.Properties",
+		.interface = BUS_PROPERTIES,
 		.member = "Get",
-		.arguments = g_variant_new("(ss)", BUS_INTERFACE("Manager"), "LastSequence"),
+		.arguments = last_sequence_get_arguments(),
 	};
-	const Call second = { .interface = "org.freedesktop.DBus.ObjectManager", .member = "GetManagedObjects" };
+	const Call second = { .interface = BUS_OBJECT_MANAGER, .member = "GetManagedObjects" };
 	Pending *pending, *next;
 	VmhSnapshot *snapshot = NULL;
 	uint64_t newest = 0;

@@ -121,11 +121,11 @@ G_STATIC_ASSERT(G_N_ELEMENTS(events) == VMH_EVENT_KIND_MAX);
 
 /* The bus's own signals, which tell of state: from PROPERTIES_CHANGED on, by kind. */
 static const EventKindRow states[] = {
-	{ VMH_EVENT_PROPERTIES_CHANGED, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+	{ VMH_EVENT_PROPERTIES_CHANGED, BUS_PROPERTIES, "PropertiesChanged",
 	  "Properties.PropertiesChanged", "sa{sv}as", { 0 }, decode_properties_changed },
-	{ VMH_EVENT_DOMAIN_ADDED, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
+	{ VMH_EVENT_DOMAIN_ADDED, BUS_OBJECT_MANAGER, "InterfacesAdded",
 	  "ObjectManager.InterfacesAdded", "oa{sa{sv}}", { 0 }, decode_domain_added },
-	{ VMH_EVENT_DOMAIN_REMOVED, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
+	{ VMH_EVENT_DOMAIN_REMOVED, BUS_OBJECT_MANAGER, "InterfacesRemoved",
 	  "ObjectManager.InterfacesRemoved", "oas", { 0 }, NULL },
 };
 

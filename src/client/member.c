@@ -3,13 +3,12 @@
 
 #include <unistd.h>
 
+#include "bus/names.h"
 #include "client/call.h"
 #include "client/error-internal.h"
 #include "client/interface-name.h"
 #include "client/options-internal.h"
 #include "client/value-internal.h"
-
-#define PROPERTIES "org.freedesktop.DBus.Properties"
 
 static bool check_text(const Member *member, unsigned number, const char *text, VmhError **error)
 {
@@ -120,7 +119,7 @@ GVariant *member_run(VmhConnection *connection, const Member *member, VmhError *
 
 VmhValue *member_get_properties(VmhConnection *connection, const char *path, const char *interface, VmhError **error)
 {
-	const Member member = { .path = path, .interface = PROPERTIES, .member = "GetAll", .answer = "(a{sv})" };
+	const Member member = { .path = path, .interface = BUS_PROPERTIES, .member = "GetAll", .answer = "(a{sv})" };
 	g_autofree char *name = interface_get_full_name(interface);
 	g_autoptr(GVariant) answer = member_run(connection, &member, error, "s", name);
 
@@ -130,7 +129,7 @@ VmhValue *member_get_properties(VmhConnection *connection, const char *path, con
 VmhValue *member_get_property(VmhConnection *connection, const char *path, const char *interface,
 			      const char *property, bool no_start, VmhError **error)
 {
-	const Member member = { .path = path, .interface = PROPERTIES, .member = "Get", .answer = "(v)",
+	const Member member = { .path = path, .interface = BUS_PROPERTIES, .member = "Get", .answer = "(v)",
 				.no_start = no_start };
 	g_autofree char *name = interface_get_full_name(interface);
 	g_autoptr(GVariant) answer = member_run(connection, &member, error, "ss", name, property);

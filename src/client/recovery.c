@@ -5,6 +5,7 @@
 #include "bus/variant.h"
 #include "client/connection-internal.h"
 #include "client/event-internal.h"
+#include "client/last-sequence.h"
 #include "client/snapshot-internal.h"
 
 /*
@@ -12,9 +13,7 @@
  * They are asked by whoever comes by; deadlines are kept by the loop, without which there are no events.
  */
 
-#define MANAGER         BUS_INTERFACE("Manager")
-#define PROPERTIES      "org.freedesktop.DBus.Properties"
-#define OBJECT_MANAGER  "org.freedesktop.DBus.ObjectManager"
+#define MANAGER BUS_INTERFACE("Manager")
 
 /* A count that no service can have had: so it is fetched whether there is something. */
 #define COUNT_UNKNOWN G_MAXUINT64
@@ -79,20 +78,7 @@ static Pending *ask(VmhConnection *connection, const char *interface, const char
 
 static Pending *ask_last_sequence(VmhConnection *connection, PendingHandler handler)
 {
-	return ask(connection, PROPERTIES, "Get", g_variant_new("(ss)", MANAGER, "LastSequence"), handler);
-}
-
-static bool read_last_sequence(GVariant *answer, uint64_t *ret_sequence)
-{
-	g_autoptr(GVariant) value = NULL;
-
-	if (!answer || !g_variant_is_of_type(answer, G_VARIANT_TYPE("(v)")))
-		return false;
-	g_variant_get(answer, "(v)", &value);
-	if (!g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
-		return false;
-	*ret_sequence = g_variant_get_uint64(value);
-	return true;
+	return ask(connection, BUS_PROPERTIES, "Get", last_sequence_get_arguments(), handler);
 }
 
 /* ---- errors ---- */
@@ -104,7 +90,7 @@ static void on_numbering(VmhConnection *connection, GVariant *answer, const VmhE
 	uint64_t last;
 
 	self->question = NULL;
-	if (!read_last_sequence(answer, &last)) {
+	if (!last_sequence_read(answer, &last)) {
 		fail(connection, error ? error->message : "LastSequence is no number");
 	} else if (last >= self->after) {
 		fail(connection, "it does not take the filter");
@@ -132,7 +118,7 @@ static void on_last_sequence(VmhConnection *connection, GVariant *answer, const 
 	uint64_t last;
 
 	connection->recovery.question = NULL;
-	if (!read_last_sequence(answer, &last)) {
+	if (!last_sequence_read(answer, &last)) {
 		on_error(connection, error);
 		return;
 	}
@@ -236,7 +222,7 @@ static void on_begun(VmhConnection *connection, GVariant *answer, const VmhError
 	Recovery *self = &connection->recovery;
 
 	self->question = NULL;
-	if (!read_last_sequence(answer, &self->after)) {
+	if (!last_sequence_read(answer, &self->after)) {
 		fail(connection, error ? error->message : "LastSequence is no number");
 		return;
 	}
@@ -271,7 +257,7 @@ static void ask_snapshot(VmhConnection *connection)
 
 	self->question = ask_last_sequence(connection, on_begun);
 	if (self->question)
-		self->second = ask(connection, OBJECT_MANAGER, "GetManagedObjects", NULL, on_objects);
+		self->second = ask(connection, BUS_OBJECT_MANAGER, "GetManagedObjects", NULL, on_objects);
 	if (!self->second)
 		self->question = pending_free(self->question);
 }

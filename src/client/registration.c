@@ -6,6 +6,7 @@
 #include "client/connection-internal.h"
 #include "client/error-internal.h"
 #include "client/event-loop.h"
+#include "client/last-sequence.h"
 
 /*
  * Registering a callback, and taking it back.
@@ -59,12 +60,12 @@ static bool check_match(const VmhEventMatch *match, VmhError **error)
 /* How far the numbers are, or what has been heard of them if the service does not say. */
 static uint64_t ask_beginning(VmhConnection *connection)
 {
-	g_autoptr(GVariant) value = NULL, answer = NULL;
-	uint64_t bound = connection->call_timeout;
+	g_autoptr(GVariant) answer = NULL;
+	uint64_t bound = connection->call_timeout, last;
 	const Call call = {
-		.interface = "org.freedesktop.DBus.Properties",
+		.interface = BUS_PROPERTIES,
 		.member = "Get",
-		.arguments = g_variant_new("(ss)", BUS_INTERFACE("Manager"), "LastSequence"),
+		.arguments = last_sequence_get_arguments(),
 		.no_start = true,
 		.timeout = bound > 0 && bound < BEGIN_TIMEOUT ? bound : BEGIN_TIMEOUT,
 	};
@@ -73,12 +74,10 @@ static uint64_t ask_beginning(VmhConnection *connection)
 	if (pending)
 		answer = pending_wait(pending, NULL);
 	pending_free(pending);
-	if (answer && g_variant_is_of_type(answer, G_VARIANT_TYPE("(v)")))
-		g_variant_get(answer, "(v)", &value);
-	if (!value || !g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
+	if (!last_sequence_read(answer, &last))
 		return stream_get_newest(connection->stream);
-	stream_begin(connection->stream, g_variant_get_uint64(value));
-	return g_variant_get_uint64(value);
+	stream_begin(connection->stream, last);
+	return last;
 }
 
 /* tries: when the rule got among those that a connection begins with. */
