@@ -231,3 +231,12 @@ int fixture_call_vanished(VmhConnection *connection)
 	while (code == VMH_ERROR_NO_REPLY);
 	return code;
 }
+
+void fixture_add_cases(const char *group, const FixtureCase *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		g_autofree char *path = g_strdup_printf("/client/%s/%s", group, cases[i].name);
+
+		g_test_add(path, Fixture, GUINT_TO_POINTER(cases[i].flags), fixture_set_up, cases[i].run, fixture_tear_down);
+	}
+}

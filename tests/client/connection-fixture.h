@@ -28,6 +28,15 @@ typedef struct Fixture {
 	bool gap_has_snapshot;
 } Fixture;
 
+/* A test of a program, with a fixture of its own. */
+typedef struct FixtureCase {
+	const char *name;
+	void (*run)(Fixture *fixture, const void *flags);
+	unsigned flags;             /* VmhConnectionFlags */
+} FixtureCase;
+/* Adds them as /client/GROUP/NAME. */
+void fixture_add_cases(const char *group, const FixtureCase *cases, size_t n);
+
 /* Registers the loop that argv[1] names, and takes that out. */
 void fixture_init(int *argc, char **argv);
 /* One turn of at most so many milliseconds. False: nothing was due. */

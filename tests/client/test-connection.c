@@ -534,10 +534,7 @@ static void test_domain_new(Fixture *fixture, const void *data)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *path;
-		void (*run)(Fixture *fixture, const void *data);
-	} tests[] = {
+	static const FixtureCase cases[] = {
 		{ "events", test_events },
 		{ "from-now-on", test_from_now_on },
 		{ "state", test_state },
@@ -564,10 +561,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/client/connection/no-bus", test_no_bus);
 	g_test_add_func("/client/connection/flags", test_flags);
 	g_test_add_func("/client/connection/rule-limit", test_rule_limit);
-	for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++) {
-		g_autofree char *path = g_strconcat("/client/connection/", tests[i].path, NULL);
-
-		g_test_add(path, Fixture, NULL, fixture_set_up, tests[i].run, fixture_tear_down);
-	}
+	fixture_add_cases("connection", cases, G_N_ELEMENTS(cases));
 	return g_test_run();
 }

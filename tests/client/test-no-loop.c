@@ -82,10 +82,7 @@ static void test_unref(Fixture *fixture, const void *data)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *path;
-		void (*run)(Fixture *fixture, const void *data);
-	} tests[] = {
+	static const FixtureCase cases[] = {
 		{ "calls", test_calls },
 		{ "no-callbacks", test_no_callbacks },
 		{ "service-and-bus-restart", test_service_and_bus_restart },
@@ -95,10 +92,6 @@ int main(int argc, char **argv)
 
 	fixture_init(&argc, argv);
 	g_test_init(&argc, &argv, NULL);
-	for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++) {
-		g_autofree char *path = g_strconcat("/client/no-loop/", tests[i].path, NULL);
-
-		g_test_add(path, Fixture, NULL, fixture_set_up, tests[i].run, fixture_tear_down);
-	}
+	fixture_add_cases("no-loop", cases, G_N_ELEMENTS(cases));
 	return g_test_run();
 }

@@ -472,11 +472,7 @@ static void test_position(Fixture *fixture, const void *data)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *path;
-		void (*run)(Fixture *fixture, const void *data);
-		unsigned flags;
-	} tests[] = {
+	static const FixtureCase cases[] = {
 		{ "hole", test_hole },
 		{ "tail", test_tail },
 		{ "first", test_first },
@@ -503,10 +499,6 @@ int main(int argc, char **argv)
 
 	fixture_init(&argc, argv);
 	g_test_init(&argc, &argv, NULL);
-	for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++) {
-		g_autofree char *path = g_strconcat("/client/recovery/", tests[i].path, NULL);
-
-		g_test_add(path, Fixture, GUINT_TO_POINTER(tests[i].flags), fixture_set_up, tests[i].run, fixture_tear_down);
-	}
+	fixture_add_cases("recovery", cases, G_N_ELEMENTS(cases));
 	return g_test_run();
 }

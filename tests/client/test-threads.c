@@ -299,10 +299,7 @@ static void test_bus_restarts_under_calls(Fixture *fixture, const void *data)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *path;
-		void (*run)(Fixture *fixture, const void *data);
-	} tests[] = {
+	static const FixtureCase cases[] = {
 		{ "calls", test_calls },
 		{ "loop-reads-answers", test_loop_reads_answers },
 		{ "calls-alone", test_calls_alone },
@@ -315,10 +312,6 @@ int main(int argc, char **argv)
 
 	fixture_init(&argc, argv);
 	g_test_init(&argc, &argv, NULL);
-	for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++) {
-		g_autofree char *path = g_strconcat("/client/threads/", tests[i].path, NULL);
-
-		g_test_add(path, Fixture, NULL, fixture_set_up, tests[i].run, fixture_tear_down);
-	}
+	fixture_add_cases("threads", cases, G_N_ELEMENTS(cases));
 	return g_test_run();
 }

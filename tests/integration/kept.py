@@ -2,7 +2,6 @@
 """A service that a service manager starts and keeps the connections of (manager.py), and a witness of what QEMU says."""
 import signal
 
-import harness
 import life
 from client import Connection
 from harness import wait_until
@@ -19,16 +18,9 @@ class Watcher(life.SecondMonitor):
         self.told = []
         super().__init__(name)
 
-    def execute(self, command, **arguments):
-        self.send(command, **arguments)
-        while True:
-            message = harness.json.loads(self.stream.readline())
-            if "event" not in message:
-                return message
-            if message["event"] in TOLD:
-                stamp = message["timestamp"]
-                self.told.append((TOLD[message["event"]],
-                                  stamp["seconds"] * 1000000 + stamp["microseconds"]))
+    def heard(self, event):
+        if event["event"] in TOLD:
+            self.told.append((TOLD[event["event"]], life.time_of(event)))
 
 
 class StoreCase(life.LifeCase):

@@ -72,6 +72,11 @@ def promised_properties(explicit=True):
     return promised
 
 
+def time_of(event):
+    """QEMU's time of one of its events, in microseconds since 1970."""
+    return event["timestamp"]["seconds"] * 1000000 + event["timestamp"]["microseconds"]
+
+
 class SecondMonitor:
     """QMP, without the service. Blocks: for the test, or for a thread of it."""
 
@@ -100,10 +105,13 @@ class SecondMonitor:
             if not line:
                 raise AssertionError(f"{command}: QEMU has gone")
             message = json.loads(line)
-            if "event" in message:
-                self.events.append(message["event"])
-            else:
+            if "event" not in message:
                 return message
+            self.heard(message)
+
+    def heard(self, event):
+        """What is kept of an event; for those who want something else of it."""
+        self.events.append(event["event"])
 
 
 class ExitClock:

@@ -33,13 +33,8 @@ class Witness(life.SecondMonitor):
         self.said = []
         super().__init__(name)
 
-    def execute(self, command, **arguments):
-        self.send(command, **arguments)
-        while True:
-            message = harness.json.loads(self.stream.readline())
-            if "event" not in message:
-                return message
-            self.said.append((message["event"], time_of(message)))
+    def heard(self, event):
+        self.said.append((event["event"], life.time_of(event)))
 
     def stop_and_go(self):
         self.execute("stop")
@@ -50,10 +45,6 @@ class Witness(life.SecondMonitor):
         for _ in range(3):
             self.execute("human-monitor-command", **{"command-line": f"o /b {life.PVPANIC:#x} 1"})
         self.execute("cont")
-
-
-def time_of(event):
-    return event["timestamp"]["seconds"] * 1000000 + event["timestamp"]["microseconds"]
 
 
 def expected(said):
@@ -172,7 +163,7 @@ class Intake(StoreCase):
         start, end = ends >> 32, ends & 0xffffffff
         lines = content[JOURNAL_DATA + start:JOURNAL_DATA + max(end, seen)].split(b"\n")[:-1]
         messages = [harness.json.loads(line) for line in lines]
-        return [time_of(message) for message in messages if "event" in message]
+        return [life.time_of(message) for message in messages if "event" in message]
 
     def test_not_kept(self):
         """What is missing is what QEMU said from the moment on at which the service had read its last, until it is

@@ -50,9 +50,7 @@ class Witness(threading.Thread):
         while answered < ROUNDS * len(COMMANDS):
             message = json.loads(self.monitor.stream.readline())
             if "event" in message:
-                stamp = message["timestamp"]
-                self.seen.append((*TOLD[message["event"]],
-                                  stamp["seconds"] * 1000000 + stamp["microseconds"]))
+                self.seen.append((*TOLD[message["event"]], life.time_of(message)))
             else:
                 assert "return" in message, message
                 answered += 1
