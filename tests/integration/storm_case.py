@@ -11,6 +11,8 @@ import signal
 import subprocess
 import time
 
+from gi.repository import GLib
+
 import buses
 import harness
 from client import Connection
@@ -228,6 +230,16 @@ class StormCase(harness.ServiceCase):
     def wait_told(self, sequence):
         """So many have been told, whoever has heard them."""
         wait_until(lambda: self.last() >= sequence, f"event {sequence} to be told", STORM_SECONDS)
+
+    def wait_resynchronized(self, domains, after, times):
+        """That of the service before is over: a kill in the midst of it would leave one for two."""
+        def is_told(domain):
+            wanted = {"domain": GLib.Variant("o", domain.path),
+                      "member": GLib.Variant("s", "Resynchronized")}
+            return self.connection.call(PATH, f"{NAME}.Manager", "CountEvents", "(ta{sv})", after,
+                                        wanted)[2] >= times
+        for domain in domains:
+            wait_until(lambda: is_told(domain), f"Resynchronized {times} times", STORM_SECONDS)
 
     # ---- what it has to be ----
 

@@ -17,10 +17,12 @@ class Kills(storm_case.StormCase):
         if self.store:
             self.wait_kept(domains)
         self.blow(domains, COUNT)
-        for _ in range(KILLS):
+        for kills in range(KILLS):
+            self.wait_resynchronized(domains, begin, kills)
             self.wait_told(self.last() + PER_LIFE)
             self.kill()
             self.back()
+        self.wait_resynchronized(domains, begin, KILLS)
         self.wait_blown(domains)
         truth = self.history(begin)
         for subscriber in subscribers:
