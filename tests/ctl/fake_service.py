@@ -19,6 +19,9 @@ from tap import DEADLINE  # noqa: E402
 
 SERVICE = "org.vmherald.Domains1"
 MANAGER = "/org/vmherald/Domains1"
+# Of two domains.
+UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
+OTHER = "11111111-2222-3333-4444-555555555555"
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">

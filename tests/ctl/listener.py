@@ -3,8 +3,10 @@
 
 import os
 import subprocess
+import unittest
 
 import tap
+from fake_service import OTHER, UUID, FakeService, PrivateBus
 from tap import DEADLINE
 
 
@@ -34,3 +36,21 @@ class Listener:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate(timeout=DEADLINE)
+
+
+class ListeningCase(unittest.TestCase):
+    """A service that is played, with two domains, and who listens to it."""
+    maxDiff = None
+
+    def setUp(self):
+        self.bus = PrivateBus()
+        self.addCleanup(self.bus.stop)
+        self.fake = FakeService(self.bus)
+        self.addCleanup(self.fake.stop)
+        self.fake.add_domain(UUID, "vm", "running")
+        self.fake.add_domain(OTHER, "other", "running")
+
+    def listen(self, *arguments):
+        listener = Listener(self.bus, *arguments)
+        self.addCleanup(listener.stop)
+        return listener

@@ -12,7 +12,7 @@ import unittest
 from gi.repository import GLib
 
 import tap
-from fake_service import MANAGER, SERVICE, Failure, FakeService, PrivateBus, path_of
+from fake_service import MANAGER, OTHER, SERVICE, UUID, Failure, FakeService, PrivateBus, path_of
 from tap import DEADLINE
 
 
@@ -28,8 +28,6 @@ def texts(*values):
     return GLib.Variant("as", values)
 
 
-UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
-OTHER = "11111111-2222-3333-4444-555555555555"
 PATH = path_of(UUID)
 
 # arguments of vmheraldctl: interface, member, arguments of the call

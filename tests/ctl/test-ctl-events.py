@@ -3,18 +3,15 @@
 """What "events" shows, of whom, and that it only listens."""
 
 import json
-import unittest
 
 from gi.repository import GLib
 
 import sentences
 import tap
-from fake_service import MANAGER, SERVICE, FakeService, PrivateBus, path_of
-from listener import Listener
+from fake_service import MANAGER, OTHER, SERVICE, UUID, path_of
+from listener import ListeningCase
 from tap import DEADLINE
 
-UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
-OTHER = "11111111-2222-3333-4444-555555555555"
 TIME = "2023-11-14 22:13:20.123"
 
 # More than the library keeps of what comes while it waits for an answer.
@@ -25,22 +22,7 @@ GONE_MAX = 256
 LIST_MAX = 16
 
 
-class Events(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        self.bus = PrivateBus()
-        self.addCleanup(self.bus.stop)
-        self.fake = FakeService(self.bus)
-        self.addCleanup(self.fake.stop)
-        self.fake.add_domain(UUID, "vm", "running")
-        self.fake.add_domain(OTHER, "other", "running")
-
-    def listen(self, *arguments):
-        listener = Listener(self.bus, *arguments)
-        self.addCleanup(listener.stop)
-        return listener
-
+class Events(ListeningCase):
     def lines(self, cases, *arguments):
         """What is shown of these: Interface.Member, signature, arguments, details."""
         listener = self.listen(f"--count={len(cases)}", *arguments)

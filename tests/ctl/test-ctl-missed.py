@@ -5,36 +5,20 @@
 import json
 import os
 import tempfile
-import unittest
 
 import tap
-from fake_service import FakeService, PrivateBus, path_of
-from listener import Listener
-
-UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
-OTHER = "11111111-2222-3333-4444-555555555555"
+from fake_service import OTHER, UUID, path_of
+from listener import Listener, ListeningCase
 
 
 def sequences(lines):
     return [json.loads(line)["sequence"] for line in lines]
 
 
-class Case(unittest.TestCase):
-    maxDiff = None
-
+class Case(ListeningCase):
     def setUp(self):
-        self.bus = PrivateBus()
-        self.addCleanup(self.bus.stop)
-        self.fake = FakeService(self.bus)
-        self.addCleanup(self.fake.stop)
+        super().setUp()
         self.fake.chained = True
-        self.fake.add_domain(UUID, "vm", "running")
-        self.fake.add_domain(OTHER, "other", "running")
-
-    def listen(self, *arguments):
-        listener = Listener(self.bus, *arguments)
-        self.addCleanup(listener.stop)
-        return listener
 
     def emit(self, count=1, uuid=UUID, lost=False):
         """Of several kinds, in turn."""

@@ -6,11 +6,8 @@ import subprocess
 import unittest
 
 import tap
-from fake_service import SERVICE, Failure, FakeService, PrivateBus, path_of
+from fake_service import OTHER, SERVICE, UUID, Failure, FakeService, PrivateBus, path_of
 from tap import DEADLINE
-
-UUID = "0f4f6a8e-3a34-4c8c-9ad7-f30a4bd0a5d1"
-OTHER = "11111111-2222-3333-4444-555555555555"
 
 # event and the states in which it counts as having happened
 SATISFIED = {
