@@ -27,15 +27,20 @@ static bool is_still_there(Driver *driver, Domain *domain)
 	return driver_find_domain_by_uuid(driver, domain_get_uuid(domain)) == domain;
 }
 
+/* Also asked again when its turn comes: somebody may have started, undefined or changed it meanwhile. */
+static bool is_wanted(Driver *driver, Domain *domain)
+{
+	return domain_is_autostart(domain) && domain_is_persistent(domain) &&
+	       domain_get_state(domain) == DOMAIN_STATE_SHUT_OFF && is_still_there(driver, domain);
+}
+
 static void start_some(Driver *driver)
 {
 	while (driver->autostarting < DRIVER_AUTOSTART_AT_ONCE_MAX &&
 	       !g_queue_is_empty(&driver->autostart)) {
 		Domain *domain = g_queue_pop_head(&driver->autostart);
 
-		/* Somebody may have started or undefined it meanwhile. */
-		if (domain_get_state(domain) == DOMAIN_STATE_SHUT_OFF && domain_is_persistent(domain) &&
-		    is_still_there(driver, domain)) {
+		if (is_wanted(driver, domain)) {
 			driver->autostarting++;
 			domain_autostart(domain, on_started, driver);
 		}
@@ -68,9 +73,7 @@ void driver_autostart(Driver *driver, bool again)
 	for (unsigned i = 0; i < domains->len; i++) {
 		Domain *domain = g_ptr_array_index(domains, i);
 
-		if (domain_is_autostart(domain) && domain_is_persistent(domain) &&
-		    domain_get_state(domain) == DOMAIN_STATE_SHUT_OFF &&
-		    !g_queue_find(&driver->autostart, domain))
+		if (is_wanted(driver, domain) && !g_queue_find(&driver->autostart, domain))
 			g_queue_push_tail(&driver->autostart, domain_ref(domain));
 	}
 	start_some(driver);

@@ -157,8 +157,8 @@ static void test_once(DomainFixture *fixture, const void *data)
 	fixture_wait_state(fixture, domain, DOMAIN_STATE_RUNNING);
 }
 
-/* Undefined while it waits for its turn: nobody would know of its QEMU. */
-static void test_undefined_meanwhile(DomainFixture *fixture, const void *data)
+/* While it waits for its turn, late is undone by change; then it is not started. */
+static void check_undone(DomainFixture *fixture, void (*change)(DomainFixture *fixture, Domain *late, Answer *answer))
 {
 	Domain *first[DRIVER_AUTOSTART_AT_ONCE_MAX];
 	Domain *late;
@@ -174,7 +174,7 @@ static void test_undefined_meanwhile(DomainFixture *fixture, const void *data)
 	fixture_forget(fixture);
 	fixture->observe = observe;
 	driver_autostart(fixture->driver, true);
-	driver_undefine(fixture->driver, late, 0, on_driver_answer, &answer);
+	change(fixture, late, &answer);
 	answer_wait_ok(fixture, &answer);
 	g_test_log_set_fatal_handler(is_fatal, NULL);
 	n_warnings = 0;
@@ -192,6 +192,28 @@ static void test_undefined_meanwhile(DomainFixture *fixture, const void *data)
 	g_assert_cmpint(domain_get_state(late), ==, DOMAIN_STATE_SHUT_OFF);
 	g_assert_cmpuint(domain_get_incarnation(late), ==, 0);
 	domain_unref(late);
+}
+
+static void undefine(DomainFixture *fixture, Domain *late, Answer *answer)
+{
+	driver_undefine(fixture->driver, late, 0, on_driver_answer, answer);
+}
+
+/* Nobody would know of its QEMU. */
+static void test_undefined_meanwhile(DomainFixture *fixture, const void *data)
+{
+	check_undone(fixture, undefine);
+}
+
+static void unset(DomainFixture *fixture, Domain *late, Answer *answer)
+{
+	driver_set_autostart(fixture->driver, late, false, on_driver_answer, answer);
+}
+
+/* Whoever was told that it is not started with the host any more does not see it start. */
+static void test_unset_meanwhile(DomainFixture *fixture, const void *data)
+{
+	check_undone(fixture, unset);
 }
 
 /* ---- the end of all ---- */
@@ -298,6 +320,7 @@ int main(int argc, char **argv)
 	ADD("order", test_order);
 	ADD("once", test_once);
 	ADD("undefined-meanwhile", test_undefined_meanwhile);
+	ADD("unset-meanwhile", test_unset_meanwhile);
 	ADD("shut-down", test_shut_down);
 	ADD("no-autostart-while-shutting-down", test_no_autostart_while_shutting_down);
 	ADD("deadline", test_deadline);
