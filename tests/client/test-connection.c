@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "bus/names.h"
 #include "client/attachment.h"
 #include "client/delivery.h"
@@ -492,30 +488,6 @@ static void test_snapshot(Fixture *fixture, const void *data)
 	vmh_snapshot_unref(snapshot);
 }
 
-static void test_fork(Fixture *fixture, const void *data)
-{
-	g_autoptr(Record) record = record_new(fixture);
-	int status;
-	pid_t pid;
-
-	record_register(record, fixture->connection, 0, VMH_EVENT_ANY);
-	pid = fork();
-	if (pid == 0) {
-		int wrong = fixture_call(fixture->connection, "Echo") != VMH_ERROR_DISCONNECTED ||
-			    vmh_connection_deregister_any(fixture->connection, record->id, NULL) != -1 ||
-			    vmh_connection_is_service_there(fixture->connection);
-
-		vmh_connection_close(fixture->connection);
-		_exit(wrong);
-	}
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_cmpint(status, ==, 0);
-	played_service_emit(fixture->service, 1, false);
-	fixture_turn_until(record_get_length(record) == 1);
-	g_assert_cmpint(fixture_call(fixture->connection, "Echo"), ==, -1);
-	fixture_close(&fixture->connection);
-}
-
 static void test_domain_new(Fixture *fixture, const void *data)
 {
 	VmhError *error = NULL;
@@ -552,7 +524,6 @@ int main(int argc, char **argv)
 		{ "keep", test_keep },
 		{ "replaced-status", test_replaced_status },
 		{ "snapshot", test_snapshot },
-		{ "fork", test_fork },
 		{ "domain-new", test_domain_new },
 	};
 
