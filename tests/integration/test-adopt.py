@@ -76,7 +76,9 @@ class Adopted(AdoptCase):
         wait_until(lambda: len(self.lifecycle(domain, since)) == 4, "what the other one did")
         self.assertEqual([("suspended", "paused", "paused"), ("resumed", "unpaused", "running")] * 2,
                          self.lifecycle(domain, since))
-        # Devices come and go, with what they stand on.
+        # Devices come and go, with what they stand on. QEMU 7.2 never lets go of one that the firmware was just
+        # looking at, as it does after a reset; so it does not run meanwhile.
+        domain.call("Domain", "Suspend")
         domain.attach({"driver": "usb-storage", "id": "stick", "drive": "disk0", "bus": "usb0.0"},
                       blockdev=json.dumps({"driver": "null-co", "node-name": "disk0"}))
         domain.detach("stick")
