@@ -582,8 +582,8 @@ void devices_commit_removed(Domain *domain, Event *event)
 		remove_old_backends(domain);
 		return;
 	}
-	/* While it catches up QEMU was not asked to take them out: the reading of the state does that. */
-	if (!domain->catching_up && g_hash_table_remove(domain->backends, id)) {
+	/* What is told after the fact: QEMU was not asked to take them out, the reading of the state does that. */
+	if (!handover_asks_nothing(domain) && g_hash_table_remove(domain->backends, id)) {
 		/* It is gone already, unless QEMU could not be asked. */
 		nic_links_remove(domain, id, on_left_link_removed, NULL);
 		drives_changed(domain);

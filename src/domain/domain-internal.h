@@ -415,6 +415,8 @@ void handover_forget(Domain *domain);
  * is with replay_begin(). */
 bool handover_begin(Domain *domain, RunPicture *picture, bool wanted);
 /* The connection was taken over, and until Resynchronized is told its events go on from what was told last. */
+/* What was left by the service before is being told: QEMU is asked about none of it, but for its state when all of it is. */
+bool handover_asks_nothing(const Domain *domain);
 bool handover_goes_on(const Domain *domain);
 /* Before an event is committed. */
 void handover_note_event(Domain *domain);

@@ -127,6 +127,11 @@ static void recall(Domain *domain, bool kept)
 		(void)domain_enter_state(domain, state, reason);
 }
 
+bool handover_asks_nothing(const Domain *domain)
+{
+	return domain->catching_up || domain->replaying;
+}
+
 bool handover_goes_on(const Domain *domain)
 {
 	return domain->catching_up || (domain->gap_reason && !has_gap(domain));

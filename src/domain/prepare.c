@@ -26,7 +26,7 @@ Prepare *prepare_begin(Domain *domain, Strand *strand, const char *id)
 {
 	Prepare *prepare;
 
-	if (!domain->monitor || domain->catching_up)
+	if (!domain->monitor || handover_asks_nothing(domain))
 		return NULL;
 	prepare = g_new0(Prepare, 1);
 	prepare->domain = domain_ref(domain);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -269,6 +270,46 @@ static void test_states(DomainFixture *fixture, const void *data)
 	g_assert_cmpint(domain_get_state(domain), ==, DOMAIN_STATE_PAUSED);
 }
 
+/* A device has gone, and that was read; the connection has ended with the service. What the device stood on cannot be taken
+ * out while it is told, and goes when QEMU is there again. */
+static void test_device_gone(DomainFixture *fixture, const void *data)
+{
+	static const char gone[] = "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"net1\","
+				   "\"path\":\"/machine/peripheral/net1\"}}" END;
+	Domain *domain = begin(fixture, "device-del=before", NULL);
+	JsonNode *backends[BACKEND_MAX] = {
+		[BACKEND_NETDEV] = fixture_json("{\"type\":\"user\",\"id\":\"host1\"}"),
+	};
+	g_autoptr(QmpJournal) journal = NULL;
+	g_auto(Answer) attached = { 0 };
+	g_autofree char *log = NULL;
+	char said[4096] = "";
+	int fd;
+
+	domain_attach_device(domain, fixture_json("{\"driver\":\"x\",\"id\":\"net1\"}"), backends, -1, on_answer,
+			     &attached);
+	answer_wait_ok(fixture, &attached);
+	fixture_forget(fixture);
+	journal = leave(fixture, domain, &fd);
+	say_to(fd, "{\"execute\":\"device_del\",\"id\":9,\"arguments\":{\"id\":\"net1\"}}\r\n");
+	for (size_t n = 0; !strstr(said, "\"return\""); n = strlen(said)) {
+		struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+		g_assert_cmpint(poll(&readable, 1, -1), ==, 1);
+		g_assert_cmpint(recv(fd, said + n, sizeof(said) - 1 - n, 0), >, 0);
+	}
+	(void)put(journal, gone);
+	journal = qmp_journal_free(journal);
+	/* Nobody keeps it any more. */
+	g_hash_table_remove_all(fixture->kept);
+	fixture->keeps = false;
+	domain = reopen(fixture);
+	fixture_expect(fixture, domain, "DeviceRemoved net1 /machine/peripheral/net1", GAP, NULL);
+	fixture_run(fixture);
+	log = fixture_execute(fixture, domain, "x-log", NULL);
+	g_assert_nonnull(strstr(log, "\"netdev_del host1\""));
+}
+
 /* It has ended, and what it said last had been read. */
 static void test_ended(DomainFixture *fixture, const void *data)
 {
@@ -469,6 +510,7 @@ int main(int argc, char **argv)
 	ADD("half-told/twice", test_half_told_twice);
 	ADD_WITH("states/kept", 1, test_states);
 	ADD_WITH("states/not-kept", 0, test_states);
+	ADD("device-gone", test_device_gone);
 	ADD("ended", test_ended);
 	ADD("slow", test_slow);
 	ADD("waiting", test_waiting);
