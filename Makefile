@@ -20,6 +20,11 @@ check: test-dependencies
 	$(MAKE) all
 	scripts/run-tests $(BUILD)
 
+# Installs what is missing, builds, and measures: a table of figures, each beside its limit.
+bench: test-dependencies
+	$(MAKE) all
+	tests/bench/bench $(BUILD)
+
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
@@ -36,7 +41,8 @@ help:
 	@echo 'make                 build into $(BUILD)/'
 	@echo 'make demo            install what is missing, build, show it at work'
 	@echo 'make check           install what is missing, build, run all tests'
+	@echo 'make bench           install what is missing, build, measure'
 	@echo 'make install         install to PREFIX ($(PREFIX)), honours DESTDIR'
 	@echo 'make clean           remove the build folders'
 
-.PHONY: all demo check install dependencies test-dependencies clean help
+.PHONY: all demo check bench install dependencies test-dependencies clean help

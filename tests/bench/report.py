@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The table of a run, and its JSON."""
+import dataclasses
+import json
+import os
+import platform
+import time
+
+
+def number(value):
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def aim(row):
+    if row.at_most is not None:
+        return f"<= {number(row.at_most)}"
+    return f">= {number(row.at_least)}" if row.at_least is not None else ""
+
+
+def lines(results):
+    yield f"{'':58}{'measured':>16}{'limit':>16}{'ratio':>8}{'aim':>9}"
+    for module, rows in results:
+        yield f"{module.NUMBER:>2}  {module.TITLE}"
+        for row in rows:
+            limit = f"{number(row.limit)} {row.unit}" if row.limit is not None else ""
+            ratio = f"{row.ratio:.2f}" if row.ratio is not None else ""
+            verdict = {None: "", True: "  met", False: "  MISSED"}[row.met]
+            yield (f"    {row.name:54}{number(row.value) + ' ' + row.unit:>16}{limit:>16}{ratio:>8}"
+                   f"{aim(row):>9}{verdict}")
+            if row.limit_name:
+                yield f"    {'':54}{'':16}  limit: {row.limit_name}"
+
+
+def as_json(results, settings):
+    return {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "machine": {"processors": os.cpu_count(), "kernel": platform.release()},
+            "settings": dataclasses.asdict(settings),
+            "figures": [{"number": module.NUMBER, "title": module.TITLE,
+                         "rows": [dict(dataclasses.asdict(row), ratio=row.ratio, met=row.met)
+                                  for row in rows]}
+                        for module, rows in results]}
+
+
+def write(results, settings, folder):
+    os.makedirs(folder, exist_ok=True)
+    text = "".join(line.rstrip() + "\n" for line in lines(results))
+    print(text, end="")
+    with open(os.path.join(folder, "bench.txt"), "w", encoding="utf-8") as file:
+        file.write(text)
+    with open(os.path.join(folder, "bench.json"), "w", encoding="utf-8") as file:
+        json.dump(as_json(results, settings), file, indent=1)
+        file.write("\n")

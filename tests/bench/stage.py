@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A bus, the service on it, and domains, for one measurement. What the tests of the whole service use for that is used
+here too (tests/integration); what is measured is the installed build."""
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+import buses
+import harness
+import processes
+from client import Connection, Domain, folder, wait_until
+from manager import Manager
+
+NAME, PATH = harness.NAME, harness.PATH
+BUILD = os.environ["VMHERALD_BUILD"]
+SECONDS = 300.0                          # what only a failure takes
+
+
+def program(name):
+    """The path of a program of tests/bench."""
+    return os.path.join(BUILD, "tests", "bench", name)
+
+
+def run(name, *arguments, **keys):
+    """What a program of tests/bench says."""
+    return subprocess.run([program(name), *map(str, arguments)], check=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True, **keys).stdout
+
+
+class Stage(contextlib.ExitStack):
+    """with Stage() as stage: ... When it is left, all of it has ended, and its files have gone."""
+
+    def __init__(self, bus=buses.Daemon, options=(), store=False, **bus_options):
+        super().__init__()
+        self.bus = bus(**bus_options)
+        self.callback(self.bus.close)
+        self.callback(os.environ.pop, "DBUS_SESSION_BUS_ADDRESS", None)
+        os.environ["DBUS_SESSION_BUS_ADDRESS"] = self.bus.address
+        self.connection = Connection()
+        self.callback(self.connection.close)
+        self.service = Manager(self.connection, options=options, store=store)
+        self.callback(self.service.close)
+        self.callback(self.remove_domains)
+
+    # ---- the service ----
+
+    def start(self):
+        self.service.start()
+        self.service.wait_ready()
+        wait_until(lambda: self.get("Emulators"), "the emulators")
+        return self
+
+    @property
+    def pid(self):
+        return self.service.process.pid
+
+    def end(self, number=signal.SIGTERM):
+        self.service.end(number)
+
+    def call(self, member, signature="()", *arguments, **keys):
+        return self.connection.call(PATH, f"{NAME}.Manager", member, signature, *arguments, **keys)
+
+    def get(self, name):
+        return self.connection.get(PATH, f"{NAME}.Manager", name)
+
+    def wait_told(self, sequence):
+        wait_until(lambda: self.get("LastSequence") >= sequence, f"event {sequence}", SECONDS)
+
+    # ---- domains ----
+
+    def create(self, name, **keys):
+        """Transient and running, as harness.definition() has it."""
+        path = self.call("CreateDomain", "(sa{sv})", harness.json.dumps(harness.definition(name, **keys)), {},
+                         deadline=SECONDS)
+        return Domain(self.connection, path, name)
+
+    def create_storms(self, count, **keys):
+        """Domains whose emulator is storm-qemu."""
+        return [self.create(f"storm{number}", machine="none", emulator=program("storm-qemu"), **keys)
+                for number in range(count)]
+
+    def remove_domains(self):
+        """By their pids: the service need not be there, nor be able to."""
+        for pid in emulators():
+            processes.end_process(pid)
+        if self.service.process and self.service.process.poll() is None:
+            self.end()
+
+
+def emulators():
+    """The pids of all that run a domain of this stage."""
+    return [pid for pid, _ in processes.processes_of(folder())
+            if "-uuid" in processes.command_line(pid)]
+
+
+# ---- what a process has used ----
+
+def cpu_seconds(pid):
+    """Of all its threads, with the kernel's part, by the clock of the scheduler: /proc/PID/stat counts ticks alone."""
+    nanoseconds = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+            nanoseconds += int(file.read().split()[0])
+    return nanoseconds / 1e9
+
+
+def pss_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def say(text):
+    """How it goes on, for who waits."""
+    print(text, file=sys.stderr, flush=True)
