@@ -314,6 +314,29 @@ static void pool_take_outcomes(WorkerPool *pool)
 	item_queue_append(&pool->backlog, &taken);
 }
 
+/* Without a worker: the item is the first, and none is on the strand. */
+static void run_here(Item *item)
+{
+	Strand *strand = item->strand;
+	WorkerPool *pool = strand->pool;
+
+	g_mutex_lock(&pool->lock);
+	strand->state = STRAND_STATE_RUNNING;
+	g_mutex_unlock(&pool->lock);
+	item->step = item->class->work(item->data);
+	g_mutex_lock(&pool->lock);
+	if (item->step == STRAND_WAIT)
+		strand->state = STRAND_STATE_WAITING;
+	else if (strand->queue.head)
+		strand_make_ready(pool, strand);
+	else
+		strand->state = STRAND_STATE_IDLE;
+	g_mutex_unlock(&pool->lock);
+	/* WARNING: what stands behind it may be worked on by now, but comes back by way of the loop: so it cannot be
+	 * done before this one. */
+	outcome_dispatch(item);
+}
+
 static void wake_cb(int handle, int fd, LoopEvents events, void *userdata)
 {
 	WorkerPool *pool = userdata;
@@ -481,6 +504,10 @@ void strand_push(Strand *strand, const StrandItemClass *item_class, void *data)
 		item_done(item);
 		return;
 	}
+	if (item_class->light && strand->length == 1) {
+		run_here(item);
+		return;
+	}
 
 	g_mutex_lock(&pool->lock);
 	item_queue_push(&strand->queue, item);
@@ -500,6 +527,10 @@ void strand_resume(Strand *strand)
 
 	g_assert(strand->waiting);
 	item = g_steal_pointer(&strand->waiting);
+	if (item->class->light) {
+		run_here(item);
+		return;
+	}
 	g_mutex_lock(&pool->lock);
 	g_assert(strand->state == STRAND_STATE_WAITING);
 	item_queue_push_head(&strand->queue, item);

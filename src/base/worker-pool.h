@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 
 #include "loop/loop.h"
 
@@ -41,12 +42,15 @@ typedef struct StrandItemClass {
 	 * the strand is idle its done() is called before strand_push() returns. */
 	StrandStep (*work)(void *item);
 	/* Event thread, after STRAND_WAIT; may call strand_resume() at once. After that the item is
-	 * the worker's: do not touch it. */
+	 * the worker's, or gone: do not touch it. */
 	void (*wait)(Strand *strand, void *item);
 	/* Event thread, in the order of strand_push(). Not called once the strand is closed. */
 	void (*done)(void *item);
 	/* Event thread, exactly once for every item pushed. */
 	void (*free)(void *item);
+	/* work() takes no longer than handing it to a worker would, and blocks on nothing: it may run on the event thread, where
+	 * the item is pushed or resumed, if no other item is before it; then done() and free() are called there as well. */
+	bool light;
 } StrandItemClass;
 
 /* At most max_threads workers; 0 means one per CPU, at least 2 and at most

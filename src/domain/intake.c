@@ -6,7 +6,7 @@
 /*
  * From QEMU's event to the commit.
  *
- *    event thread                        worker
+ *    event thread                        worker, or at once if nothing of the domain is before it
  *    intake_event() --- strand --------> work: decode
  *       wait <-- class prepare ---------'
  *       (ask QEMU, with a deadline)
@@ -155,7 +155,8 @@ static void item_free(void *data)
 	g_free(item);
 }
 
-static const StrandItemClass item_class = { item_work, item_wait, item_done, item_free };
+/* Light: to decode an event takes a few microseconds, and to wake another thread twice takes more. */
+static const StrandItemClass item_class = { item_work, item_wait, item_done, item_free, .light = true };
 
 static unsigned get_queued(const Domain *domain)
 {

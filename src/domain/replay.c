@@ -90,11 +90,14 @@ bool replay_begin(Domain *domain, void (*done)(Domain *domain))
 	if (!domain->journal || qmp_journal_is_blank(domain->journal))
 		return false;
 	(void)qmp_journal_resume(domain->journal, -1);
-	n = push_events(domain);
-	if (n == 0)
-		return false;
-	domain_log(domain, LOG_INFO, "%u events had been read and not told: they are told now", n);
+	/* Before the first: it may be committed at once. */
 	domain->replaying = true;
+	n = push_events(domain);
+	if (n == 0) {
+		domain->replaying = false;
+		return false;
+	}
+	domain_log(domain, LOG_INFO, "%u events had been read and not told: they are told now", n);
 	replayed = g_new0(Replayed, 1);
 	replayed->domain = domain_ref(domain);
 	replayed->run = domain->run;

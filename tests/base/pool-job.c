@@ -86,11 +86,19 @@ static void job_free(void *item)
 static const StrandItemClass job_class = {
 	.work = job_work, .wait = job_wait, .done = job_done, .free = job_free,
 };
+static const StrandItemClass light_class = {
+	.work = job_work, .wait = job_wait, .done = job_done, .free = job_free, .light = true,
+};
 static const StrandItemClass place_class = { .done = job_done, .free = job_free };
 
 void push(Strand *strand, Job job)
 {
 	strand_push(strand, &job_class, g_memdup2(&job, sizeof(job)));
+}
+
+void push_light(Strand *strand, Job job)
+{
+	strand_push(strand, &light_class, g_memdup2(&job, sizeof(job)));
 }
 
 void push_place(Strand *strand, Job job)

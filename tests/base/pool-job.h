@@ -48,6 +48,8 @@ extern unsigned n_done;
 
 /* Has its work() done by a worker: on_work, then the gate; asks to wait n_waits_wanted times. */
 void push(Strand *strand, Job job);
+/* Or here, if nothing is before it. */
+void push_light(Strand *strand, Job job);
 /* Only keeps its place. */
 void push_place(Strand *strand, Job job);
 

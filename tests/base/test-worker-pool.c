@@ -188,6 +188,103 @@ static void test_resume_inside_wait(Fixture *fixture, gconstpointer unused)
 	g_assert_cmpuint(records[0].done_at, ==, 1);
 }
 
+static void note_thread(Job *self)
+{
+	*(GThread **)self->extra = g_thread_self();
+}
+
+static void test_light_when_idle(Fixture *fixture, gconstpointer unused)
+{
+	g_autoptr(Strand) strand = strand_new(fixture->pool);
+	Record record = { 0 };
+	GThread *thread = NULL;
+
+	push_light(strand, (Job){ .record = &record, .on_work = note_thread, .extra = &thread });
+	g_assert_cmpuint(record.frees, ==, 1);
+	g_assert_cmpuint(record.dones, ==, 1);
+	g_assert_true(thread == g_thread_self());
+	g_assert_cmpuint(strand_get_length(strand), ==, 0);
+}
+
+/* Behind one that a worker has, and behind one that has come back and is not done yet. */
+static void test_light_keeps_order(Fixture *fixture, gconstpointer unused)
+{
+	g_autoptr(Strand) strand = strand_new(fixture->pool);
+	Gate gate = { 0 };
+	Record records[3] = { 0 };
+	GThread *thread = NULL;
+
+	push(strand, (Job){ .record = &records[0], .gate = &gate });
+	push_light(strand, (Job){ .record = &records[1], .on_work = note_thread, .extra = &thread });
+	push_light(strand, (Job){ .record = &records[2] });
+	g_assert_cmpuint(records[1].works, ==, 0);
+	gate_open(&gate);
+	run_until(fixture, records[2].frees == 1);
+	g_assert_true(thread != g_thread_self());
+	for (unsigned i = 0; i < G_N_ELEMENTS(records); i++)
+		g_assert_cmpuint(records[i].done_at, ==, i + 1);
+}
+
+static void push_two(Job *self)
+{
+	Job *jobs = self->extra;
+
+	push_light(jobs[0].extra, jobs[0]);
+	push_light(jobs[1].extra, jobs[1]);
+	g_assert_cmpuint(jobs[0].record->dones, ==, 0);
+}
+
+/* Pushed by what is being done, it is not before that. */
+static void test_light_inside_done(Fixture *fixture, gconstpointer unused)
+{
+	g_autoptr(Strand) strand = strand_new(fixture->pool);
+	Record records[3] = { 0 };
+	Job jobs[2] = { { .record = &records[1], .extra = strand }, { .record = &records[2], .extra = strand } };
+
+	push_light(strand, (Job){ .record = &records[0], .on_done = push_two, .extra = jobs });
+	run_until(fixture, records[2].frees == 1);
+	for (unsigned i = 0; i < G_N_ELEMENTS(records); i++)
+		g_assert_cmpuint(records[i].done_at, ==, i + 1);
+}
+
+/* It goes on where it is resumed, and who stands behind it after it. */
+static void test_light_waits(Fixture *fixture, gconstpointer unused)
+{
+	g_autoptr(Strand) strand = strand_new(fixture->pool);
+	Record records[3] = { 0 };
+
+	push_light(strand, (Job){ .record = &records[0], .n_waits_wanted = 1 });
+	push_light(strand, (Job){ .record = &records[1] });
+	g_assert_cmpuint(records[0].waits, ==, 1);
+	g_assert_cmpuint(records[1].works, ==, 0);
+	strand_resume(strand);
+	g_assert_cmpuint(records[0].frees, ==, 1);
+	run_until(fixture, records[1].frees == 1);
+	g_assert_cmpuint(records[0].done_at, ==, 1);
+
+	push_light(strand, (Job){ .record = &records[2], .n_waits_wanted = 4, .on_wait = resume_now });
+	g_assert_cmpuint(records[2].waits, ==, 4);
+	g_assert_cmpuint(records[2].frees, ==, 1);
+	g_assert_cmpuint(strand_get_length(strand), ==, 0);
+}
+
+static void close_strand(Job *self)
+{
+	strand_close(self->extra);
+}
+
+static void test_light_closes(Fixture *fixture, gconstpointer unused)
+{
+	g_autoptr(Strand) strand = strand_new(fixture->pool);
+	Record records[2] = { 0 };
+
+	push_light(strand, (Job){ .record = &records[0], .on_done = close_strand, .extra = strand });
+	push_light(strand, (Job){ .record = &records[1] });
+	g_assert_cmpuint(records[0].frees, ==, 1);
+	g_assert_cmpuint(records[1].works, ==, 0);
+	g_assert_cmpuint(records[1].frees, ==, 1);
+}
+
 static void test_place_when_idle(Fixture *fixture, gconstpointer unused)
 {
 	g_autoptr(Strand) strand = strand_new(fixture->pool);
@@ -440,6 +537,11 @@ int main(int argc, char **argv)
 	add("/worker-pool/parallel", 2, test_parallel);
 	add("/worker-pool/wait-holds-no-thread", 1, test_wait_holds_no_thread);
 	add("/worker-pool/resume-inside-wait", 2, test_resume_inside_wait);
+	add("/worker-pool/light/when-idle", 1, test_light_when_idle);
+	add("/worker-pool/light/keeps-order", 2, test_light_keeps_order);
+	add("/worker-pool/light/inside-done", 2, test_light_inside_done);
+	add("/worker-pool/light/waits", 1, test_light_waits);
+	add("/worker-pool/light/closes", 1, test_light_closes);
 	add("/worker-pool/place/when-idle", 1, test_place_when_idle);
 	add("/worker-pool/place/keeps-order", 2, test_place_keeps_order);
 	add("/worker-pool/place/behind-undispatched", 2, test_place_behind_undispatched);

@@ -176,6 +176,8 @@ static void on_event(Domain *domain, Event *event, void *userdata)
 		fixture->unsent++;
 	else
 		domain_event_sent(domain);
+	if (fixture->recorded)
+		fixture->recorded(fixture, domain);
 }
 
 static void on_added(Domain *domain, void *userdata)

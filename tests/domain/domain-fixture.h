@@ -33,6 +33,8 @@ typedef struct DomainFixture {
 	Event *last;                 /* that was expected */
 	/* Instead of a record: takes event over. */
 	void (*observe)(struct DomainFixture *fixture, Domain *domain, Event *event);
+	/* Called after each that was put into records. */
+	void (*recorded)(struct DomainFixture *fixture, Domain *domain);
 	bool started;
 	unsigned n_added, n_removed;
 	DomainProperty changed;      /* of all domains, since it was cleared */
