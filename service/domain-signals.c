@@ -236,6 +236,37 @@ static int append_arguments(sd_bus_message *m, const DomainSignal *signal, const
 	return r;
 }
 
+/* Without a format: that would be read anew for each event. */
+static int append_stamp(sd_bus_message *m, const Event *event)
+{
+	const uint64_t time = (uint64_t)event->time;
+	int r = sd_bus_message_open_container(m, 'r', "ttt");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(m, 't', &event->stamp.sequence);
+	if (r >= 0)
+		r = sd_bus_message_append_basic(m, 't', &event->stamp.previous);
+	if (r >= 0)
+		r = sd_bus_message_append_basic(m, 't', &time);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_details(sd_bus_message *m, const Event *event)
+{
+	size_t n = event->details ? g_variant_n_children(event->details) : 0;
+	int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+	if (r >= 0 && event->stamp.domain_previous != 0)
+		r = sd_bus_message_append(m, "{sv}", EVENT_DETAIL_DOMAIN_PREVIOUS, "t",
+					  event->stamp.domain_previous);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		g_autoptr(GVariant) entry = g_variant_get_child_value(event->details, i);
+
+		r = bus_append_gvariant(m, entry);
+	}
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 const DomainSignal *domain_signal_of(EventKind kind)
 {
 	g_assert((unsigned)kind < EVENT_KIND_MAX && signals[kind].member);
@@ -251,68 +282,15 @@ int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_
 	if (r >= 0)
 		r = append_arguments(message, signal, event);
 	if (r >= 0)
-		r = sd_bus_message_append(message, "(ttt)", event->stamp.sequence,
-					  event->stamp.previous, (uint64_t)event->time);
+		r = append_stamp(message, event);
 	if (r >= 0)
-		r = bus_append_dict(message, event->details);
+		r = append_details(message, event);
 	if (r < 0) {
 		sd_bus_message_unref(message);
 		return r;
 	}
 	*ret_message = message;
 	return 0;
-}
-
-static GVariant *get_argument(char type, const void *place)
-{
-	switch (type) {
-	case 's':
-		return g_variant_new_string(*(const char *const *)place);
-	case 'b':
-		return g_variant_new_boolean(*(const bool *)place);
-	case 't':
-		return g_variant_new_uint64(*(const uint64_t *)place);
-	case 'x':
-		return g_variant_new_int64(*(const int64_t *)place);
-	default:
-		g_assert_not_reached();
-	}
-}
-
-static void add_encoded(GVariantBuilder *builder, const DomainSignal *signal, const Event *event)
-{
-	g_autoptr(GVariant) arguments = g_variant_ref_sink(signal->encode(event));
-
-	for (size_t i = 0; i < g_variant_n_children(arguments); i++) {
-		g_autoptr(GVariant) argument = g_variant_get_child_value(arguments, i);
-
-		g_variant_builder_add_value(builder, argument);
-	}
-}
-
-GVariant *domain_signal_get_body(const Event *event)
-{
-	const DomainSignal *signal = domain_signal_of(event->kind);
-	GVariantBuilder builder;
-
-	g_variant_builder_init(&builder, G_VARIANT_TYPE_TUPLE);
-	if (signal->encode)
-		add_encoded(&builder, signal, event);
-	for (unsigned i = 0; !signal->encode && signal->signature[i]; i++)
-		g_variant_builder_add_value(&builder,
-					    get_argument(signal->signature[i],
-							 (const char *)event + signal->arguments[i]));
-	g_variant_builder_add(&builder, "(ttt)", event->stamp.sequence, event->stamp.previous,
-			      (uint64_t)event->time);
-	g_variant_builder_add_value(&builder, event->details ?
-						      event->details :
-						      g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
-	return g_variant_builder_end(&builder);
-}
-
-char *domain_signal_get_body_type(EventKind kind)
-{
-	return g_strconcat("(", domain_signal_of(kind)->signature, SIGNAL_STAMP_SIGNATURE ")", NULL);
 }
 
 char *domain_signals_get_layout(void)

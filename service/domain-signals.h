@@ -30,10 +30,6 @@ const DomainSignal *domain_signal_of(EventKind kind);
 /* The signal message of a stamped event, not sent. */
 int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_message **ret_message);
 
-/* All that the message of a sealed event has for a body, as one tuple; floating. */
-GVariant *domain_signal_get_body(const Event *event);
-/* The type of that tuple. Free with g_free(). */
-char *domain_signal_get_body_type(EventKind kind);
 /* A text that differs when a signal, or its type, does. Free with g_free(). */
 char *domain_signals_get_layout(void);
 

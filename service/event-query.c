@@ -6,6 +6,7 @@
 #include "bus/variant.h"
 #include "domain-signals.h"
 #include "event-filter.h"
+#include "signal-body.h"
 
 typedef struct EventQuery {
 	const History *history;      /* NULL: there is none */
@@ -22,7 +23,7 @@ typedef struct EventQuery {
 /* NULL if it was too long for the history, or is not what it was. */
 static GVariant *get_body(const HistoryEntry *entry)
 {
-	g_autofree char *type = domain_signal_get_body_type(entry->kind);
+	g_autofree char *type = signal_body_get_type(entry->kind);
 	g_autoptr(GVariant) body = NULL;
 	void *copy;
 

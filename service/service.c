@@ -17,6 +17,7 @@
 #include "bus/loop-sd-event.h"
 #include "manager-object.h"
 #include "method-call.h"
+#include "signal-body.h"
 
 /*
  * The order of things at the start: workers and driver, then the objects, then the state of every QEMU
@@ -347,7 +348,7 @@ static bool start_driver(Service *service, const ServiceOptions *options)
 		.definition_problems_changed = on_definition_problems_changed,
 		.changed_files_changed = on_changed_files_changed,
 		.userdata = service,
-		.encode = domain_signal_get_body,
+		.encode = signal_body_write,
 		.layout = service->layout,
 	};
 	g_autoptr(GError) error = NULL;

@@ -28,6 +28,7 @@ struct Driver {
 	bool logs_watched, logs_busy, logs_dirty;
 	bool reserving;
 	uint64_t sequence_at_start; /* the last one of the service before this one */
+	GByteArray *arguments;      /* of the event that is being remembered */
 	GHashTable *connected_until; /* uuid -> uint64_t (driver-stamp.c) */
 	Registry *registry;
 	DefinitionStore *definitions;

@@ -55,7 +55,7 @@ static void add_details(Fields *fields, GVariant *details)
 	g_variant_iter_init(&iter, details);
 	while (g_variant_iter_loop(&iter, "{&sv}", &key, &value)) {
 		/* A field of its own; and what is for those alone who count. */
-		if (g_str_equal(key, "name") || g_str_equal(key, EVENT_DETAIL_DOMAIN_PREVIOUS))
+		if (g_str_equal(key, "name"))
 			continue;
 		add_owned(fields, make_name(key), g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
 							  ? g_variant_dup_string(value, NULL)

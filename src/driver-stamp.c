@@ -42,42 +42,37 @@ static uint64_t get_connected_until(const Driver *driver, const char *uuid)
 
 static void remember(Driver *driver, Domain *domain, const Event *event)
 {
-	g_autoptr(GVariant) arguments = g_variant_ref_sink(driver->observer.encode(event));
-	const HistoryEntry entry = {
+	GByteArray *arguments = driver->arguments;
+	HistoryEntry entry = {
 		.sequence = event->stamp.sequence,
 		.previous = event->stamp.previous,
 		.time = event->time,
 		.kind = event->kind,
 		.uuid = domain_get_uuid(domain),
-		.arguments = g_variant_get_data(arguments),
-		.length = g_variant_get_size(arguments),
 	};
 
+	g_byte_array_set_size(arguments, 0);
+	driver->observer.encode(event, arguments);
+	entry.arguments = arguments->data;
+	entry.length = arguments->len;
 	history_append(driver->history, &entry);
-}
-
-/* A storm of one kind is spared it: left out, it is the same as the other. */
-static void add_domain_previous(const Driver *driver, const char *uuid, uint64_t previous, Event *event)
-{
-	uint64_t newest = chains_get_newest(driver->chains, uuid);
-
-	if (newest != previous)
-		event_add_detail(event, EVENT_DETAIL_DOMAIN_PREVIOUS, g_variant_new_uint64(newest));
 }
 
 void driver_stamp(Driver *driver, Domain *domain, Event *event)
 {
 	const char *uuid = domain_get_uuid(domain);
+	uint64_t previous = chains_get(driver->chains, uuid, event->kind);
+	uint64_t newest = chains_get_newest(driver->chains, uuid);
 	const EventStamp stamp = {
 		.sequence = sequence_last(driver->sequence) + 1,
-		.previous = chains_get(driver->chains, uuid, event->kind),
+		.previous = previous,
+		.domain_previous = newest != previous ? newest : 0,
 	};
 
 	/* The gap began when the monitor was lost, not when that was told, nor when it is over: others have
 	 * had events since. */
 	if (event->kind == EVENT_MONITOR_RESYNCHRONIZED)
 		event->resynchronized.last_before = get_connected_until(driver, uuid);
-	add_domain_previous(driver, uuid, stamp.previous, event);
 	event_seal(event, stamp);
 	if (driver->history)
 		remember(driver, domain, event);
@@ -118,6 +113,7 @@ bool driver_stamp_open(Driver *driver, GError **error)
 	g_autoptr(GError) chains_error = NULL;
 	const char *layout = driver->observer.layout ? driver->observer.layout : "";
 
+	driver->arguments = g_byte_array_new();
 	driver->connected_until = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	driver->sequence = sequence_open(driver->directories->state, NULL, error);
 	if (!driver->sequence)
@@ -136,6 +132,7 @@ void driver_stamp_close(Driver *driver)
 	history_close(driver->history);
 	chains_close(driver->chains);
 	sequence_close(driver->sequence);
+	g_clear_pointer(&driver->arguments, g_byte_array_unref);
 	g_clear_pointer(&driver->connected_until, g_hash_table_unref);
 }
 

@@ -39,9 +39,9 @@ typedef struct DriverObserver {
 	void (*definition_problems_changed)(void *userdata);
 	void (*changed_files_changed)(void *userdata);
 	void *userdata;
-	/* The arguments of a sealed event as clients see them, for the history, and a text that says how they look for each
-	 * kind: a history of another one is not used. NULL: none is kept. */
-	GVariant *(*encode)(const Event *event);
+	/* Puts the arguments of a sealed event as clients see them into out, which is empty, for the history; and a text that
+	 * says how they look for each kind: a history of another one is not used. NULL: none is kept. */
+	void (*encode)(const Event *event, GByteArray *out);
 	const char *layout;
 } DriverObserver;
 

@@ -72,9 +72,10 @@ typedef enum EventKind {
 typedef struct EventStamp {
 	uint64_t sequence;
 	uint64_t previous;
+	uint64_t domain_previous;       /* of the last one with the same domain, whatever its kind; 0: that is previous */
 } EventStamp;
 
-/* t: the sequence of the last one with the same domain, whatever its kind. Where it is left out, that is previous. */
+/* t: the detail by which clients are told domain_previous. */
 #define EVENT_DETAIL_DOMAIN_PREVIOUS "domain-previous"
 
 typedef struct Event {

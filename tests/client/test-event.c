@@ -6,6 +6,7 @@
 #include "bus/variant.h"
 #include "client/event-internal.h"
 #include "domain-signals.h"
+#include "signal-body.h"
 #include "tests/service/bus-fixture.h"
 
 /*
@@ -340,7 +341,7 @@ static void test_kinds(BusFixture *fixture, const void *data)
 	for (unsigned kind = 0; kind < EVENT_KIND_MAX; kind++) {
 		g_autoptr(Event) event = make_core_event((EventKind)kind);
 		const DomainSignal *signal = domain_signal_of((EventKind)kind);
-		g_autoptr(GVariant) body = g_variant_ref_sink(domain_signal_get_body(event));
+		g_autoptr(GVariant) body = g_variant_ref_sink(signal_body_new(event));
 		g_autoptr(sd_bus_message) message = NULL;
 		g_autoptr(VmhEvent) live = NULL, fetched = NULL;
 		g_autoptr(GVariant) arguments = NULL;

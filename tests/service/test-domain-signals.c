@@ -6,6 +6,7 @@
 #include "bus-fixture.h"
 #include "bus/variant.h"
 #include "descriptions.h"
+#include "signal-body.h"
 
 /* Each kind of event as a message: built, and its signature held against the description of the contract. */
 
@@ -336,35 +337,80 @@ static void test_messages(BusFixture *fixture, const void *data)
 	}
 }
 
+static Event *make_sealed(EventKind kind, bool with_details, uint64_t domain_previous)
+{
+	Event *event = event_new(kind, 1700000000000001);
+
+	fill(event);
+	if (with_details)
+		event_add_detail(event, "k", g_variant_new_boolean(TRUE));
+	event_seal(event, (EventStamp){ kind + 10, 4, domain_previous });
+	return event;
+}
+
 /* What the history keeps is what the message has. */
 static void test_bodies(BusFixture *fixture, const void *data)
 {
-	for (unsigned kind = 0; kind < EVENT_KIND_MAX; kind++) {
-		g_autoptr(Event) event = event_new((EventKind)kind, 1700000000000001);
-		g_autofree char *type = domain_signal_get_body_type((EventKind)kind);
+	for (unsigned i = 0; i < 4 * EVENT_KIND_MAX; i++) {
+		EventKind kind = (EventKind)(i / 4);
+		g_autoptr(Event) event = make_sealed(kind, i & 1, i & 2 ? 9 : 0);
+		g_autofree char *type = signal_body_get_type(kind);
 		g_autofree char *expected = NULL, *text = NULL;
 		g_autoptr(sd_bus_message) message = NULL, copy = NULL;
 		g_autoptr(GVariant) body = NULL;
 
-		fill(event);
-		if (kind % 2 == 0)
-			event_add_detail(event, "k", g_variant_new_boolean(TRUE));
-		event_seal(event, (EventStamp){ .sequence = kind + 10, .previous = 4 });
 		g_assert_cmpint(domain_signal_new(fixture->service, PATH, event, &message), >=, 0);
 		bus_seal(message);
 		expected = bus_describe(message);
 
-		body = g_variant_ref_sink(domain_signal_get_body(event));
+		body = g_variant_ref_sink(signal_body_new(event));
 		g_assert_cmpstr(g_variant_get_type_string(body), ==, type);
 		copy = bus_new_message(fixture);
-		for (size_t i = 0; i < g_variant_n_children(body); i++) {
-			g_autoptr(GVariant) child = g_variant_get_child_value(body, i);
+		for (size_t j = 0; j < g_variant_n_children(body); j++) {
+			g_autoptr(GVariant) child = g_variant_get_child_value(body, j);
 
 			g_assert_cmpint(bus_append_gvariant(copy, child), >=, 0);
 		}
 		bus_seal(copy);
 		text = bus_describe(copy);
 		g_assert_cmpstr(text, ==, expected);
+	}
+}
+
+static void check_written(const Event *event)
+{
+	g_autoptr(GVariant) body = g_variant_ref_sink(signal_body_new(event));
+	g_autoptr(GByteArray) out = g_byte_array_new();
+
+	signal_body_write(event, out);
+	g_assert_cmpmem(out->data, out->len, g_variant_get_data(body), g_variant_get_size(body));
+}
+
+static void test_written(void)
+{
+	for (unsigned i = 0; i < 4 * EVENT_KIND_MAX; i++) {
+		g_autoptr(Event) event = make_sealed((EventKind)(i / 4), i & 1, i & 2 ? 1000000007 : 0);
+
+		check_written(event);
+	}
+}
+
+/* Where the length of all makes the ends a size longer, and around that. */
+static void test_written_lengths(void)
+{
+	static const size_t lengths[] = { 0, 1, 7, 100, 65000, 70000 };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(lengths); i++) {
+		for (size_t n = lengths[i]; n < lengths[i] + 600; n++) {
+			g_autoptr(Event) event = event_new(EVENT_DEVICE_ADDED, 5);
+			g_autofree char *text = g_strnfill(n, 'x');
+
+			event->device_added.id = text;
+			event->device_added.driver = "d";
+			event->device_added.qom_path = n % 2 ? text : "";
+			event_seal(event, (EventStamp){ 7, 3, n % 3 == 0 ? 5 : 0 });
+			check_written(event);
+		}
 	}
 }
 
@@ -421,6 +467,8 @@ int main(int argc, char **argv)
 		   bus_tear_down);
 	g_test_add("/service/domain-signals/bodies", BusFixture, NULL, bus_set_up, test_bodies,
 		   bus_tear_down);
+	g_test_add_func("/service/domain-signals/written", test_written);
+	g_test_add_func("/service/domain-signals/written-lengths", test_written_lengths);
 	g_test_add_func("/service/domain-signals/layout", test_layout);
 	g_test_add("/service/domain-signals/no-details", BusFixture, NULL, bus_set_up, test_no_details,
 		   bus_tear_down);
