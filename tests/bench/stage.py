@@ -32,7 +32,7 @@ def run(name, *arguments, **keys):
 class Stage(contextlib.ExitStack):
     """with Stage() as stage: ... When it is left, all of it has ended, and its files have gone."""
 
-    def __init__(self, bus=buses.Daemon, options=(), store=False, **bus_options):
+    def __init__(self, bus=buses.Daemon, options=(), store=False, program="activated", **bus_options):
         super().__init__()
         self.bus = bus(**bus_options)
         self.callback(self.bus.close)
@@ -40,7 +40,7 @@ class Stage(contextlib.ExitStack):
         os.environ["DBUS_SESSION_BUS_ADDRESS"] = self.bus.address
         self.connection = Connection()
         self.callback(self.connection.close)
-        self.service = Manager(self.connection, options=options, store=store)
+        self.service = Manager(self.connection, options=options, store=store, program=program)
         self.callback(self.service.close)
         self.callback(self.remove_domains)
 

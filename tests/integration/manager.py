@@ -17,13 +17,14 @@ FDS_MAX = 16
 
 
 class Manager:
-    def __init__(self, connection, limit=64, options=(), store=True):
+    def __init__(self, connection, limit=64, options=(), store=True, program="activated"):
         """options: of the service, besides those that it is started with in any case. Without store, it
-        is not told that there is a service manager."""
+        is not told that there is a service manager. program: what starts it, in the folder."""
         self.connection = connection
         self.limit = limit
         self.options = options
         self.store = store
+        self.program = program
         self.process = None
         self.kept = []               # (name, descriptor, whether it is let go of at a hang-up)
         self.refused = 0
@@ -103,7 +104,7 @@ class Manager:
         # Its number is known when it is there: so the last step is left to a shell.
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", "LISTEN_PID=$$ exec \"$0\" --session --idle-timeout=0 \"$@\"",
-             os.path.join(folder(), "activated"), *self.options],
+             os.path.join(folder(), self.program), *self.options],
             env=environment, stdin=subprocess.DEVNULL, close_fds=False, preexec_fn=place)
         for _, fd in given:
             os.close(fd)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How many instructions the service needs for an event, beside work-cost, which does nothing but the unavoidable with it;
+and the recorded figures, which say whether that has changed.
+
+What is compared is the ratio of both. Most of the instructions are those of GLib, json-glib and sd-bus, of which another
+version needs others, in both alike; json-glib alone more than half."""
+import json
+import os
+import shlex
+import subprocess
+
+import callgrind
+import stage
+from listening import Subscriber, blow
+
+DOMAINS = (1, 8)
+EVENTS = 3000                            # by which two storms differ; of all domains
+TOLERANCE = 0.05
+RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "instructions.json")
+LIBRARIES = ("glib-2.0", "json-glib-1.0", "libsystemd")
+
+
+def _of_one(count, long, short):
+    """The difference of two counts is without what is done once."""
+    return (long - short) / count
+
+
+def count_limit(*what, events=EVENTS):
+    """Of work-cost, for each."""
+    return _of_one(events, callgrind.count_program("work-cost", 2 * events, *what),
+                   callgrind.count_program("work-cost", events, *what))
+
+
+def storm(service, pid, domains, count):
+    """Instructions of a storm of so many events of each domain, all of which arrive, in order."""
+    with Subscriber(count * len(domains)) as subscriber:
+        blow(domains, count)
+        subscriber.heard()
+    return service.dump(pid)
+
+
+def count_service(n_domains, events=EVENTS):
+    """Of the service, for each."""
+    service = callgrind.Service()
+    with stage.Stage(program=callgrind.PROGRAM) as place:
+        domains = place.start().create_storms(n_domains)
+        service.begin(place.pid)
+        per_domain = max(1, events // n_domains // 4)
+        # What is done for the first time, and memory that is used for the first time, is not counted.
+        storm(service, place.pid, domains, per_domain)
+        short = storm(service, place.pid, domains, per_domain)
+        return _of_one(4 * per_domain * n_domains, storm(service, place.pid, domains, 5 * per_domain), short)
+
+
+def count():
+    """What a record has, for this build."""
+    with stage.Stage():
+        limit = count_limit()
+    return {"limit": round(limit), "service": {str(n): round(count_service(n)) for n in DOMAINS}}
+
+
+def recorded():
+    with open(RECORD, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def record(counted):
+    with open(RECORD, "w", encoding="utf-8") as file:
+        json.dump({**counted, "with": versions()}, file, indent=8)
+        file.write("\n")
+
+
+def compare(counted, before, n_domains):
+    """By what part of itself the ratio to the limit differs from the recorded one, and the words for it."""
+    ratios = [figures["service"][str(n_domains)] / figures["limit"] for figures in (counted, before)]
+    words = " and ".join(f"{figures['service'][str(n_domains)]:,} instructions ({ratio:.3f} x {figures['limit']:,}) {when}"
+                         for figures, ratio, when in zip((counted, before), ratios, ("now", "recorded")))
+    change = ratios[0] / ratios[1] - 1
+    return change, f"an event of {n_domains} domain{'s' * (n_domains > 1)}: {words}: {change:+.1%}"
+
+
+# ---- what it was counted with ----
+
+def _say(*command):
+    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True).stdout
+
+
+def _compiler():
+    with open(os.path.join(stage.BUILD, "compile_commands.json"), encoding="utf-8") as file:
+        words = shlex.split(json.load(file)[0]["command"])
+    first = next(i for i, word in enumerate(words) if word.startswith("-"))
+    return _say(*words[:first], "--version").splitlines()[0]
+
+
+def versions():
+    return {"compiler": _compiler(), "glibc": os.confstr("CS_GNU_LIBC_VERSION"),
+            "valgrind": _say("valgrind", "--version").strip(),
+            **{library: _say("pkg-config", "--modversion", library).strip() for library in LIBRARIES}}
