@@ -12,9 +12,10 @@ DOMAIN_PATHS = f"path_namespace='{stage.PATH}/domain'"
 class Subscriber(contextlib.AbstractContextManager):
     """One program. Its rule is in force when this returns."""
 
-    def __init__(self, count, rule=None, latency=False):
+    def __init__(self, count, rule=None, latency=False, stall=None):
         arguments = ["--rule", rule] if rule else []
         arguments += ["--latency"] if latency else []
+        arguments += ["--stall", str(stall)] if stall else []
         self.count = count
         self.process = subprocess.Popen([stage.program("subscriber"), str(count), *arguments],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)

@@ -12,10 +12,10 @@
 /*
  * Who listens, with one match rule, as any program on sd-bus does: it reads each signal with its types.
  *
- *     subscriber COUNT [--rule RULE] [--latency]
+ *     subscriber COUNT [--rule RULE] [--latency] [--stall SECONDS]
  *
- * It writes the line "ready" when the rule is in force, and when COUNT signals have come, or none for STALL_SECONDS, a line
- * of JSON:
+ * It writes the line "ready" when the rule is in force, and when COUNT signals have come, or none for so long, a line of
+ * JSON:
  *
  *     received          signals
  *     disordered        those that had not the number behind that of the one before on the same path
@@ -35,6 +35,7 @@
 typedef struct Subscriber {
 	uint64_t wanted;
 	bool latency;
+	uint64_t stall;             /* seconds */
 
 	uint64_t received, disordered;
 	GHashTable *next;           /* path -> the number that is due, int64_t */
@@ -147,27 +148,32 @@ static int listen_on(sd_bus *bus, Subscriber *subscriber)
 	while (r > 0 && (subscriber->wanted == 0 || subscriber->received < subscriber->wanted)) {
 		r = sd_bus_process(bus, NULL);
 		if (r == 0)
-			r = sd_bus_wait(bus, subscriber->wanted > 0 ? STALL_SECONDS * G_USEC_PER_SEC : UINT64_MAX);
+			r = sd_bus_wait(bus, subscriber->wanted > 0 ? subscriber->stall * G_USEC_PER_SEC : UINT64_MAX);
 	}
 	return r;
 }
 
 int main(int argc, char **argv)
 {
-	Subscriber subscriber = { .next = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
-				  .latencies = g_array_new(FALSE, FALSE, sizeof(int64_t)) };
+	Subscriber subscriber = {
+		.stall = STALL_SECONDS,
+		.next = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
+		.latencies = g_array_new(FALSE, FALSE, sizeof(int64_t)),
+	};
 	const char *rule = RULE;
 	sd_bus *bus = NULL;
 	int r;
 
 	if (argc < 2)
-		errx(2, "subscriber COUNT [--rule RULE] [--latency]");
+		errx(2, "subscriber COUNT [--rule RULE] [--latency] [--stall SECONDS]");
 	subscriber.wanted = strtoull(argv[1], NULL, 10);
 	for (int i = 2; i < argc; i++) {
 		if (g_str_equal(argv[i], "--latency"))
 			subscriber.latency = true;
 		else if (g_str_equal(argv[i], "--rule") && i + 1 < argc)
 			rule = argv[++i];
+		else if (g_str_equal(argv[i], "--stall") && i + 1 < argc)
+			subscriber.stall = strtoull(argv[++i], NULL, 10);
 		else
 			errx(2, "%s?", argv[i]);
 	}
