@@ -102,6 +102,7 @@ typedef struct RunHints {
 	LifecycleReason pause_reason; /* of the STOP that follows; PAUSED if nothing explains it */
 	char *pause_run_state;        /* what QEMU said of it when it was asked */
 	int64_t paused_at;            /* QEMU's time of the last STOP */
+	unsigned resumes_ahead;       /* RESUME that have been read and wait for what is before them */
 } RunHints;
 
 typedef struct StopTimer {
@@ -539,6 +540,8 @@ Event *lifecycle_make_stopped(Domain *domain);
 void lifecycle_tell_api_error(Domain *domain);
 
 /* stop-cause.c */
+/* When it has been read, before it goes to the strand. */
+void stop_cause_note_read(Domain *domain, const QmpMessage *event);
 /* Before the event is committed. time: QEMU's, 0 if it told none. */
 void stop_cause_note_event(Domain *domain, const Event *event, int64_t time);
 /* The prepare step of STOP. True: ready at once; false: resume is called later. */

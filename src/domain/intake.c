@@ -182,6 +182,7 @@ void intake_event(Domain *domain, QmpMessage *message)
 	item->connection = domain->connections;
 	item->row = event_table_lookup(message->name);
 	item->message = message;
+	stop_cause_note_read(domain, message);
 	strand_push(domain->events, &item_class, item);
 	if (domain->monitor && !domain->reading_held &&
 	    get_queued(domain) >= get_queue_max(domain)) {

@@ -8,7 +8,8 @@
  * QEMU's STOP does not say. What may explain it: an event before it (a disk error, a watchdog), an order
  * of ours, and, where neither does, QEMU's run state: an outgoing migration, an error inside of KVM,
  * a debugger. So an unexplained STOP is held back while QEMU is asked, and later events with it. No
- * guest can cause such stops by itself, so none can slow its events down by them.
+ * guest can cause such stops by itself, so none can slow its events down by them. What QEMU says is what
+ * is so by now: once it has gone on, and its RESUME has been read, that says nothing of the STOP before.
  *
  * A migration is asked for by a client, with Execute(). Whether it has moved the guest or failed is
  * told by MIGRATION alone, so domain_execute() sees to it that QEMU emits that.
@@ -59,9 +60,19 @@ static void note_migration(Domain *domain, const char *status, int64_t time)
 	}
 }
 
+void stop_cause_note_read(Domain *domain, const QmpMessage *event)
+{
+	if (g_str_equal(event->name, "RESUME"))
+		domain->hints.resumes_ahead++;
+}
+
 void stop_cause_note_event(Domain *domain, const Event *event, int64_t time)
 {
 	switch (event->kind) {
+	case EVENT_LIFECYCLE:
+		if (event->lifecycle.event == LIFECYCLE_RESUMED && domain->hints.resumes_ahead > 0)
+			domain->hints.resumes_ahead--;
+		break;
 	case EVENT_IO_ERROR:
 		if (g_str_equal(event->io_error.action, "stop"))
 			note_cause(domain, LIFECYCLE_REASON_IOERROR, time);
@@ -80,12 +91,29 @@ void stop_cause_note_event(Domain *domain, const Event *event, int64_t time)
 
 /* ---- asking ---- */
 
+/* Says more of a stop that was a migration. */
+static void on_migration_status(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
+				const GError *error)
+{
+	RunHints *hints = &domain->hints;
+	const char *status;
+
+	if (!json_read_string(json_node_as_object(result), "status", &status))
+		return;
+	if (g_str_equal(status, "postcopy-paused"))
+		hints->pause_reason = LIFECYCLE_REASON_POSTCOPY_FAILED;
+	else if (g_str_has_prefix(status, "postcopy-"))
+		hints->pause_reason = LIFECYCLE_REASON_POSTCOPY;
+	hints->migrated = g_str_equal(status, "completed");
+}
+
 static void on_run_state(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
 			 const GError *error)
 {
 	const char *run_state;
 
-	if (!json_read_string(json_node_as_object(result), "status", &run_state) ||
+	if (domain->hints.resumes_ahead > 0 ||
+	    !json_read_string(json_node_as_object(result), "status", &run_state) ||
 	    /* It runs again, or it is on its way down: what follows tells. */
 	    domain_state_from_run_state(run_state) != DOMAIN_STATE_PAUSED ||
 	    g_str_equal(run_state, "paused"))
@@ -93,23 +121,8 @@ static void on_run_state(Domain *domain, Prepare *prepare, const char *id, JsonN
 	g_free(domain->hints.pause_run_state);
 	domain->hints.pause_run_state = g_strdup(run_state);
 	(void)lifecycle_reason_from_run_state(run_state, &domain->hints.pause_reason);
-}
-
-/* Comes behind the run state, and says more if that was a migration. */
-static void on_migration_status(Domain *domain, Prepare *prepare, const char *id, JsonNode *result,
-				const GError *error)
-{
-	RunHints *hints = &domain->hints;
-	const char *status;
-
-	if (hints->pause_reason != LIFECYCLE_REASON_MIGRATED ||
-	    !json_read_string(json_node_as_object(result), "status", &status))
-		return;
-	if (g_str_equal(status, "postcopy-paused"))
-		hints->pause_reason = LIFECYCLE_REASON_POSTCOPY_FAILED;
-	else if (g_str_has_prefix(status, "postcopy-"))
-		hints->pause_reason = LIFECYCLE_REASON_POSTCOPY;
-	hints->migrated = g_str_equal(status, "completed");
+	if (domain->hints.pause_reason == LIFECYCLE_REASON_MIGRATED && domain->monitor)
+		prepare_ask(prepare, "query-migrate", NULL, on_migration_status);
 }
 
 static bool is_ordered(const Domain *domain)
@@ -126,13 +139,12 @@ bool stop_cause_prepare(Domain *domain, const Event *event, Strand *strand)
 
 	if (domain->state != DOMAIN_STATE_RUNNING || domain->reboot ||
 	    domain->hints.pause_reason != LIFECYCLE_REASON_PAUSED || is_ordered(domain) ||
-	    (domain->save && domain->save->stopped))
+	    domain->hints.resumes_ahead > 0 || (domain->save && domain->save->stopped))
 		return true;
 	prepare = prepare_begin(domain, strand, NULL);
 	if (!prepare)
 		return true;
 	prepare_ask(prepare, "query-status", NULL, on_run_state);
-	prepare_ask(prepare, "query-migrate", NULL, on_migration_status);
 	prepare_end(prepare);
 	return false;
 }

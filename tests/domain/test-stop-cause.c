@@ -83,6 +83,29 @@ static void test_order(DomainFixture *fixture, const void *data)
 		       "Event X_LAST {}", NULL);
 }
 
+#define ASKED(command) "{\"event\":\"X_ASKED\",\"data\":{\"what\":\"" command "\"}}"
+#define ASKED_TEXT(command) "Event X_ASKED {\"what\":\"" command "\"}"
+
+/* A guest that has gone on meanwhile, and stands still for another reason, stood still for who knows what; and it is
+ * not asked about each stop of the past, nor for more than is needed. */
+static void test_gone_on(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	fixture_set(fixture, domain, "each:query-status", ASKED("status"));
+	fixture_set(fixture, domain, "each:query-migrate", ASKED("migrate"));
+	fixture_set(fixture, domain, "status", "debug");
+	fixture_set(fixture, domain, "before:query-status",
+		    "{\"event\":\"RESUME\"}\n{\"event\":\"STOP\"}\n{\"event\":\"RESUME\"}");
+	fixture_emit(fixture, domain, "\"STOP\"");
+	fixture_expect(fixture, domain, "suspended paused paused", "resumed unpaused running",
+		       "suspended paused paused", "resumed unpaused running", ASKED_TEXT("status"), NULL);
+	fixture_set(fixture, domain, "status", "finish-migrate");
+	emit_after(fixture, domain, "\"STOP\"");
+	fixture_expect(fixture, domain, "suspended migrated paused", ASKED_TEXT("status"),
+		       ASKED_TEXT("migrate"), NULL);
+}
+
 /* QEMU ends while it is asked. */
 static void test_end_while_asked(DomainFixture *fixture, const void *data)
 {
@@ -214,9 +237,10 @@ static void test_from_snapshot(DomainFixture *fixture, const void *data)
 	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
 
 	fixture_set(fixture, domain, "status", "restore-vm");
-	emit_after(fixture, domain, "\"STOP\",\"RESUME\"");
-	fixture_expect(fixture, domain, "suspended from-snapshot paused",
-		       "resumed from-snapshot running", NULL);
+	emit_after(fixture, domain, "\"STOP\"");
+	fixture_expect(fixture, domain, "suspended from-snapshot paused", NULL);
+	emit_after(fixture, domain, "\"RESUME\"");
+	fixture_expect(fixture, domain, "resumed from-snapshot running", NULL);
 }
 
 /* ---- found again ---- */
@@ -350,6 +374,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("run-states", test_run_states);
 	ADD("order", test_order);
+	ADD("gone-on", test_gone_on);
 	ADD("end-while-asked", test_end_while_asked);
 	ADD("migrated", test_migrated);
 	ADD("migrated-at-once", test_migrated_at_once);
