@@ -78,4 +78,5 @@ void prepare_ask(Prepare *prepare, const char *command, JsonNode *arguments, Pre
 	prepare->pending++;
 	qmp_monitor_execute(prepare->domain->monitor, command, arguments, PREPARE_TIMEOUT_MS, on_reply,
 			    question);
+	qmp_monitor_flush(prepare->domain->monitor);
 }

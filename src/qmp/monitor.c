@@ -681,6 +681,15 @@ uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode 
 	return id;
 }
 
+void qmp_monitor_flush(QmpMonitor *monitor)
+{
+	/* If the socket is full, or QEMU has gone, the loop says so. */
+	if (is_over(monitor) || monitor->handle < 0 || qmp_output_is_empty(&monitor->out))
+		return;
+	write_some(monitor);
+	update_handle(monitor);
+}
+
 void qmp_monitor_cancel(QmpMonitor *monitor, uint64_t call)
 {
 	if (monitor->destroyed || !qmp_calls_cancel(monitor->calls, call))

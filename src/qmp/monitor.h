@@ -98,6 +98,10 @@ QmpMonitor *qmp_monitor_free(QmpMonitor *monitor);
 uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
 			     int timeout_ms, QmpReplyCallback callback, void *userdata);
 
+/* What qmp_monitor_execute() has queued is written to the socket now, as far as it takes it, and not in the next turn of the
+ * loop, in which all commands of this one go together: for whoever holds something back until the answer. */
+void qmp_monitor_flush(QmpMonitor *monitor);
+
 /* A command that has not been sent is not sent any more: its call ends with CORE_ERROR_MONITOR_LOST, not before
  * this returns. One that has been sent goes on as it was; so nothing is known of what QEMU does with it. */
 void qmp_monitor_cancel(QmpMonitor *monitor, uint64_t call);

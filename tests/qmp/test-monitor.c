@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -64,6 +66,46 @@ static void test_call(MonitorFixture *f, const void *data)
 		   "device_del ! no-such-device: DeviceNotFound: no x",
 		   "nope ! qemu-error: CommandNotFound: no nope", "query-blockstats = null");
 	g_assert_cmpuint(qmp_monitor_get_pending(f->monitor), ==, 0);
+}
+
+/* What has been written and QEMU has not read yet. */
+static int get_unread(const MonitorFixture *f)
+{
+	int bytes = -1;
+
+	g_assert_cmpint(ioctl(qmp_monitor_get_fd(f->monitor), SIOCOUTQ, &bytes), ==, 0);
+	return bytes;
+}
+
+static void test_flush(MonitorFixture *f, const void *data)
+{
+	/* Before QEMU is ready there is nothing to write. */
+	monitor_fixture_call(f, "early", NULL, -1);
+	qmp_monitor_flush(f->monitor);
+	g_assert_cmpint(get_unread(f), ==, 0);
+	scripted_qmp_set_reply(f->server, NULL, "{\"return\": {}}");
+	scripted_qmp_handshake(f->server);
+	EXPECT_LOG(f, "ready scripted", "early = {}");
+	monitor_fixture_clear_log(f);
+
+	monitor_fixture_call(f, "at-once", NULL, -1);
+	g_assert_cmpint(get_unread(f), ==, 0);
+	qmp_monitor_flush(f->monitor);
+	g_assert_cmpint(get_unread(f), >, 0);
+	qmp_monitor_flush(f->monitor);
+	EXPECT_LOG(f, "at-once = {}");
+	monitor_fixture_clear_log(f);
+	g_assert_cmpuint(scripted_qmp_get_count(f->server, "at-once"), ==, 1);
+
+	/* What QEMU said before it went away comes first. */
+	scripted_qmp_event(f->server, "LAST", NULL);
+	scripted_qmp_hang_up(f->server);
+	monitor_fixture_call(f, "late", NULL, -1);
+	qmp_monitor_flush(f->monitor);
+	g_assert_cmpuint(f->log->len, ==, 0);
+	SCRIPTED_QMP_WAIT(f->loop, monitor_fixture_has_logged(f, "closed lost: "));
+	g_assert_cmpstr(g_ptr_array_index(f->log, 0), ==, "event LAST");
+	qmp_monitor_flush(f->monitor);
 }
 
 static void test_sealed_arguments(MonitorFixture *f, const void *data)
@@ -414,6 +456,7 @@ int main(int argc, char *argv[])
 	ADD("handshake", test_handshake);
 	ADD("early-events", test_early_events);
 	ADD("call", test_call);
+	ADD("flush", test_flush);
 	ADD("sealed-arguments", test_sealed_arguments);
 	ADD("before-ready", test_before_ready);
 	ADD("out-of-order", test_out_of_order);
