@@ -69,7 +69,7 @@ static unsigned push_events(Domain *domain)
 	unsigned n = 0;
 
 	while (qmp_framer_next(framer, &line, &length)) {
-		QmpMessage *message = qmp_message_parse(line, length, NULL);
+		QmpMessage *message = qmp_message_read(line, length, NULL);
 
 		if (message && message->kind == QMP_MESSAGE_EVENT) {
 			message->position = first + qmp_framer_get_handed_out(framer);

@@ -5,6 +5,7 @@
 
 #include "base/json-read.h"
 #include "base/json-text.h"
+#include "event/decode-plain.h"
 #include "event/table.h"
 
 /* Told as it came, also where it is no object and so has no members. */
@@ -41,9 +42,8 @@ static void add_raw_data(const QmpMessage *message, Event *event)
 		event_add_detail(event, "raw-data", g_variant_new_string(data));
 }
 
-Event *event_decode(const QmpMessage *message)
+static Event *decode_tree(const EventRow *row, const QmpMessage *message)
 {
-	const EventRow *row = event_table_lookup(message->name);
 	JsonObject *data = json_node_as_object(message->body);
 	Event *event;
 
@@ -55,4 +55,19 @@ Event *event_decode(const QmpMessage *message)
 	if (row->complete)
 		row->complete(data, event);
 	return event;
+}
+
+Event *event_decode(const QmpMessage *message)
+{
+	const EventRow *row = event_table_lookup(message->name);
+	g_autoptr(QmpMessage) whole = NULL;
+	Event *event;
+
+	if (!message->plain)
+		return decode_tree(row, message);
+	event = row ? event_decode_plain(row, message->plain, message->time) : NULL;
+	if (event)
+		return event;
+	whole = qmp_message_parse_plain(message);
+	return decode_tree(row, whole);
 }

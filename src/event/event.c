@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "event/event.h"
 
+#include <string.h>
+
+/* One string of a payload. */
+typedef struct EventText EventText;
+struct EventText {
+	EventText *next;
+	char text[];
+};
+
 int64_t event_now(void)
 {
 	return g_get_real_time();
@@ -31,30 +40,46 @@ Event *event_ref(Event *event)
 	return event;
 }
 
+static void free_texts(Event *event)
+{
+	EventText *text;
+
+	while ((text = event->texts)) {
+		event->texts = text->next;
+		g_free(text);
+	}
+}
+
 Event *event_unref(Event *event)
 {
 	if (!event || !g_atomic_int_dec_and_test(&event->ref_count))
 		return NULL;
 	if (event->kind == EVENT_FILTER_CHANGED)
 		rx_filter_unref(event->filter_changed.filter);
-	g_clear_pointer(&event->strings, g_ptr_array_unref);
+	free_texts(event);
 	g_clear_pointer(&event->extra, g_variant_dict_unref);
 	g_clear_pointer(&event->details, g_variant_unref);
 	g_free(event);
 	return NULL;
 }
 
+const char *event_string_n(Event *event, const char *string, size_t length)
+{
+	EventText *text;
+
+	if (length == 0)
+		return "";
+	text = g_malloc(sizeof(*text) + length + 1);
+	text->next = event->texts;
+	event->texts = text;
+	memcpy(text->text, string, length);
+	text->text[length] = '\0';
+	return text->text;
+}
+
 const char *event_string(Event *event, const char *string)
 {
-	char *copy;
-
-	if (!string || !*string)
-		return "";
-	if (!event->strings)
-		event->strings = g_ptr_array_new_with_free_func(g_free);
-	copy = g_strdup(string);
-	g_ptr_array_add(event->strings, copy);
-	return copy;
+	return event_string_n(event, string, string ? strlen(string) : 0);
 }
 
 void event_add_detail(Event *event, const char *key, GVariant *value)

@@ -83,7 +83,7 @@ typedef struct Event {
 	EventKind kind;
 	int64_t time;                   /* microseconds since 1970: QEMU's stamp where it gave one */
 	EventStamp stamp;
-	GPtrArray *strings;             /* owns the strings of the payload */
+	struct EventText *texts;        /* the strings of the payload */
 	GVariantDict *extra;            /* details while the event is being built, or NULL */
 	bool irregular;                 /* QEMU's data was not what it promises; the details say how */
 	bool incomplete;                /* and so a part of the payload is empty */
@@ -247,6 +247,7 @@ Event *event_unref(Event *event);
 
 /* A copy of string that lives as long as the event, for its payload. NULL counts as "". */
 const char *event_string(Event *event, const char *string);
+const char *event_string_n(Event *event, const char *string, size_t length);
 
 /* Adds to the details; value may be floating. Key: lower case with dashes. Not after the stamp. */
 void event_add_detail(Event *event, const char *key, GVariant *value);

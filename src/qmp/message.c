@@ -33,20 +33,27 @@ static JsonObject *get_object(JsonObject *object, const char *key)
 	return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-static int64_t get_time(JsonObject *event)
+static int64_t make_time(int64_t seconds, int64_t microseconds)
 {
-	JsonObject *timestamp = get_object(event, "timestamp");
-	int64_t seconds, microseconds, time;
+	int64_t time;
 
-	if (!timestamp || !get_integer(timestamp, "seconds", &seconds) ||
-	    !get_integer(timestamp, "microseconds", &microseconds))
-		return 0;
 	if (seconds < 0 || microseconds < 0 || microseconds >= G_USEC_PER_SEC)
 		return 0;
 	if (__builtin_mul_overflow(seconds, (int64_t)G_USEC_PER_SEC, &time) ||
 	    __builtin_add_overflow(time, microseconds, &time))
 		return 0;
 	return time;
+}
+
+static int64_t get_time(JsonObject *event)
+{
+	JsonObject *timestamp = get_object(event, "timestamp");
+	int64_t seconds, microseconds;
+
+	if (!timestamp || !get_integer(timestamp, "seconds", &seconds) ||
+	    !get_integer(timestamp, "microseconds", &microseconds))
+		return 0;
+	return make_time(seconds, microseconds);
 }
 
 static bool read_error(QmpMessage *message, JsonObject *root, GError **error)
@@ -127,10 +134,41 @@ QmpMessage *qmp_message_parse(const char *line, size_t length, GError **error)
 	return g_steal_pointer(&message);
 }
 
+QmpMessage *qmp_message_read(const char *line, size_t length, GError **error)
+{
+	QmpPlainEvent *plain = qmp_plain_event_read(line, length);
+	QmpMessage *message;
+
+	if (!plain || plain->name.length > QMP_NAME_MAX) {
+		g_free(plain);
+		return qmp_message_parse(line, length, error);
+	}
+	message = g_new0(QmpMessage, 1);
+	message->kind = QMP_MESSAGE_EVENT;
+	message->name = g_strndup(plain->name.at, plain->name.length);
+	message->time = make_time(plain->seconds, plain->microseconds);
+	message->plain = plain;
+	return message;
+}
+
+QmpMessage *qmp_message_parse_plain(const QmpMessage *message)
+{
+	QmpMessage *whole = qmp_message_parse(message->plain->line, message->plain->length, NULL);
+
+	/* What is plain is JSON, and an event. */
+	g_assert(whole && whole->kind == QMP_MESSAGE_EVENT);
+	whole->position = message->position;
+	return whole;
+}
+
 QmpMessage *qmp_message_free(QmpMessage *message)
 {
 	if (!message)
 		return NULL;
+	if (message->plain) {
+		g_free((char *)message->name);
+		g_free(message->plain);
+	}
 	g_clear_pointer(&message->root, json_node_unref);
 	g_free(message);
 	return NULL;

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "qmp/plain-event.h"
+
 /*
  * One message from QEMU, told apart by its keys: "QMP" is the greeting, "return" a reply, "error"
  * a failed command, "event" an event. Key order means nothing and unknown keys are ignored (QMP
@@ -33,12 +35,17 @@ typedef struct QmpMessage {
 	JsonNode *body;         /* greeting: value of "QMP"; reply: value of "return"; event: value of
 				 * "data" if it is an object, else NULL. Sealed */
 	JsonNode *root;         /* owns the strings above */
+	QmpPlainEvent *plain;   /* events: instead of body and root, and name is the message's own; or NULL */
 	uint64_t position;      /* where it ends in the stream (qmp/journal.h), once a monitor has handed it on; else 0 */
 } QmpMessage;
 
 /* Parses one line as the framer gave it. CORE_ERROR_INVALID_ARGUMENT says what is wrong with it.
  * Any thread. */
 QmpMessage *qmp_message_parse(const char *line, size_t length, GError **error);
+/* The same, but that a plain event is left without a tree. */
+QmpMessage *qmp_message_read(const char *line, size_t length, GError **error);
+/* The message of a plain event once more, with its tree. */
+QmpMessage *qmp_message_parse_plain(const QmpMessage *message);
 QmpMessage *qmp_message_free(QmpMessage *message);
 
 /* Sets error from a QMP_MESSAGE_ERROR: DeviceNotFound becomes CORE_ERROR_NO_SUCH_DEVICE, all other

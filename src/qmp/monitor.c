@@ -318,7 +318,7 @@ static void handle_event(QmpMonitor *monitor, QmpMessage *event, size_t length)
 static void handle_line(QmpMonitor *monitor, const char *line, size_t length)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(QmpMessage) message = qmp_message_parse(line, length, &error);
+	g_autoptr(QmpMessage) message = qmp_message_read(line, length, &error);
 	bool is_left = get_position(monitor) <= monitor->left_until;
 	bool cut = monitor->may_be_cut && !message;
 

@@ -63,11 +63,76 @@ static void check_message(const QmpMessage *message)
 	g_assert_not_reached();
 }
 
+static void check_member(JsonObject *data, const QmpPlainEvent *plain, const QmpPlainMember *member)
+{
+	const QmpPlainMember *parent = member->parent < 0 ? NULL : &plain->members[member->parent];
+	g_autofree char *parent_key = parent ? g_strndup(parent->key.at, parent->key.length) : NULL;
+	g_autofree char *key = g_strndup(member->key.at, member->key.length);
+	g_autofree char *text = NULL;
+	JsonNode *node = json_object_get_member(parent ? json_object_get_object_member(data, parent_key) : data,
+						key);
+
+	switch (member->type) {
+	case QMP_PLAIN_OBJECT:
+		g_assert_true(JSON_NODE_HOLDS_OBJECT(node));
+		return;
+	case QMP_PLAIN_BOOLEAN:
+		g_assert_cmpint(json_node_get_value_type(node), ==, G_TYPE_BOOLEAN);
+		g_assert_cmpint(json_node_get_boolean(node), ==, member->flag);
+		return;
+	case QMP_PLAIN_INTEGER:
+		g_assert_cmpint(json_node_get_value_type(node), ==, G_TYPE_INT64);
+		g_assert_cmpint(json_node_get_int(node), ==, member->number);
+		return;
+	case QMP_PLAIN_TEXT:
+		text = g_strndup(member->text.at, member->text.length);
+		g_assert_cmpstr(json_node_get_string(node), ==, text);
+		return;
+	}
+	g_assert_not_reached();
+}
+
+static unsigned count_members(JsonNode *node)
+{
+	JsonObject *object = node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+	JsonObjectIter iter;
+	const char *key;
+	JsonNode *member;
+	unsigned n = 0;
+
+	if (!object)
+		return 0;
+	json_object_iter_init(&iter, object);
+	while (json_object_iter_next(&iter, &key, &member))
+		n += 1 + count_members(member);
+	return n;
+}
+
+/* message: the same by json-glib, or NULL. */
+static void check_plain(const char *line, size_t length, const QmpMessage *message)
+{
+	g_autoptr(QmpMessage) read = qmp_message_read(line, length, NULL);
+
+	g_assert_true(!read == !message);
+	if (!read)
+		return;
+	g_assert_cmpint(read->kind, ==, message->kind);
+	g_assert_cmpstr(read->name, ==, message->name);
+	g_assert_cmpint(read->time, ==, message->time);
+	if (!read->plain)
+		return;
+	g_assert_false(message->has_id);
+	g_assert_cmpuint(read->plain->n_members, ==, count_members(message->body));
+	for (unsigned i = 0; i < read->plain->n_members; i++)
+		check_member(json_node_get_object(message->body), read->plain, &read->plain->members[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(QmpMessage) message = qmp_message_parse((const char *)data, size, &error);
 
+	check_plain((const char *)data, size, message);
 	if (!message) {
 		fuzz_assert_refusal(error, CORE_ERROR_INVALID_ARGUMENT);
 		return 0;

@@ -62,7 +62,9 @@ static void on_ready(QmpMonitor *monitor, JsonNode *greeting, void *userdata)
 static void on_event(QmpMonitor *monitor, QmpMessage *event, void *userdata)
 {
 	g_autoptr(QmpMessage) owned = event;
-	g_autofree char *data = event->body ? json_text_from_node(event->body) : NULL;
+	g_autoptr(QmpMessage) whole = event->plain ? qmp_message_parse_plain(event) : NULL;
+	JsonNode *body = whole ? whole->body : event->body;
+	g_autofree char *data = body ? json_text_from_node(body) : NULL;
 
 	note(userdata, g_strdup_printf("event %s%s%s", event->name, data ? " " : "", data ?: ""));
 }

@@ -56,8 +56,10 @@ static void on_ready(QmpMonitor *monitor, JsonNode *greeting, void *userdata)
 
 static void on_event(QmpMonitor *monitor, QmpMessage *event, void *userdata)
 {
+	g_autoptr(QmpMessage) whole = event->plain ? qmp_message_parse_plain(event) : NULL;
+
 	g_assert_cmpint(event->time, >, 0);
-	hear(userdata, "event", event->name, event->body);
+	hear(userdata, "event", event->name, whole ? whole->body : event->body);
 	qmp_message_free(event);
 }
 
