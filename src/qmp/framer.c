@@ -11,15 +11,16 @@
  *
  * scanned is how far a line end has been looked for in vain, so that a long line which comes in a
  * thousand reads is searched once and not a thousand times.
+ *
+ * All framers read into the same memory, one after the other: most of a thousand monitors have nothing to say, and then
+ * have no buffer either. Whoever was there before takes what he has not handed out along, into memory of its length;
+ * with his next read he brings it back. Only a line that is longer than one read gets room of its own to grow in.
  */
 
-#define ROOM      (64u * 1024)
-/* An empty buffer larger than this is given back: one long message must not cost its memory for
- * the rest of a connection's life. */
-#define KEEP_MAX  (4 * ROOM)
+#define ROOM (64u * 1024)
 
 struct QmpFramer {
-	char *data;
+	char *data;                  /* its own, or shared.bytes */
 	size_t capacity;
 	size_t start;
 	size_t scanned;
@@ -27,46 +28,86 @@ struct QmpFramer {
 	uint64_t handed_out;
 };
 
+/* Enough for a read behind what is taken along from the one before it. */
+static struct {
+	char bytes[2 * ROOM];
+	QmpFramer *user;             /* NULL: nobody's bytes are in it */
+} shared;
+
 QmpFramer *qmp_framer_new(void)
 {
 	return g_new0(QmpFramer, 1);
+}
+
+/* data may be NULL. */
+static void set_data(QmpFramer *framer, char *data, size_t capacity)
+{
+	if (shared.user == framer)
+		shared.user = NULL;
+	else
+		g_free(framer->data);
+	framer->data = data;
+	framer->capacity = capacity;
 }
 
 QmpFramer *qmp_framer_free(QmpFramer *framer)
 {
 	if (!framer)
 		return NULL;
-	g_free(framer->data);
+	set_data(framer, NULL, 0);
 	g_free(framer);
 	return NULL;
 }
 
 static void clear(QmpFramer *framer)
 {
-	g_clear_pointer(&framer->data, g_free);
-	framer->capacity = 0;
+	set_data(framer, NULL, 0);
 	framer->start = 0;
 	framer->scanned = 0;
 	framer->end = 0;
+}
+
+/* To the beginning of data, which has room for it, and may be where it is. */
+static void move_to(QmpFramer *framer, char *data, size_t capacity)
+{
+	size_t used = framer->end - framer->start;
+
+	if (used > 0)
+		memmove(data, framer->data + framer->start, used);
+	if (data != framer->data)
+		set_data(framer, data, capacity);
+	framer->scanned -= framer->start;
+	framer->end = used;
+	framer->start = 0;
+}
+
+/* Whoever is in it takes along what he has. */
+static void vacate_shared(void)
+{
+	QmpFramer *user = shared.user;
+
+	if (user && user->end == user->start)
+		clear(user);
+	else if (user)
+		move_to(user, g_malloc(user->end - user->start), user->end - user->start);
 }
 
 char *qmp_framer_reserve(QmpFramer *framer, size_t *ret_room)
 {
 	size_t used = framer->end - framer->start;
 
-	if (used == 0 && framer->capacity > KEEP_MAX)
-		clear(framer);
-	if (framer->start > 0) {
-		memmove(framer->data, framer->data + framer->start, used);
-		framer->scanned -= framer->start;
-		framer->end = used;
-		framer->start = 0;
+	if (shared.user != framer && used <= ROOM) {
+		vacate_shared();
+		move_to(framer, shared.bytes, sizeof(shared.bytes));
+		shared.user = framer;
+	} else if (framer->start > 0) {
+		move_to(framer, framer->data, framer->capacity);
 	}
 	if (framer->capacity - used < ROOM) {
 		/* Doubled, so that the copying stays in proportion to what came in. */
-		framer->capacity = MIN(2 * framer->capacity, QMP_MESSAGE_MAX + 2 * ROOM);
-		framer->capacity = MAX(framer->capacity, used + ROOM);
-		framer->data = g_realloc(framer->data, framer->capacity);
+		size_t capacity = MAX(MIN(2 * framer->capacity, QMP_MESSAGE_MAX + 2 * ROOM), used + ROOM);
+
+		move_to(framer, g_malloc(capacity), capacity);
 	}
 
 	/* Never more than this at once: the next line after an over-long one cannot be in it. */
@@ -124,6 +165,9 @@ bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_lengt
 		*ret_length = length;
 		return true;
 	}
+	/* A long message must not cost its memory until the next one comes. */
+	if (framer->end == framer->start)
+		clear(framer);
 	return false;
 }
 

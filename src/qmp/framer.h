@@ -9,8 +9,9 @@
  * Bytes in, complete lines out. QMP sends one JSON object a line (CR LF); a read may end anywhere,
  * also in the middle of a UTF-8 sequence, and may hold many lines.
  *
- * One buffer that is reused: reserve() hands out room to read into, commit() says how much came,
- * next() hands out the lines in it without copying. Not thread-safe; event thread.
+ * reserve() hands out room to read into, commit() says how much came, next() hands out the lines in it without
+ * copying. That room is the same for all framers, and who has nothing left has no memory: so reserve() and
+ * commit() must follow each other. Event thread, of which there is one.
  */
 
 #define QMP_MESSAGE_MAX  (64u * 1024 * 1024)
@@ -21,14 +22,16 @@ typedef struct QmpFramer QmpFramer;
 QmpFramer *qmp_framer_new(void);
 QmpFramer *qmp_framer_free(QmpFramer *framer);
 
-/* Room for at least one byte, usually 64 KiB. Lines handed out before are no longer valid. */
+/* Room for at least one byte, usually 64 KiB. Lines handed out before are no longer valid, those of other framers
+ * neither. */
 char *qmp_framer_reserve(QmpFramer *framer, size_t *ret_room);
 
 /* Takes over the first length bytes of the room. False with CORE_ERROR_LIMIT_EXCEEDED if the
  * line begun is longer than QMP_MESSAGE_MAX; the framer then holds nothing and is of no more use. */
 bool qmp_framer_commit(QmpFramer *framer, size_t length, GError **error);
 
-/* The next complete line without its line end, empty ones left out; valid until the next reserve(). */
+/* The next complete line without its line end, empty ones left out; valid until the next reserve() of any
+ * framer, or the next call of this. */
 bool qmp_framer_next(QmpFramer *framer, const char **ret_line, size_t *ret_length);
 
 /* True if a line has begun and not ended: at EOF, something was cut off. */

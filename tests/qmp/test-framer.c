@@ -84,6 +84,78 @@ static void test_undrained(void)
 	g_assert_true(qmp_framer_has_partial(framer));
 }
 
+static void assert_next(QmpFramer *framer, const char *expected)
+{
+	const char *line;
+	size_t length;
+
+	g_assert_true(qmp_framer_next(framer, &line, &length));
+	g_assert_cmpmem(line, length, expected, strlen(expected));
+}
+
+static void append(QmpFramer *framer, const char *bytes)
+{
+	size_t room;
+
+	memcpy(qmp_framer_reserve(framer, &room), bytes, strlen(bytes));
+	g_assert_true(qmp_framer_commit(framer, strlen(bytes), NULL));
+}
+
+/* What one has not handed out stays his, whoever reads next. */
+static void test_in_turns(void)
+{
+	g_autoptr(QmpFramer) first = qmp_framer_new();
+	g_autoptr(QmpFramer) second = qmp_framer_new();
+	QmpFramer *third = qmp_framer_new();
+	const char *line;
+	size_t length;
+
+	append(first, "one\ntwo\nthr");
+	append(second, "eins\nzw");
+	append(third, "un\nde");
+	assert_next(first, "one");
+	append(second, "ei\ndrei\n");
+	/* Gone with bytes in it, and with nobody's. */
+	qmp_framer_free(third);
+	assert_next(second, "eins");
+	append(first, "ee\n");
+	assert_next(first, "two");
+	assert_next(second, "zwei");
+	assert_next(first, "three");
+	g_assert_false(qmp_framer_next(first, &line, &length));
+	assert_next(second, "drei");
+	g_assert_true(qmp_framer_is_empty(second));
+	g_assert_cmpuint(qmp_framer_get_received(first), ==, strlen("one\ntwo\nthree\n"));
+	g_assert_cmpuint(qmp_framer_get_handed_out(second), ==, strlen("eins\nzwei\ndrei\n"));
+}
+
+/* A line that grows beyond the common room, and others that read in between. */
+static void test_long_in_turns(void)
+{
+	static const size_t lengths[] = { 1, 65535, 65536, 65537, 131072, 1000000 };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
+		g_autoptr(QmpFramer) framer = qmp_framer_new();
+		g_autoptr(QmpFramer) other = qmp_framer_new();
+		g_autofree char *text = g_strnfill(lengths[i], 'x');
+
+		for (size_t done = 0; done < lengths[i]; done += 5000) {
+			g_autofree char *piece = g_strndup(text + done, 5000);
+
+			append(framer, piece);
+			append(other, "ping\npo");
+			assert_next(other, "ping");
+			append(other, "ng\n");
+			assert_next(other, "pong");
+		}
+		append(framer, "\nnext\n");
+		assert_next(framer, text);
+		append(other, "end\n");
+		assert_next(framer, "next");
+		assert_next(other, "end");
+	}
+}
+
 static void test_many_lines(void)
 {
 	g_autoptr(QmpFramer) framer = qmp_framer_new();
@@ -110,14 +182,6 @@ static void begin_long_line(QmpFramer *framer, size_t length)
 		g_assert_true(qmp_framer_commit(framer, n, NULL));
 		length -= n;
 	}
-}
-
-static void append(QmpFramer *framer, const char *bytes)
-{
-	size_t room;
-
-	memcpy(qmp_framer_reserve(framer, &room), bytes, strlen(bytes));
-	g_assert_true(qmp_framer_commit(framer, strlen(bytes), NULL));
 }
 
 static void test_longest(void)
@@ -170,6 +234,8 @@ int main(int argc, char *argv[])
 
 	g_test_add_func("/qmp/framer/every-split", test_every_split);
 	g_test_add_func("/qmp/framer/undrained", test_undrained);
+	g_test_add_func("/qmp/framer/in-turns", test_in_turns);
+	g_test_add_func("/qmp/framer/long-in-turns", test_long_in_turns);
 	g_test_add_func("/qmp/framer/many-lines", test_many_lines);
 	g_test_add_func("/qmp/framer/longest", test_longest);
 	g_test_add_func("/qmp/framer/too-long", test_too_long);
