@@ -183,7 +183,7 @@ void domain_adopt(Domain *domain, Adoption *adoption, DomainDone done, void *use
 static StrandStep release_work(void *data)
 {
 	FolderJob *job = data;
-	const char *const names[] = { RUN_FILE_NAME, RUN_PICTURE_NAME, QMP_JOURNAL_NAME };
+	const char *const names[] = { RUN_FILE_NAME, QMP_JOURNAL_NAME };
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *file = g_build_filename(job->directory, names[i], NULL);

@@ -9,8 +9,8 @@
 #include "qmp/journal.h"
 
 /*
- * What was told last of a run, in memory that it shares with a small file (RUNTIME/domains/UUID/picture): a store
- * to memory is all it costs, and after a kill of the service the page is still the kernel's. So the next
+ * What was told last of a run, in memory that it shares with a file, as notes in the journal of what was read
+ * (qmp/journal.h; RUNTIME/domains/UUID/journal), which is opened with it: a store to memory is all it costs, and after a kill of the service the page is still the kernel's. So the next
  * service knows
  *
  *  - which state the listeners were told last, and compares that with the one it finds;
@@ -18,12 +18,8 @@
  *    same, nothing is missing;
  *  - whether the guest has changed a filter that QEMU had not been asked for.
  *
- * Beside it stands the journal of what was read (qmp/journal.h), which is opened with it.
- *
  * It is no record for a crash of the host, which ends QEMU too.
  */
-
-#define RUN_PICTURE_NAME "picture"
 
 typedef struct RunPicture RunPicture;
 
@@ -34,7 +30,7 @@ typedef enum RunSettled {
 	RUN_JOURNALED,               /* what has not is in the journal, as long as that is whole */
 } RunSettled;
 
-/* Makes or opens DIRECTORY/picture, and the journal beside it. One that is new is unsettled and has no state. NULL with
+/* Makes or opens the journal in DIRECTORY, and what is noted there. One that is new is unsettled and has no state. NULL with
  * CORE_ERROR_IO: then there is no picture, and nothing depends on it. Blocks on the disk: worker thread, or start-up. */
 RunPicture *run_picture_open(const char *directory, GError **error);
 /* The file stays. NULL-safe. */
@@ -50,7 +46,7 @@ void run_picture_set_state(RunPicture *picture, DomainState state, LifecycleReas
 /* False if none was told, or one that this service does not know. */
 bool run_picture_get_state(const RunPicture *picture, DomainState *ret_state,
 			   LifecycleReason *ret_reason);
-/* Borrowed. NULL: it could not be made. */
+/* Borrowed; NULL if picture is. */
 QmpJournal *run_picture_get_journal(const RunPicture *picture);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunPicture, run_picture_free)

@@ -13,10 +13,16 @@
 #include "base/boot-id.h"
 #include "base/error.h"
 
-#define FILE_MAGIC   "vmheraldqmp1"
-#define DATA_OFFSET  4096u
-/* A file that has become larger is given back when nothing is in it. */
+#define FILE_MAGIC   "vmheraldqmp2"
+#define NOTES_OFFSET 256u
+#define DATA_OFFSET  (NOTES_OFFSET + QMP_JOURNAL_NOTES)
+#define FILE_SIZE    (QMP_JOURNAL_MAX + QMP_JOURNAL_CHUNK)
+/* What a quiet monitor has, with all of its head: one page, for there may be a thousand. */
+#define PAGE         4096u
+/* A file that has become larger is given back when nothing is in it: at once, or when that little would have done for so
+ * many reads one after the other. */
 #define KEEP_MAX     (4 * QMP_JOURNAL_CHUNK)
+#define CALM_READS   16u
 
 typedef struct Intent {
 	uint32_t end;                /* of the message */
@@ -24,7 +30,8 @@ typedef struct Intent {
 	uint64_t last;
 } Intent;
 
-/* The head of the file. Host byte order: it never leaves the machine. Offsets count from DATA_OFFSET. */
+/* The head of the file; behind it are the notes. Host byte order: it never leaves the machine. Offsets count from
+ * DATA_OFFSET. */
 typedef struct JournalFile {
 	char magic[16];
 	char boot_id[48];
@@ -35,12 +42,14 @@ typedef struct JournalFile {
 	_Atomic uint32_t intended;   /* which of the two, plus one; 0: none */
 	Intent intents[2];
 } JournalFile;
-G_STATIC_ASSERT(sizeof(JournalFile) <= DATA_OFFSET);
+G_STATIC_ASSERT(sizeof(JournalFile) <= NOTES_OFFSET);
+G_STATIC_ASSERT(DATA_OFFSET + QMP_JOURNAL_MAX <= FILE_SIZE);
 
 struct QmpJournal {
 	JournalFile *file;
 	char *data;
-	uint32_t allocated;          /* bytes of data that there is room for on the disk */
+	uint32_t allocated;          /* bytes of the file that there is room for on the disk */
+	unsigned calm;               /* so often one after the other it was emptied of what a page holds */
 	uint64_t base;               /* position of offset 0 */
 	uint64_t received;           /* position up to which the socket was read */
 	uint64_t missed_until;       /* up to which bytes may be missing here */
@@ -74,31 +83,51 @@ static uint32_t offset_of(const QmpJournal *journal, uint64_t position)
 	return position - journal->base < end ? (uint32_t)(position - journal->base) : end;
 }
 
+/* So much of the file is needed for that many bytes. */
+static uint64_t get_size_for(uint64_t bytes)
+{
+	uint64_t size = DATA_OFFSET + bytes;
+
+	return size <= PAGE ? PAGE : (size + QMP_JOURNAL_CHUNK - 1) / QMP_JOURNAL_CHUNK * QMP_JOURNAL_CHUNK;
+}
+
+static uint32_t get_room(const QmpJournal *journal)
+{
+	return MIN(journal->allocated - DATA_OFFSET, QMP_JOURNAL_MAX);
+}
+
+static void give_back(QmpJournal *journal)
+{
+	if (madvise((char *)journal->file + PAGE, journal->allocated - PAGE, MADV_REMOVE) == 0)
+		journal->allocated = PAGE;
+	journal->calm = 0;
+}
+
 /* Nothing is in it. WARNING: seen first, or what is behind the new end would look as if it were being taken. */
 static void rewind_to(QmpJournal *journal, uint64_t position)
 {
+	uint32_t end = get_end(journal);
+
 	atomic_store(&journal->file->intended, 0);
 	atomic_store(&journal->file->seen, 0);
 	set_ends(journal, 0, 0);
 	journal->base = position;
-	if (journal->allocated > KEEP_MAX &&
-	    madvise(journal->data + QMP_JOURNAL_CHUNK, journal->allocated - QMP_JOURNAL_CHUNK, MADV_REMOVE) == 0)
-		journal->allocated = QMP_JOURNAL_CHUNK;
-}
-
-static uint64_t in_chunks(uint64_t size)
-{
-	return (size + QMP_JOURNAL_CHUNK - 1) / QMP_JOURNAL_CHUNK * QMP_JOURNAL_CHUNK;
+	if (journal->allocated == PAGE || end == 0)
+		return;
+	journal->calm = get_size_for(end) == PAGE ? journal->calm + 1 : 0;
+	if (journal->allocated > KEEP_MAX || journal->calm >= CALM_READS)
+		give_back(journal);
 }
 
 static bool grow(QmpJournal *journal, uint64_t wanted)
 {
-	uint64_t size = in_chunks(wanted);
+	uint64_t size = get_size_for(wanted);
 
 	/* Allocated before it is used: a full disk must not turn into a fault at a later store. By memory, and not by the
 	 * file, for a descriptor more for each domain would be one too many (data/vmherald.service). */
-	if (size > QMP_JOURNAL_MAX ||
-	    madvise(journal->data + journal->allocated, size - journal->allocated, MADV_POPULATE_WRITE) < 0)
+	if (wanted > QMP_JOURNAL_MAX ||
+	    madvise((char *)journal->file + journal->allocated, size - journal->allocated,
+		    MADV_POPULATE_WRITE) < 0)
 		return false;
 	journal->allocated = (uint32_t)size;
 	return true;
@@ -122,10 +151,10 @@ static bool make_room(QmpJournal *journal, size_t n)
 {
 	if (get_start(journal) == get_end(journal))
 		rewind_to(journal, journal->received);
-	if (get_end(journal) + n <= journal->allocated)
+	if (get_end(journal) + n <= get_room(journal))
 		return true;
 	(void)move_to_beginning(journal);
-	return get_end(journal) + n <= journal->allocated || grow(journal, get_end(journal) + n);
+	return get_end(journal) + n <= get_room(journal) || grow(journal, get_end(journal) + n);
 }
 
 /* ---- reading ---- */
@@ -336,14 +365,13 @@ static void begin_file(QmpJournal *journal, const char *boot_id)
 /* False and errno. */
 static bool prepare_file(int fd)
 {
-	const off_t size = DATA_OFFSET + QMP_JOURNAL_MAX;
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return false;
-	if (status.st_size != size && (ftruncate(fd, 0) < 0 || ftruncate(fd, size) < 0))
+	if (status.st_size != FILE_SIZE && (ftruncate(fd, 0) < 0 || ftruncate(fd, FILE_SIZE) < 0))
 		return false;
-	errno = posix_fallocate(fd, 0, DATA_OFFSET + QMP_JOURNAL_CHUNK);
+	errno = posix_fallocate(fd, 0, PAGE);
 	return errno == 0;
 }
 
@@ -353,13 +381,15 @@ static bool map_file(QmpJournal *journal, const char *path, GError **error)
 	void *memory = MAP_FAILED;
 
 	if (prepare_file(fd))
-		memory = mmap(NULL, DATA_OFFSET + QMP_JOURNAL_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		memory = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		core_error_set_errno(error, errno, "%s: cannot be made", path);
 	if (fd >= 0)
 		(void)close(fd);
 	if (memory == MAP_FAILED)
 		return false;
+	/* Written to, it is one page that comes into memory; looked at, it would be those around it as well. */
+	(void)madvise(memory, PAGE, MADV_POPULATE_WRITE);
 	journal->file = memory;
 	journal->data = (char *)memory + DATA_OFFSET;
 	return true;
@@ -376,9 +406,13 @@ QmpJournal *qmp_journal_open(const char *directory, const char *boot_id, GError 
 	if (!is_of_this(journal, this_boot))
 		begin_file(journal, this_boot);
 	/* What is in it has its place; behind that, the file may be a hole. */
-	journal->allocated = (uint32_t)in_chunks(MAX(1, MAX(get_end(journal),
-							    atomic_load(&journal->file->seen))));
+	journal->allocated = (uint32_t)get_size_for(MAX(get_end(journal), atomic_load(&journal->file->seen)));
 	return g_steal_pointer(&journal);
+}
+
+void *qmp_journal_get_notes(QmpJournal *journal)
+{
+	return (char *)journal->file + NOTES_OFFSET;
 }
 
 QmpJournal *qmp_journal_free(QmpJournal *journal)
@@ -386,7 +420,7 @@ QmpJournal *qmp_journal_free(QmpJournal *journal)
 	if (!journal)
 		return NULL;
 	if (journal->file)
-		(void)munmap(journal->file, DATA_OFFSET + QMP_JOURNAL_MAX);
+		(void)munmap(journal->file, FILE_SIZE);
 	g_free(journal);
 	return NULL;
 }

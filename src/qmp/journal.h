@@ -33,8 +33,11 @@
 
 #define QMP_JOURNAL_NAME   "journal"
 #define QMP_JOURNAL_MAX    (4u * 1024 * 1024)
-/* The file takes its place on the disk by so much, and gives it back when all is dealt with. */
+/* The file begins with one page. Beyond that it takes its place on the disk by so much, and gives it back when all is dealt
+ * with. */
 #define QMP_JOURNAL_CHUNK  (16u * 1024)
+/* In that page there is room for notes of whoever opens it. */
+#define QMP_JOURNAL_NOTES  256u
 
 typedef struct QmpJournal QmpJournal;
 
@@ -43,6 +46,10 @@ typedef struct QmpJournal QmpJournal;
 QmpJournal *qmp_journal_open(const char *directory, const char *boot_id, GError **error);
 /* What is in it stays. NULL-safe, returns NULL. */
 QmpJournal *qmp_journal_free(QmpJournal *journal);
+
+/* QMP_JOURNAL_NOTES bytes, shared with the file, which the journal does not look at; zero in a new file. Good until it is
+ * freed. */
+void *qmp_journal_get_notes(QmpJournal *journal);
 
 /* ---- of a connection ---- */
 

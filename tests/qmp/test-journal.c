@@ -377,7 +377,7 @@ static void test_new(Fixture *fixture, const void *data)
 	g_assert_false(qmp_journal_get_intent(journal, &position, &last, &told));
 	g_assert_cmpint(g_stat(fixture->path, &status), ==, 0);
 	g_assert_cmpuint(status.st_mode & 0777, ==, 0600);
-	g_assert_cmpuint(status.st_blocks * 512, <=, HEAD + QMP_JOURNAL_CHUNK);
+	g_assert_cmpuint(status.st_blocks * 512, <=, HEAD);
 	qmp_journal_begin(journal, fixture->ours, 0);
 	g_assert_true(qmp_journal_is_whole(journal));
 	/* Nothing there, and the end. */
@@ -494,10 +494,10 @@ static void test_bound(Fixture *fixture, const void *data)
 	qmp_journal_begin(journal, fixture->ours, 0);
 	receive_long(fixture, journal, QMP_JOURNAL_MAX);
 	g_assert_true(qmp_journal_is_whole(journal));
-	g_assert_cmpuint(get_blocks(fixture), <=, HEAD + QMP_JOURNAL_MAX);
+	g_assert_cmpuint(get_blocks(fixture), <=, QMP_JOURNAL_MAX + QMP_JOURNAL_CHUNK);
 	receive_long(fixture, journal, 4096);
 	g_assert_false(qmp_journal_is_whole(journal));
-	g_assert_cmpuint(get_blocks(fixture), <=, HEAD + QMP_JOURNAL_MAX);
+	g_assert_cmpuint(get_blocks(fixture), <=, QMP_JOURNAL_MAX + QMP_JOURNAL_CHUNK);
 	/* What is not here cannot be noted. */
 	qmp_journal_intend(journal, QMP_JOURNAL_MAX + 4096, 5, 0);
 	g_assert_false(qmp_journal_get_intent(journal, &position, &last, &told));
@@ -548,6 +548,49 @@ static void test_never_empty(Fixture *fixture, const void *data)
 	}
 	g_assert_true(qmp_journal_is_whole(journal));
 	g_assert_cmpuint(get_blocks(fixture), <=, HEAD + 2 * QMP_JOURNAL_CHUNK);
+}
+
+/* After a burst it goes back to one page, when what comes is small again. */
+static void test_calm(Fixture *fixture, const void *data)
+{
+	g_autoptr(QmpJournal) journal = open_journal(fixture);
+	uint64_t position = 0;
+
+	qmp_journal_begin(journal, fixture->ours, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		receive_long(fixture, journal, 20480);
+		position += 20480;
+		qmp_journal_commit(journal, position);
+		g_assert_cmpuint(get_blocks(fixture), >, HEAD);
+	}
+	for (unsigned i = 0; i < 20; i++) {
+		receive(fixture, journal, "small\n");
+		position += strlen("small\n");
+		qmp_journal_commit(journal, position);
+	}
+	g_assert_cmpuint(get_blocks(fixture), <=, HEAD);
+	receive_long(fixture, journal, 20480);
+	g_assert_true(qmp_journal_is_whole(journal));
+}
+
+/* Notes stay what they are, whatever the journal does, also over its end and a boot. */
+static void test_notes(Fixture *fixture, const void *data)
+{
+	QmpJournal *journal = open_journal(fixture);
+	char expected[QMP_JOURNAL_NOTES] = { 0 };
+
+	g_assert_cmpmem(qmp_journal_get_notes(journal), QMP_JOURNAL_NOTES, expected, sizeof(expected));
+	memset(expected, 0x5a, sizeof(expected));
+	memcpy(qmp_journal_get_notes(journal), expected, sizeof(expected));
+	qmp_journal_begin(journal, fixture->ours, 0);
+	receive_long(fixture, journal, 98304);
+	qmp_journal_intend(journal, 50000, 7, 1);
+	qmp_journal_commit(journal, 98304);
+	g_assert_cmpmem(qmp_journal_get_notes(journal), QMP_JOURNAL_NOTES, expected, sizeof(expected));
+	qmp_journal_free(journal);
+	journal = open_of_boot(fixture, BOOT_2);
+	g_assert_cmpmem(qmp_journal_get_notes(journal), QMP_JOURNAL_NOTES, expected, sizeof(expected));
+	qmp_journal_free(journal);
 }
 
 static void test_other_boot(Fixture *fixture, const void *data)
@@ -618,6 +661,8 @@ int main(int argc, char **argv)
 	ADD("bound", test_bound);
 	ADD("bound-left", test_bound_left);
 	ADD("never-empty", test_never_empty);
+	ADD("calm", test_calm);
+	ADD("notes", test_notes);
 	ADD("other-boot", test_other_boot);
 	ADD("damaged", test_damaged);
 	ADD("no-place", test_no_place);
