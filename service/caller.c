@@ -41,20 +41,38 @@ static bool is_ours(sd_bus_message *message)
 	return !interface || g_str_has_prefix(interface, BUS_INTERFACE(""));
 }
 
-int callers_check(Callers *callers, sd_bus_message *message, sd_bus_error *ret_error)
+static unsigned count_of(const Callers *callers, sd_bus_message *message)
 {
 	const GQueue *queue = g_hash_table_lookup(callers->queues, get_name(message));
-	unsigned max = CALLER_CALLS_MAX;
 
-	if (!queue || queue->length < max || !is_ours(message))
-		return 0;
-	if (g_strcmp0(sd_bus_message_get_member(message), "Destroy") == 0)
-		max += CALLER_CALLS_RESERVE;
-	if (queue->length < max)
+	return queue ? queue->length : 0;
+}
+
+static int check(const Callers *callers, sd_bus_message *message, unsigned max, sd_bus_error *ret_error)
+{
+	unsigned n = count_of(callers, message);
+
+	if (n < max)
 		return 0;
 	return sd_bus_error_setf(ret_error, BUS_ERROR("LimitExceeded"),
 				 "You have %u calls pending on this service; wait until some have been "
-				 "answered, or give them a shorter time-out", queue->length);
+				 "answered, or give them a shorter time-out", n);
+}
+
+int callers_check(Callers *callers, sd_bus_message *message, sd_bus_error *ret_error)
+{
+	unsigned reserve = 0;
+
+	if (!is_ours(message))
+		return 0;
+	if (g_strcmp0(sd_bus_message_get_member(message), "Destroy") == 0)
+		reserve = CALLER_CALLS_RESERVE;
+	return check(callers, message, CALLER_CALLS_MAX + reserve, ret_error);
+}
+
+int callers_check_later(Callers *callers, sd_bus_message *message, sd_bus_error *ret_error)
+{
+	return check(callers, message, CALLER_CALLS_MAX + CALLER_CALLS_RESERVE, ret_error);
 }
 
 void callers_add(Callers *callers, sd_bus_message *message, GList *link)

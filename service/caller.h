@@ -29,6 +29,9 @@ Callers *callers_free(Callers *callers);
  * ret_error if it is a call of ours and its sender has too many. */
 int callers_check(Callers *callers, sd_bus_message *message, sd_bus_error *ret_error);
 
+/* The same for a call of another interface that is not answered at once. Whoever is at his bound can read all the same, but
+ * not without end. */
+int callers_check_later(Callers *callers, sd_bus_message *message, sd_bus_error *ret_error);
 /* link is part of the call, and stays the caller's until one of the two below. */
 void callers_add(Callers *callers, sd_bus_message *message, GList *link);
 void callers_remove(Callers *callers, sd_bus_message *message, GList *link);

@@ -18,6 +18,13 @@ static const struct {
 	{ BUS_INTERFACE("Monitor"), monitor_interface_vtable },
 };
 
+/* Those that sd-bus has of each object. */
+static const char *const standard_interfaces[] = {
+	"org.freedesktop.DBus.Peer",
+	"org.freedesktop.DBus.Introspectable",
+	BUS_PROPERTIES,
+};
+
 /* What changes together in the core, and what that is on the bus. */
 static const struct {
 	DomainProperty property;
@@ -103,6 +110,70 @@ int domain_object_register(Service *service)
 	return r;
 }
 
+/* What sd-bus does for each of GetManagedObjects(), without looking for the domain and for the tables of its path at each
+ * step. */
+static int append_property(sd_bus_message *message, const char *path, const char *interface,
+			   const sd_bus_vtable *row, DomainObject *object)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r = sd_bus_message_open_container(message, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(message, 's', row->x.property.member);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'v', row->x.property.signature);
+	if (r >= 0)
+		r = row->x.property.get(object->service->bus, path, interface, row->x.property.member,
+					message, object, &error);
+	sd_bus_error_free(&error);
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = sd_bus_message_close_container(message);
+	return r;
+}
+
+static bool is_told(const sd_bus_vtable *row)
+{
+	return (row->type == _SD_BUS_VTABLE_PROPERTY || row->type == _SD_BUS_VTABLE_WRITABLE_PROPERTY) &&
+	       !(row->flags & (SD_BUS_VTABLE_HIDDEN | SD_BUS_VTABLE_PROPERTY_EXPLICIT));
+}
+
+/* vtable may be NULL: an interface without properties. */
+static int append_interface(sd_bus_message *message, const char *path, const char *interface,
+			    const sd_bus_vtable *vtable, DomainObject *object)
+{
+	int r = sd_bus_message_open_container(message, 'e', "sa{sv}");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(message, 's', interface);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'a', "{sv}");
+	for (const sd_bus_vtable *row = vtable; r >= 0 && row && row->type != _SD_BUS_VTABLE_END; row++)
+		if (is_told(row))
+			r = append_property(message, path, interface, row, object);
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = sd_bus_message_close_container(message);
+	return r;
+}
+
+int domain_object_append(Service *service, Domain *domain, sd_bus_message *message)
+{
+	DomainObject object = { service, domain };
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+	int r = sd_bus_message_open_container(message, 'e', "oa{sa{sv}}");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(message, 'o', path);
+	if (r >= 0)
+		r = sd_bus_message_open_container(message, 'a', "{sa{sv}}");
+	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(standard_interfaces); i++)
+		r = append_interface(message, path, standard_interfaces[i], NULL, &object);
+	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(interfaces); i++)
+		r = append_interface(message, path, interfaces[i].interface, interfaces[i].vtable, &object);
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = sd_bus_message_close_container(message);
+	return r;
+}
+
 int domain_object_emit_added(sd_bus *bus, Domain *domain)
 {
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
@@ -113,17 +184,12 @@ int domain_object_emit_added(sd_bus *bus, Domain *domain)
 /* By hand, since the domain can no longer be found when this is told. */
 int domain_object_emit_removed(sd_bus *bus, Domain *domain)
 {
-	static const char *const standard[] = {
-		"org.freedesktop.DBus.Peer",
-		"org.freedesktop.DBus.Introspectable",
-		BUS_PROPERTIES,
-	};
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
-	const char *names[G_N_ELEMENTS(standard) + G_N_ELEMENTS(interfaces) + 1] = { 0 };
+	const char *names[G_N_ELEMENTS(standard_interfaces) + G_N_ELEMENTS(interfaces) + 1] = { 0 };
 	size_t n = 0;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(standard); i++)
-		names[n++] = standard[i];
+	for (size_t i = 0; i < G_N_ELEMENTS(standard_interfaces); i++)
+		names[n++] = standard_interfaces[i];
 	for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++)
 		names[n++] = interfaces[i].interface;
 	return sd_bus_emit_interfaces_removed_strv(bus, path, (char **)names);

@@ -16,6 +16,9 @@ typedef struct DomainObject {
 
 int domain_object_register(Service *service);
 
+/* Appends its entry of GetManagedObjects(): {oa{sa{sv}}}. */
+int domain_object_append(Service *service, Domain *domain, sd_bus_message *message);
+
 int domain_object_emit_added(sd_bus *bus, Domain *domain);
 int domain_object_emit_removed(sd_bus *bus, Domain *domain);
 int domain_object_emit_changed(sd_bus *bus, Domain *domain, DomainProperty properties);

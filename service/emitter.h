@@ -30,6 +30,8 @@
 /* Who reads the state must find that of the signals he has been sent, not of those that wait here. So these go first, as
  * far as the connection may hold them; above it such a call cannot be answered now. */
 #define EMITTER_CATCH_UP_MAX        16384u
+#define EMITTER_BEHIND_FORMAT       "The bus does not keep up, and more than %u signals that belong to this " \
+				    "state wait for it; try again later"
 
 typedef struct Emitter Emitter;
 

@@ -25,14 +25,14 @@ MethodCall *method_call_new(Service *service, sd_bus_message *message)
 	return call;
 }
 
-/* reply is taken over; r < 0: it could not be made. */
-static void finish(MethodCall *call, Domain *domain, sd_bus_message *reply, int r)
+/* What is to be sent, or NULL. reply is taken over; r < 0: it could not be made. */
+static sd_bus_message *end(MethodCall *call, sd_bus_message *reply, int r)
 {
 	bool wanted = call->message && sd_bus_message_get_expect_reply(call->message) > 0;
 
+	if (r < 0)
+		reply = sd_bus_message_unref(reply);
 	if (call->message && r < 0) {
-		sd_bus_message_unref(reply);
-		reply = NULL;
 		log_text(LOG_NOTICE, "%s: the answer could not be made: %s",
 			 sd_bus_message_get_member(call->message), g_strerror(-r));
 		(void)sd_bus_message_new_method_errno(call->message, &reply, r, NULL);
@@ -42,11 +42,17 @@ static void finish(MethodCall *call, Domain *domain, sd_bus_message *reply, int 
 		sd_bus_message_unref(call->message);
 	}
 	call->service->calls--;
-	if (reply && !wanted)
-		sd_bus_message_unref(reply);
-	else if (reply)
-		emitter_reply(call->service->emitter, domain, reply);
 	g_free(call);
+	return wanted ? reply : sd_bus_message_unref(reply);
+}
+
+static void finish(MethodCall *call, Domain *domain, sd_bus_message *reply, int r)
+{
+	Emitter *emitter = call->service->emitter;
+
+	reply = end(call, reply, r);
+	if (reply)
+		emitter_reply(emitter, domain, reply);
 }
 
 static void finish_error(MethodCall *call, Domain *domain, const GError *error)
@@ -107,11 +113,29 @@ void method_call_reply(MethodCall *call, Domain *domain, sd_bus_message *reply, 
 	finish(call, domain, reply, r);
 }
 
+void method_call_reply_now(MethodCall *call, sd_bus_message *reply, int r)
+{
+	sd_bus *bus = call->service->bus;
+
+	reply = end(call, reply, r);
+	if (!reply)
+		return;
+	r = sd_bus_send(bus, reply, NULL);
+	if (r < 0)
+		log_text(LOG_NOTICE, "An answer could not be sent: %s", g_strerror(-r));
+	sd_bus_message_unref(reply);
+}
+
+bool method_call_is_dropped(const MethodCall *call)
+{
+	return !call->message;
+}
+
 /* ---- callers that leave ---- */
 
 static bool is_dropped(void *userdata)
 {
-	return !((MethodCall *)userdata)->message;
+	return method_call_is_dropped(userdata);
 }
 
 /* Drops those of the connection of that unique name. */

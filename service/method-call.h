@@ -30,5 +30,10 @@ void method_call_done_path(Domain *domain, const GError *error, void *userdata);
 int method_call_new_reply(MethodCall *call, sd_bus_message **ret_reply);
 void method_call_reply(MethodCall *call, Domain *domain, sd_bus_message *reply, int r);
 
+/* The same, past the emitter: for an answer that says what is so at this moment, when no signal waits there. */
+void method_call_reply_now(MethodCall *call, sd_bus_message *reply, int r);
+/* Nobody waits for the answer any more. */
+bool method_call_is_dropped(const MethodCall *call);
+
 /* From now on calls of who leaves the bus are dropped. */
 int method_calls_watch(Service *service);

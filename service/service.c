@@ -15,6 +15,7 @@
 #include "domain-signals.h"
 #include "log-control.h"
 #include "bus/loop-sd-event.h"
+#include "managed-objects.h"
 #include "manager-object.h"
 #include "method-call.h"
 #include "signal-body.h"
@@ -36,12 +37,18 @@ static void arm_idle(Service *service);
 
 static void on_domain_added(Domain *domain, void *userdata)
 {
-	emitter_domain_added(((Service *)userdata)->emitter, domain);
+	Service *service = userdata;
+
+	managed_objects_domain_added(service->managed_objects, domain);
+	emitter_domain_added(service->emitter, domain);
 }
 
 static void on_domain_removed(Domain *domain, void *userdata)
 {
-	emitter_domain_removed(((Service *)userdata)->emitter, domain);
+	Service *service = userdata;
+
+	managed_objects_domain_removed(service->managed_objects, domain);
+	emitter_domain_removed(service->emitter, domain);
 }
 
 static void on_event(Domain *domain, Event *event, void *userdata)
@@ -51,7 +58,10 @@ static void on_event(Domain *domain, Event *event, void *userdata)
 
 static void on_changed(Domain *domain, DomainProperty properties, void *userdata)
 {
-	emitter_domain_changed(((Service *)userdata)->emitter, domain, properties);
+	Service *service = userdata;
+
+	managed_objects_domain_changed(service->managed_objects, domain);
+	emitter_domain_changed(service->emitter, domain, properties);
 }
 
 static void on_emulators_changed(void *userdata)
@@ -200,9 +210,8 @@ static int catch_up(Service *service, sd_bus_message *call, sd_bus_error *ret_er
 {
 	if (!reads_state(call) || emitter_catch_up(service->emitter))
 		return 0;
-	return sd_bus_error_setf(ret_error, BUS_ERROR("LimitExceeded"),
-				 "The bus does not keep up, and more than %u signals that belong to this "
-				 "state wait for it; try again later", EMITTER_CATCH_UP_MAX);
+	return sd_bus_error_setf(ret_error, BUS_ERROR("LimitExceeded"), EMITTER_BEHIND_FORMAT,
+				 EMITTER_CATCH_UP_MAX);
 }
 
 /* Sees every message before it is dispatched. */
@@ -216,7 +225,10 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 		service->disturbed = true;
 		arm_idle(service);
 		r = callers_check(service->callers, message, ret_error);
-		return r < 0 ? r : catch_up(service, message, ret_error);
+		/* It catches up by itself, when it is answered. */
+		if (r >= 0)
+			r = managed_objects_filter(service->managed_objects, message, ret_error);
+		return r != 0 ? r : catch_up(service, message, ret_error);
 	}
 	return 0;
 }
@@ -329,6 +341,7 @@ static int setup(Service *service, const ServiceOptions *options)
 	service->emitter = emitter_new(service->bus, service->event, is_known, service);
 	if (!service->emitter)
 		return -ENOMEM;
+	service->managed_objects = managed_objects_new(service);
 	r = manager_object_register(service);
 	if (r >= 0)
 		r = domain_object_register(service);
@@ -372,6 +385,7 @@ static void teardown(Service *service)
 	 * goes last. */
 	if (service->emitter && service->driver)
 		emitter_flush(service->emitter);
+	service->managed_objects = managed_objects_free(service->managed_objects);
 	service->driver = driver_free(service->driver);
 	service->fd_store = fd_store_free(service->fd_store);
 	service->emitter = emitter_free(service->emitter);

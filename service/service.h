@@ -20,6 +20,7 @@
  *   domain-object.c      /org/vmherald/Domains1/domain/_UUID: find, enumerate, appear, change
  *   *-interface.c        the methods and properties of one interface each
  *   domain-signals.c     event kind -> signal
+ *   managed-objects.c    GetManagedObjects(): the state of all, in slices
  *   event-query.c        GetEvents(): what went out, once more
  *   emitter.c            what goes out, in order
  *   fd-store.c           what the service manager keeps for the next start
@@ -35,6 +36,8 @@
 #define SERVICE_SHUTDOWN_TIMEOUT_DEFAULT 120
 #define SERVICE_SHUTDOWN_TIMEOUT_MAX (24 * 60 * 60)
 
+typedef struct ManagedObjects ManagedObjects;
+
 typedef struct Service {
 	sd_event *event;
 	sd_bus *bus;
@@ -42,6 +45,7 @@ typedef struct Service {
 	FdStore *fd_store;
 	Driver *driver;
 	Emitter *emitter;
+	ManagedObjects *managed_objects;
 	char *instance_id;
 	char *layout;               /* of the history's arguments */
 

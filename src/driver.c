@@ -312,6 +312,11 @@ GPtrArray *driver_list_domains(Driver *driver)
 	return registry_list(driver->registry);
 }
 
+unsigned driver_count_domains(const Driver *driver)
+{
+	return registry_count(driver->registry);
+}
+
 bool driver_is_idle(const Driver *driver)
 {
 	g_autoptr(GPtrArray) domains = registry_list(driver->registry);

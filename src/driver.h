@@ -82,6 +82,7 @@ Domain *driver_find_domain(Driver *driver, const char *name_or_uuid);
 Domain *driver_find_domain_by_uuid(Driver *driver, const char *uuid);
 /* With references, by name. */
 GPtrArray *driver_list_domains(Driver *driver);
+unsigned driver_count_domains(const Driver *driver);
 
 /* Nothing runs and nothing is under way: the service may leave. */
 bool driver_is_idle(const Driver *driver);
