@@ -8,6 +8,7 @@
 #include "event/chains.h"
 #include "event/history.h"
 #include "event/sequence.h"
+#include "qemu/log-watch.h"
 
 typedef struct DriverAdoption DriverAdoption;
 
@@ -25,7 +26,9 @@ struct Driver {
 	Chains *chains;
 	Strand *logs;               /* looks after the logs of QEMUs */
 	int logs_timer;
-	bool logs_watched, logs_busy, logs_dirty;
+	bool logs_busy, logs_dirty;
+	GHashTable *logs_due;       /* uuids of domains whose logs are to be looked at */
+	QemuLogWatch *log_watch;    /* NULL: the system has no more of them */
 	bool reserving;
 	uint64_t sequence_at_start; /* the last one of the service before this one */
 	GByteArray *arguments;      /* of the event that is being remembered */
@@ -103,8 +106,10 @@ void driver_find_emulators(Driver *driver);
 /* driver-logs.c */
 void driver_logs_start(Driver *driver);
 void driver_logs_stop(Driver *driver);
-/* A QEMU has come or gone. */
-void driver_logs_update(Driver *driver);
+/* When no worker is on it any more. */
+void driver_logs_free(Driver *driver);
+/* Its QEMU has come or gone. */
+void driver_logs_update(Driver *driver, const Domain *domain);
 /* Removes logs of domains that are no more, if there are many. */
 void driver_logs_clean(Driver *driver);
 

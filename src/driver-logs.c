@@ -4,11 +4,15 @@
 #include "base/log.h"
 #include "driver-internal.h"
 #include "qemu/log-file.h"
+#include "qemu/log-watch.h"
 
 /*
  * Logs of QEMUs and of their consoles are written by QEMU alone (qemu/log-file.h). Here somebody looks at
- * their size, as long as something runs, and at the number of folders that no domain owns any more: a
+ * their size, some time after they have been written to, and at the number of folders that no domain owns any more: a
  * log is what tells why a domain died, and a transient domain is gone by then.
+ *
+ * Whose logs are due is told by the watch (qemu/log-watch.h), once until they have been looked at. A folder that cannot be
+ * watched stays due as long as its domain runs.
  *
  * One look is one item of one strand, and none is begun before the last has ended, so a slow disk
  * makes them rarer and nothing worse.
@@ -17,7 +21,8 @@
 typedef struct LogsJob {
 	Driver *driver;
 	char *logs;
-	GPtrArray *active;        /* uuids whose logs grow */
+	GPtrArray *active;        /* uuids whose logs are looked at */
+	GArray *numbers;          /* of their watches */
 	GHashTable *known;        /* uuids whose folders stay; NULL: nothing is to be removed */
 } LogsJob;
 
@@ -85,7 +90,9 @@ static StrandStep logs_work(void *data)
 	for (unsigned i = 0; i < job->active->len; i++) {
 		g_autofree char *folder = g_build_filename(job->logs,
 							   g_ptr_array_index(job->active, i), NULL);
+		int number = qemu_log_watch_arm(job->driver->log_watch, folder);
 
+		g_array_append_val(job->numbers, number);
 		qemu_log_limit_all(folder);
 	}
 	if (job->known)
@@ -93,11 +100,54 @@ static StrandStep logs_work(void *data)
 	return STRAND_DONE;
 }
 
+static bool is_running(Driver *driver, const char *uuid)
+{
+	const Domain *domain = registry_find_by_uuid(driver->registry, uuid);
+
+	return domain && domain_get_pid(domain) != 0;
+}
+
+static void set_due(Driver *driver, const char *uuid)
+{
+	if (g_hash_table_size(driver->logs_due) == 0)
+		loop_update_timeout(driver->loop, driver->logs_timer, DRIVER_LOGS_INTERVAL_MS);
+	g_hash_table_add(driver->logs_due, g_strdup(uuid));
+}
+
+static void set_all_due(Driver *driver)
+{
+	g_autoptr(GPtrArray) domains = registry_list(driver->registry);
+
+	for (unsigned i = 0; i < domains->len; i++)
+		if (domain_get_pid(g_ptr_array_index(domains, i)) != 0)
+			set_due(driver, domain_get_uuid(g_ptr_array_index(domains, i)));
+}
+
+static void note_watches(const LogsJob *job)
+{
+	Driver *driver = job->driver;
+
+	for (unsigned i = 0; i < job->active->len; i++) {
+		const char *uuid = g_ptr_array_index(job->active, i);
+		int number = g_array_index(job->numbers, int, i);
+
+		if (number >= 0)
+			qemu_log_watch_note(driver->log_watch, number, uuid);
+		else if (is_running(driver, uuid))
+			set_due(driver, uuid);
+		if (!is_running(driver, uuid))
+			qemu_log_watch_forget(driver->log_watch, uuid);
+	}
+	if (driver->log_watch)
+		qemu_log_watch_noted(driver->log_watch);
+}
+
 static void logs_done(void *data)
 {
 	LogsJob *job = data;
 	Driver *driver = job->driver;
 
+	note_watches(job);
 	driver->logs_busy = false;
 	if (driver->logs_dirty)
 		driver_logs_clean(driver);
@@ -108,6 +158,7 @@ static void logs_free(void *data)
 	LogsJob *job = data;
 
 	g_ptr_array_unref(job->active);
+	g_array_unref(job->numbers);
 	g_clear_pointer(&job->known, g_hash_table_unref);
 	g_free(job->logs);
 	g_free(job);
@@ -115,57 +166,65 @@ static void logs_free(void *data)
 
 static const StrandItemClass logs_class = { logs_work, NULL, logs_done, logs_free };
 
-static void look(Driver *driver, bool clean)
+static GHashTable *list_known(Driver *driver)
 {
 	g_autoptr(GPtrArray) domains = registry_list(driver->registry);
+	GHashTable *known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+	for (unsigned i = 0; i < domains->len; i++)
+		g_hash_table_add(known, g_strdup(domain_get_uuid(g_ptr_array_index(domains, i))));
+	return known;
+}
+
+static void look(Driver *driver, bool clean)
+{
 	LogsJob *job = g_new0(LogsJob, 1);
+	GHashTableIter iter;
+	void *uuid;
 
 	job->driver = driver;
 	job->logs = g_strdup(driver->directories->logs);
 	job->active = g_ptr_array_new_with_free_func(g_free);
-	if (clean)
-		job->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	for (unsigned i = 0; i < domains->len; i++) {
-		const Domain *domain = g_ptr_array_index(domains, i);
-
-		if (domain_get_pid(domain) != 0)
-			g_ptr_array_add(job->active, g_strdup(domain_get_uuid(domain)));
-		if (clean)
-			g_hash_table_add(job->known, g_strdup(domain_get_uuid(domain)));
+	job->numbers = g_array_new(FALSE, FALSE, sizeof(int));
+	job->known = clean ? list_known(driver) : NULL;
+	g_hash_table_iter_init(&iter, driver->logs_due);
+	while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
+		if (is_running(driver, uuid))
+			g_ptr_array_add(job->active, g_strdup(uuid));
 	}
+	g_hash_table_remove_all(driver->logs_due);
+	loop_update_timeout(driver->loop, driver->logs_timer, LOOP_DISABLED);
 	driver->logs_busy = true;
 	strand_push(driver->logs, &logs_class, job);
 }
 
-static bool is_anything_running(Driver *driver)
-{
-	g_autoptr(GPtrArray) domains = registry_list(driver->registry);
-
-	for (unsigned i = 0; i < domains->len; i++)
-		if (domain_get_pid(g_ptr_array_index(domains, i)) != 0)
-			return true;
-	return false;
-}
-
+/* Until the look before it has ended, it comes again. */
 static void on_timer(int timer, void *userdata)
 {
 	Driver *driver = userdata;
 
-	/* The last one has ended: a look at what it left is done with the next start. */
-	if (!is_anything_running(driver)) {
-		driver->logs_watched = false;
-		loop_update_timeout(driver->loop, driver->logs_timer, LOOP_DISABLED);
-	} else if (!driver->logs_busy) {
+	if (!driver->logs_busy)
 		look(driver, false);
-	}
 }
 
-void driver_logs_update(Driver *driver)
+static void on_written(const char *uuid, void *userdata)
 {
-	if (!driver->logs_timer || driver->logs_watched)
+	Driver *driver = userdata;
+
+	if (!uuid)
+		set_all_due(driver);
+	else if (is_running(driver, uuid))
+		set_due(driver, uuid);
+}
+
+void driver_logs_update(Driver *driver, const Domain *domain)
+{
+	if (!driver->logs_timer)
 		return;
-	driver->logs_watched = true;
-	loop_update_timeout(driver->loop, driver->logs_timer, DRIVER_LOGS_INTERVAL_MS);
+	if (domain_get_pid(domain) != 0)
+		set_due(driver, domain_get_uuid(domain));
+	else
+		qemu_log_watch_forget(driver->log_watch, domain_get_uuid(domain));
 }
 
 void driver_logs_clean(Driver *driver)
@@ -178,8 +237,10 @@ void driver_logs_clean(Driver *driver)
 void driver_logs_start(Driver *driver)
 {
 	driver->logs_timer = loop_add_timeout(driver->loop, LOOP_DISABLED, on_timer, driver, NULL);
+	driver->logs_due = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	driver->log_watch = qemu_log_watch_new(driver->loop, on_written, driver);
+	set_all_due(driver);
 	driver_logs_clean(driver);
-	driver_logs_update(driver);
 }
 
 void driver_logs_stop(Driver *driver)
@@ -189,4 +250,10 @@ void driver_logs_stop(Driver *driver)
 	driver->logs_timer = 0;
 	if (driver->logs)
 		strand_close(driver->logs);
+}
+
+void driver_logs_free(Driver *driver)
+{
+	driver->log_watch = qemu_log_watch_free(driver->log_watch);
+	g_clear_pointer(&driver->logs_due, g_hash_table_unref);
 }

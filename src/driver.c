@@ -38,7 +38,7 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 	if (properties & DOMAIN_PROPERTY_STATE)
 		driver_look_at_shutdown(driver);
 	if (properties & DOMAIN_PROPERTY_PROCESS)
-		driver_logs_update(driver);
+		driver_logs_update(driver, domain);
 	driver->observer.changed(domain, properties, driver->observer.userdata);
 }
 
@@ -195,6 +195,7 @@ Driver *driver_free(Driver *driver)
 	strand_unref(driver->store);
 	strand_unref(driver->background);
 	strand_unref(driver->logs);
+	driver_logs_free(driver);
 	g_ptr_array_set_size(domains, 0);
 	registry_free(driver->registry);
 	g_ptr_array_unref(driver->emulators);

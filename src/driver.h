@@ -95,7 +95,7 @@ GPtrArray *driver_get_emulators(const Driver *driver);
 #define DRIVER_JOBS_MAX 1024u
 /* Folders of logs whose domains are no more; the oldest go. */
 #define DRIVER_OLD_LOGS_MAX 64u
-/* How often the logs of what runs are looked at. */
+/* How often the logs of what runs are looked at, when they are written to. */
 #define DRIVER_LOGS_INTERVAL_MS 1000
 
 /* text is copied. */
