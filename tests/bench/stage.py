@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+from gi.repository import GLib
+
 import buses
 import harness
 import processes
@@ -16,6 +18,7 @@ from manager import Manager
 NAME, PATH = harness.NAME, harness.PATH
 BUILD = os.environ["VMHERALD_BUILD"]
 SECONDS = 300.0                          # what only a failure takes
+AT_ONCE = 32                             # calls under way
 
 
 def program(name):
@@ -76,10 +79,20 @@ class Stage(contextlib.ExitStack):
                          deadline=SECONDS)
         return Domain(self.connection, path, name)
 
-    def create_storms(self, count, **keys):
+    def create_many(self, names, **keys):
+        """As create(), some at a time."""
+        domains = []
+        for at in range(0, len(names), AT_ONCE):
+            calls = [(name, self.connection.send(PATH, f"{NAME}.Manager", "CreateDomain", "(sa{sv})",
+                                                 harness.json.dumps(harness.definition(name, **keys)), {}))
+                     for name in names[at:at + AT_ONCE]]
+            domains += [Domain(self.connection, call.result(SECONDS), name) for name, call in calls]
+        return domains
+
+    def create_storms(self, count, first=0, **keys):
         """Domains whose emulator is storm-qemu."""
-        return [self.create(f"storm{number}", machine="none", emulator=program("storm-qemu"), **keys)
-                for number in range(count)]
+        return self.create_many([f"storm{number}" for number in range(first, first + count)],
+                                machine="none", emulator=program("storm-qemu"), **keys)
 
     def remove_domains(self):
         """By their pids: the service need not be there, nor be able to."""
@@ -109,6 +122,41 @@ def cpu_seconds(pid):
 def pss_bytes(pid):
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
         return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+
+
+def data_bytes(pid):
+    """The same without programs and libraries: their part grows smaller by itself the more processes have them."""
+    total, counts = 0, False
+    with open(f"/proc/{pid}/smaps", encoding="utf-8") as file:
+        for line in file:
+            words = line.split()
+            if not words[0].endswith(":"):
+                path = words[5] if len(words) > 5 else ""
+                counts = not path.startswith("/") or path.startswith(os.environ["XDG_RUNTIME_DIR"])
+            elif words[0] == "Pss:" and counts:
+                total += int(words[1]) * 1024
+    return total
+
+
+def wake_ups(pid):
+    """How often its threads have waited so far."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as file:
+            total += sum(int(line.split()[1]) for line in file
+                         if line.startswith("voluntary_ctxt_switches:"))
+    return total
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def let_pass(seconds):
+    """Where time itself is what is waited for."""
+    loop = GLib.MainLoop()
+    GLib.timeout_add(max(1, int(seconds * 1000)), loop.quit)
+    loop.run()
 
 
 def threads(pid):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Buses of a case's own, with bounds that a case can reach. Nothing is activated on them: who wants the service
-there starts it (manager.py)."""
+"""Buses of a case's own, with bounds that a case can reach. Nothing is activated on them, if no folder with bus service
+files is given: who wants the service there starts it (manager.py)."""
 import os
 import socket
 import subprocess
@@ -22,6 +22,7 @@ CONFIGURATION = """<?xml version="1.0" encoding="UTF-8"?>
         <allow eavesdrop="true"/>
         <allow own="*"/>
     </policy>
+    {services}
     {limits}
 </busconfig>
 """
@@ -55,13 +56,15 @@ class Daemon(Bus):
 
     name = "dbus-daemon"
 
-    def __init__(self, **limits):
+    def __init__(self, services=None, **limits):
         super().__init__()
         configuration = os.path.join(folder(), "own-bus.conf")
         lines = [f'<limit name="{name}">{value}</limit>'
                  for name, value in {**LIMITS, **limits}.items()]
         with open(configuration, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(path=self.path, limits="\n    ".join(lines)))
+            file.write(CONFIGURATION.format(
+                path=self.path, limits="\n    ".join(lines),
+                services=f"<servicedir>{services}</servicedir>" if services else ""))
         self.process = subprocess.Popen(["dbus-daemon", "--nofork", "--nopidfile", "--nosyslog",
                                          f"--config-file={configuration}"], stdin=subprocess.DEVNULL)
         wait_until(self.can_connect, "the bus")
