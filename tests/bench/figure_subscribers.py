@@ -33,8 +33,8 @@ def rule(**keys):
 
 
 def rules(domains):
-    """Of the other ninety-nine. What is told in the measurement is for three of them all in all: one listens to that
-    domain, and one to the argument that all of them have."""
+    """Of the other ninety-nine. What is told in the measurement is for two of them: one listens to that domain, one to an
+    argument that all of it has."""
     yield from (rule(path=domain.path) for domain in domains)
     yield from (rule(interface=f"{stage.NAME}.{interface}") for interface in QUIET)
     yield from (rule(interface=f"{stage.NAME}.{name}", member=member)
@@ -55,13 +55,25 @@ def is_stopped(pid):
 
 @contextlib.contextmanager
 def crowd(domains):
+    """Yields the pids of those who are awake."""
     with contextlib.ExitStack() as stack:
         stopped = stack.enter_context(Subscriber(0, f"type='signal',{DOMAIN_PATHS}"))
         os.kill(stopped.process.pid, signal.SIGSTOP)
         wait_until(lambda: is_stopped(stopped.process.pid), "a subscriber to stand still")
-        for each, _ in zip(rules(domains), range(SUBSCRIBERS - 1)):
-            stack.enter_context(Subscriber(0, each))
-        yield
+        yield [stack.enter_context(Subscriber(0, each)).process.pid
+               for each, _ in zip(rules(domains), range(SUBSCRIBERS - 1))]
+
+
+class Rest:
+    """wait_until(Rest(pids)): since it was looked at last none of them has run."""
+
+    def __init__(self, pids):
+        self.pids = pids
+        self.used = None
+
+    def __call__(self):
+        before, self.used = self.used, [stage.cpu_seconds(pid) for pid in self.pids]
+        return before == self.used
 
 
 class Turn:
@@ -72,24 +84,29 @@ class Turn:
         self.paced = settings.scaled(PACED, 20)
         self.gets = settings.scaled(GETS, 20)
 
-    def measure(self):
-        rate, cpu = self.run.service()
-        bare, _ = self.run.bare()
+    def measure(self, pids=()):
+        """What was told is behind all of them before the next thing is measured."""
+        before = stage.cpu_seconds(self.run.stage.pid)
         quiet = self.get()
+        cpu_get = (stage.cpu_seconds(self.run.stage.pid) - before) * 1e6 / self.gets
         with Subscriber(self.paced, latency=True) as subscriber:
             blow(self.run.domains[:1], self.paced, "x-pace", **{"interval-us": INTERVAL})
             beside = self.get()
             latency = subscriber.heard()["latency"]
-        return {"cpu": cpu["service"], "rate": rate, "bare": bare, "latency": latency, "get": quiet,
-                "get beside": beside}
+        wait_until(Rest(pids), "the subscribers to be done")
+        rate, cpu = self.run.service()
+        wait_until(Rest(pids), "the subscribers to be done", stage.SECONDS)
+        bare, _ = self.run.bare()
+        return {"cpu": cpu["service"], "rate": rate, "bare": bare, "latency": latency, "cpu get": cpu_get,
+                "get": quiet, "get beside": beside}
 
     def get(self):
         times = stage.run("caller", self.gets, "get", self.run.domains[1].path)
         return [float(time) for time in times.split()]
 
     def measure_in_crowd(self):
-        with crowd(self.run.domains):
-            return self.measure()
+        with crowd(self.run.domains) as pids:
+            return self.measure(pids)
 
 
 def compare(bus, settings):
@@ -120,6 +137,7 @@ def measure(settings):
                                                            "alone": [each[name] for each in alone]}, **keys)
 
         yield row("CPU of the service per event, storm of 8", "us", "cpu", at_most=1.1)
+        yield row("CPU of the service per Get", "us", "cpu get", at_most=1.1)
         yield row("Get", "us", "get", at_most=1.1)
         yield row("Get, beside 1,000 events/s", "us", "get beside")
         yield row("latency of those events, the bus included", "us", "latency")

@@ -36,9 +36,10 @@ class Run:
         return self.count / seconds(said), {name: used * 1e6 / self.count for name, used in cpu.items()}
 
     def bare(self):
-        return self.measure(lambda: {"emitter": json.loads(run("bare-emitter", self.per_domain,
-                                                               len(self.domains)))["cpu"]},
-                            bus=self.stage.bus.process.pid)
+        def emit():
+            paths = [domain.path for domain in self.domains]
+            return {"emitter": json.loads(run("bare-emitter", self.per_domain, *paths))["cpu"]}
+        return self.measure(emit, bus=self.stage.bus.process.pid)
 
     def service(self):
         def emit():

@@ -35,7 +35,7 @@ class Listening(unittest.TestCase):
 
     def test_complete(self):
         with Subscriber(3000, latency=True) as subscriber:
-            stage.run("bare-emitter", 1000, 3)
+            stage.run("bare-emitter", 1000, *(f"{harness.PATH}/domain/_{number}" for number in range(3)))
             heard = subscriber.heard()
         self.assertEqual((3000, 0, 3, 3000), (heard["received"], heard["disordered"], heard["paths"],
                                               len(heard["latency"])))
