@@ -28,6 +28,9 @@
 /* After so many items of one strand, a worker takes the next strand that is ready. */
 #define STRAND_BATCH_MAX 64
 
+/* After so many light ones behind one that was resumed, a worker has the rest. */
+#define STRAND_HERE_MAX 64
+
 /* So many outcomes are dispatched in one turn of the loop; the rest in the next, so that monitors
  * and the bus are served in between. */
 #define TURN_OUTCOMES_MAX 128
@@ -66,6 +69,7 @@ struct Strand {
 	bool closed;
 	Item *waiting;       /* item that strand_resume() is for */
 	Item *in_wait;       /* item whose wait() is on the stack */
+	bool here;           /* run_here() is on the stack */
 
 	/* pool->lock */
 	StrandState state;
@@ -314,8 +318,7 @@ static void pool_take_outcomes(WorkerPool *pool)
 	item_queue_append(&pool->backlog, &taken);
 }
 
-/* Without a worker: the item is the first, and none is on the strand. */
-static void run_here(Item *item)
+static void run_one_here(Item *item)
 {
 	Strand *strand = item->strand;
 	WorkerPool *pool = strand->pool;
@@ -325,16 +328,45 @@ static void run_here(Item *item)
 	g_mutex_unlock(&pool->lock);
 	item->step = item->class->work(item->data);
 	g_mutex_lock(&pool->lock);
-	if (item->step == STRAND_WAIT)
-		strand->state = STRAND_STATE_WAITING;
-	else if (strand->queue.head)
-		strand_make_ready(pool, strand);
-	else
-		strand->state = STRAND_STATE_IDLE;
+	strand->state = item->step == STRAND_WAIT ? STRAND_STATE_WAITING : STRAND_STATE_IDLE;
 	g_mutex_unlock(&pool->lock);
-	/* WARNING: what stands behind it may be worked on by now, but comes back by way of the loop: so it cannot be
-	 * done before this one. */
+	/* WARNING: what it pushes may be worked on by now, but comes back by way of the loop: so it cannot be done before
+	 * this one. */
 	outcome_dispatch(item);
+}
+
+static Item *take_next_here(Strand *strand, unsigned n_worked)
+{
+	WorkerPool *pool = strand->pool;
+	Item *item = NULL;
+
+	g_mutex_lock(&pool->lock);
+	if (strand->state == STRAND_STATE_IDLE && strand->queue.head) {
+		if (n_worked < STRAND_HERE_MAX && strand->queue.head->class->light)
+			item = item_queue_pop(&strand->queue);
+		else
+			strand_make_ready(pool, strand);
+	}
+	g_mutex_unlock(&pool->lock);
+	return item;
+}
+
+/* Without a worker: the item is the first, and none is on the strand. Those behind it follow; if it is resumed in its wait(),
+ * they follow where that was called. */
+static void run_here(Item *item)
+{
+	Strand *strand = item->strand;
+	bool outermost = !strand->here;
+
+	strand_hold(strand);
+	strand->here = true;
+	for (unsigned n_worked = 1; item; n_worked++) {
+		run_one_here(item);
+		item = outermost ? take_next_here(strand, n_worked) : NULL;
+	}
+	if (outermost)
+		strand->here = false;
+	strand_release(strand);
 }
 
 static void wake_cb(int handle, int fd, LoopEvents events, void *userdata)

@@ -49,7 +49,8 @@ typedef struct StrandItemClass {
 	/* Event thread, exactly once for every item pushed. */
 	void (*free)(void *item);
 	/* work() takes no longer than handing it to a worker would, and blocks on nothing: it may run on the event thread, where
-	 * the item is pushed or resumed, if no other item is before it; then done() and free() are called there as well. */
+	 * the item is pushed or resumed, if no other item is before it; then done() and free() are called there as well.
+	 * Light ones behind one that is resumed may follow it at once. */
 	bool light;
 } StrandItemClass;
 

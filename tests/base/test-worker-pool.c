@@ -17,6 +17,8 @@ int eventfd_write(int fd, eventfd_t value)
 
 #define N_STRANDS 50
 #define N_ITEMS 2000
+/* STRAND_HERE_MAX of worker-pool.c. */
+#define HERE_MAX 64
 
 typedef struct Line {
 	Strand *strand;
@@ -259,7 +261,7 @@ static void test_light_waits(Fixture *fixture, gconstpointer unused)
 	g_assert_cmpuint(records[1].works, ==, 0);
 	strand_resume(strand);
 	g_assert_cmpuint(records[0].frees, ==, 1);
-	run_until(fixture, records[1].frees == 1);
+	g_assert_cmpuint(records[1].frees, ==, 1);
 	g_assert_cmpuint(records[0].done_at, ==, 1);
 
 	push_light(strand, (Job){ .record = &records[2], .n_waits_wanted = 4, .on_wait = resume_now });
@@ -283,6 +285,66 @@ static void test_light_closes(Fixture *fixture, gconstpointer unused)
 	g_assert_cmpuint(records[0].frees, ==, 1);
 	g_assert_cmpuint(records[1].works, ==, 0);
 	g_assert_cmpuint(records[1].frees, ==, 1);
+}
+
+static const StrandItemClass light_line_class = {
+	.work = line_work, .wait = line_wait, .done = line_done, .free = line_free, .light = true,
+};
+
+static void push_line(Line *line, const StrandItemClass *item_class, unsigned number, unsigned n_waits)
+{
+	LineItem *item = g_new(LineItem, 1);
+
+	*item = (LineItem){ .line = line, .number = number, .n_waits_wanted = n_waits };
+	strand_push(line->strand, item_class, item);
+}
+
+/* Those that came while it waited: here, as long as they are light and few. Whether one of them waits and is resumed at once
+ * is the same. */
+static void test_light_behind_wait(Fixture *fixture, gconstpointer unused)
+{
+	Line line = { .strand = strand_new(fixture->pool) };
+	Record records[3] = { 0 };
+
+	push_light(line.strand, (Job){ .record = &records[0], .n_waits_wanted = 1 });
+	for (unsigned number = 0; number < 10; number++)
+		push_line(&line, &light_line_class, number, number % 2 * 3);
+	strand_resume(line.strand);
+	g_assert_cmpuint(line.n_freed, ==, 10);
+
+	push_light(line.strand, (Job){ .record = &records[1], .n_waits_wanted = 1 });
+	push_line(&line, &light_line_class, 10, 0);
+	push_line(&line, &line_class, 11, 0);
+	push_line(&line, &light_line_class, 12, 0);
+	strand_resume(line.strand);
+	g_assert_cmpuint(line.n_freed, ==, 11);
+	run_until(fixture, line.n_freed == 13);
+
+	push_light(line.strand, (Job){ .record = &records[2], .n_waits_wanted = 1 });
+	for (unsigned number = 13; number < N_ITEMS; number++)
+		push_line(&line, &light_line_class, number, number % 2);
+	strand_resume(line.strand);
+	g_assert_cmpuint(line.n_freed, ==, 13 + HERE_MAX - 1);
+	run_until(fixture, line.n_freed == N_ITEMS);
+	g_assert_cmpuint(strand_get_length(line.strand), ==, 0);
+	strand_unref(line.strand);
+}
+
+/* One of those that follow closes the strand: that was the last. */
+static void test_light_closes_behind_wait(Fixture *fixture, gconstpointer unused)
+{
+	Strand *strand = strand_new(fixture->pool);
+	Record records[3] = { 0 };
+
+	push_light(strand, (Job){ .record = &records[0], .n_waits_wanted = 1 });
+	push_light(strand, (Job){ .record = &records[1], .on_done = close_strand, .extra = strand });
+	push_light(strand, (Job){ .record = &records[2] });
+	strand_resume(strand);
+	g_assert_cmpuint(records[1].dones, ==, 1);
+	g_assert_cmpuint(records[2].works, ==, 0);
+	for (unsigned i = 0; i < G_N_ELEMENTS(records); i++)
+		g_assert_cmpuint(records[i].frees, ==, 1);
+	strand_unref(strand);
 }
 
 static void test_place_when_idle(Fixture *fixture, gconstpointer unused)
@@ -542,6 +604,8 @@ int main(int argc, char **argv)
 	add("/worker-pool/light/inside-done", 2, test_light_inside_done);
 	add("/worker-pool/light/waits", 1, test_light_waits);
 	add("/worker-pool/light/closes", 1, test_light_closes);
+	add("/worker-pool/light/behind-wait", 2, test_light_behind_wait);
+	add("/worker-pool/light/closes-behind-wait", 1, test_light_closes_behind_wait);
 	add("/worker-pool/place/when-idle", 1, test_place_when_idle);
 	add("/worker-pool/place/keeps-order", 2, test_place_keeps_order);
 	add("/worker-pool/place/behind-undispatched", 2, test_place_behind_undispatched);
