@@ -46,9 +46,8 @@ class Service:
     """Before with Stage(program=callgrind.PROGRAM): the service below callgrind. Until begin() it is not counted, and
     quicker."""
 
-    def __init__(self, place=None):
-        """place: of the files; otherwise they go with the folder of the run."""
-        self.out = os.path.join(place or folder(), "callgrind.out")
+    def __init__(self):
+        self.out = os.path.join(folder(), "callgrind.out")
         self.dumps = 0
         with open(os.path.join(folder(), "activated"), encoding="utf-8") as file:
             text = file.read()
