@@ -35,6 +35,12 @@ static void arm_idle(Service *service);
 
 /* ---- the driver's observer ---- */
 
+static void wake_up(Service *service)
+{
+	if (service->sleeps)
+		arm_idle(service);
+}
+
 static void on_domain_added(Domain *domain, void *userdata)
 {
 	Service *service = userdata;
@@ -47,6 +53,7 @@ static void on_domain_removed(Domain *domain, void *userdata)
 {
 	Service *service = userdata;
 
+	wake_up(service);
 	managed_objects_domain_removed(service->managed_objects, domain);
 	emitter_domain_removed(service->emitter, domain);
 }
@@ -60,6 +67,7 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 {
 	Service *service = userdata;
 
+	wake_up(service);
 	managed_objects_domain_changed(service->managed_objects, domain);
 	emitter_domain_changed(service->emitter, domain, properties);
 }
@@ -167,7 +175,10 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	int r;
 
 	if (service->leaving || !is_idle(service)) {
-		arm_idle(service);
+		/* Its end is told like all that a domain tells, and then somebody looks again. */
+		service->sleeps = driver_has_guests(service->driver);
+		if (!service->sleeps)
+			arm_idle(service);
 		return 0;
 	}
 	service->leaving = true;
@@ -182,6 +193,7 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void arm_idle(Service *service)
 {
+	service->sleeps = false;
 	if (service->idle_timeout_us == 0)
 		return;
 	(void)sd_event_source_set_time_relative(service->idle_timer, service->idle_timeout_us);

@@ -53,6 +53,7 @@ typedef struct Service {
 	Callers *callers;
 	uint64_t idle_timeout_us;   /* 0: never leave */
 	sd_event_source *idle_timer;
+	bool sleeps;                /* beside a guest: nothing looks whether there is something to do */
 	sd_bus_slot *name_slot;
 	bool shut_down_guests;
 	uint64_t shutdown_timeout_us;

@@ -318,19 +318,26 @@ unsigned driver_count_domains(const Driver *driver)
 	return registry_count(driver->registry);
 }
 
+bool driver_has_guests(const Driver *driver)
+{
+	g_autoptr(GPtrArray) domains = registry_list(driver->registry);
+
+	for (unsigned i = 0; i < domains->len; i++)
+		if (domain_state_is_active(domain_get_state(g_ptr_array_index(domains, i))))
+			return true;
+	return false;
+}
+
 bool driver_is_idle(const Driver *driver)
 {
 	g_autoptr(GPtrArray) domains = registry_list(driver->registry);
 
-	if (driver->jobs > 0 || driver->adoptions->len > 0 || driver->readopting > 0 || driver->autostarting > 0 ||
+	if (driver_has_guests(driver) || driver->jobs > 0 || driver->adoptions->len > 0 || driver->readopting > 0 || driver->autostarting > 0 ||
 	    !g_queue_is_empty((GQueue *)&driver->autostart))
 		return false;
-	for (unsigned i = 0; i < domains->len; i++) {
-		Domain *domain = g_ptr_array_index(domains, i);
-
-		if (domain_state_is_active(domain_get_state(domain)) || domain_get_pending(domain) > 0)
+	for (unsigned i = 0; i < domains->len; i++)
+		if (domain_get_pending(g_ptr_array_index(domains, i)) > 0)
 			return false;
-	}
 	return true;
 }
 

@@ -84,6 +84,8 @@ Domain *driver_find_domain_by_uuid(Driver *driver, const char *uuid);
 GPtrArray *driver_list_domains(Driver *driver);
 unsigned driver_count_domains(const Driver *driver);
 
+/* Something runs. */
+bool driver_has_guests(const Driver *driver);
 /* Nothing runs and nothing is under way: the service may leave. */
 bool driver_is_idle(const Driver *driver);
 uint64_t driver_get_last_sequence(const Driver *driver);

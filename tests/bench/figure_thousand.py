@@ -3,9 +3,8 @@
 event each 20 ms. What it takes alone is measured before the others come and after they have gone."""
 from figure import Row, median
 from listening import Subscriber, blow
-from processes import end_process
-from stage import (SECONDS, Stage, data_bytes, descriptors, emulators, let_pass, pss_bytes, say, threads, wait_until,
-                   wake_ups)
+from processes import end_process, wake_ups
+from stage import SECONDS, Stage, data_bytes, descriptors, emulators, let_pass, pss_bytes, say, threads, wait_until
 
 NUMBER, TITLE = 5, "1,000 domains on scripted QMP servers"
 DOMAINS = 1000

@@ -138,16 +138,6 @@ def data_bytes(pid):
     return total
 
 
-def wake_ups(pid):
-    """How often its threads have waited so far."""
-    total = 0
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as file:
-            total += sum(int(line.split()[1]) for line in file
-                         if line.startswith("voluntary_ctxt_switches:"))
-    return total
-
-
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

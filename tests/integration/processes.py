@@ -99,6 +99,16 @@ def private_memory(pid):
         return int(re.search(r"^Anonymous: +(\d+) kB$", file.read(), re.MULTILINE)[1])
 
 
+def wake_ups(pid):
+    """How often its threads have waited so far."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as file:
+            total += sum(int(line.split()[1]) for line in file
+                         if line.startswith("voluntary_ctxt_switches:"))
+    return total
+
+
 def is_sanitized(pid):
     """The address sanitizer keeps freed memory for a while, and finds leaks by itself."""
     with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:

@@ -9,6 +9,7 @@ import time
 import harness
 import life
 from harness import GLib, NAME, PATH, wait_until
+from processes import wake_ups
 
 IDLE_SECONDS = 1.0
 ROUNDS = 3
@@ -68,6 +69,22 @@ class Idle(life.LifeCase):
         domain.destroy()
         self.wait_for_leave()
         self.assertEqual("shut-off", domain.state)
+
+    def test_sleeps_beside_a_domain(self):
+        """It has nothing to look at by itself, not even whether it has nothing to do; and it leaves when the domain
+        has gone."""
+        domain = self.define("quiet", machine="none")
+        domain.start()
+        qemu = domain.get("Domain", "PID")
+        pid = self.connection.service_pid()
+
+        def sleeps():
+            before = wake_ups(pid)
+            sleep_until(time.monotonic() + 3 * IDLE_SECONDS)
+            return wake_ups(pid) == before
+        wait_until(sleeps, "the service to fall asleep")
+        harness.end_process(qemu)
+        self.wait_for_leave()
 
     def test_stays_with_a_domain(self):
         """Also with one that stands still, and with one that was found again."""
