@@ -103,6 +103,7 @@ typedef struct RunHints {
 	char *pause_run_state;        /* what QEMU said of it when it was asked */
 	int64_t paused_at;            /* QEMU's time of the last STOP */
 	unsigned resumes_ahead;       /* RESUME that have been read and wait for what is before them */
+	struct Prepare *asked;        /* of the STOP that is being asked about, or NULL */
 } RunHints;
 
 typedef struct StopTimer {
@@ -527,6 +528,8 @@ void prepare_ask(Prepare *prepare, const char *command, JsonNode *arguments, Pre
 Prepare *prepare_hold(Prepare *prepare);
 /* All has been asked. When it is answered, the strand goes on; prepare is gone then. */
 void prepare_end(Prepare *prepare);
+/* Nothing of what is still to be answered is wanted: the event goes on now. Whoever holds the step ends it all the same. */
+void prepare_give_up(Prepare *prepare);
 
 /* lifecycle.c */
 void lifecycle_commit(Domain *domain, Event *event);
@@ -540,8 +543,9 @@ Event *lifecycle_make_stopped(Domain *domain);
 void lifecycle_tell_api_error(Domain *domain);
 
 /* stop-cause.c */
-/* When it has been read, before it goes to the strand. */
+/* When it has been read, before it goes to the strand; and when it has been put there. */
 void stop_cause_note_read(Domain *domain, const QmpMessage *event);
+void stop_cause_note_pushed(Domain *domain);
 /* Before the event is committed. time: QEMU's, 0 if it told none. */
 void stop_cause_note_event(Domain *domain, const Event *event, int64_t time);
 /* The prepare step of STOP. True: ready at once; false: resume is called later. */

@@ -175,6 +175,8 @@ static unsigned get_queue_max(const Domain *domain)
 
 void intake_event(Domain *domain, QmpMessage *message)
 {
+	/* What is committed in here may be the last that holds the domain. */
+	g_autoptr(Domain) held = domain_ref(domain);
 	IntakeItem *item = g_new0(IntakeItem, 1);
 
 	item->domain = domain_ref(domain);
@@ -184,6 +186,7 @@ void intake_event(Domain *domain, QmpMessage *message)
 	item->message = message;
 	stop_cause_note_read(domain, message);
 	strand_push(domain->events, &item_class, item);
+	stop_cause_note_pushed(domain);
 	if (domain->monitor && !domain->reading_held &&
 	    get_queued(domain) >= get_queue_max(domain)) {
 		domain->reading_held = true;

@@ -15,6 +15,7 @@ struct Prepare {
 	Strand *strand;
 	char *id;
 	unsigned pending;           /* questions, and one for who asks them */
+	bool over;                  /* the event goes on, or has: what is answered yet is of no use */
 };
 
 typedef struct Question {
@@ -39,13 +40,21 @@ Prepare *prepare_begin(Domain *domain, Strand *strand, const char *id)
 	return prepare;
 }
 
+void prepare_give_up(Prepare *prepare)
+{
+	if (prepare->over)
+		return;
+	prepare->over = true;
+	if (prepare->domain->run == prepare->run)
+		prepare->domain->prepares--;
+	strand_resume(prepare->strand);
+}
+
 void prepare_end(Prepare *prepare)
 {
 	if (--prepare->pending > 0)
 		return;
-	if (prepare->domain->run == prepare->run)
-		prepare->domain->prepares--;
-	strand_resume(prepare->strand);
+	prepare_give_up(prepare);
 	strand_unref(prepare->strand);
 	domain_unref(prepare->domain);
 	g_free(prepare->id);
@@ -63,7 +72,7 @@ static void on_reply(JsonNode *result, const GError *error, void *userdata)
 	Question *question = userdata;
 	Prepare *prepare = question->prepare;
 
-	if (prepare->domain->host && prepare->domain->run == prepare->run)
+	if (!prepare->over && prepare->domain->host && prepare->domain->run == prepare->run)
 		question->callback(prepare->domain, prepare, prepare->id, result, error);
 	prepare_end(prepare);
 	g_free(question);

@@ -9,7 +9,7 @@
  * of ours, and, where neither does, QEMU's run state: an outgoing migration, an error inside of KVM,
  * a debugger. So an unexplained STOP is held back while QEMU is asked, and later events with it. No
  * guest can cause such stops by itself, so none can slow its events down by them. What QEMU says is what
- * is so by now: once it has gone on, and its RESUME has been read, that says nothing of the STOP before.
+ * is so by now: once it has gone on, and its RESUME has been read, that says nothing of the STOP before, and is not waited for.
  *
  * A migration is asked for by a client, with Execute(). Whether it has moved the guest or failed is
  * told by MIGRATION alone, so domain_execute() sees to it that QEMU emits that.
@@ -66,10 +66,18 @@ void stop_cause_note_read(Domain *domain, const QmpMessage *event)
 		domain->hints.resumes_ahead++;
 }
 
+void stop_cause_note_pushed(Domain *domain)
+{
+	if (domain->hints.asked && domain->hints.resumes_ahead > 0)
+		prepare_give_up(domain->hints.asked);
+}
+
 void stop_cause_note_event(Domain *domain, const Event *event, int64_t time)
 {
 	switch (event->kind) {
 	case EVENT_LIFECYCLE:
+		if (event->lifecycle.event == LIFECYCLE_SUSPENDED)
+			domain->hints.asked = NULL;
 		if (event->lifecycle.event == LIFECYCLE_RESUMED && domain->hints.resumes_ahead > 0)
 			domain->hints.resumes_ahead--;
 		break;
@@ -112,8 +120,7 @@ static void on_run_state(Domain *domain, Prepare *prepare, const char *id, JsonN
 {
 	const char *run_state;
 
-	if (domain->hints.resumes_ahead > 0 ||
-	    !json_read_string(json_node_as_object(result), "status", &run_state) ||
+	if (!json_read_string(json_node_as_object(result), "status", &run_state) ||
 	    /* It runs again, or it is on its way down: what follows tells. */
 	    domain_state_from_run_state(run_state) != DOMAIN_STATE_PAUSED ||
 	    g_str_equal(run_state, "paused"))
@@ -144,6 +151,7 @@ bool stop_cause_prepare(Domain *domain, const Event *event, Strand *strand)
 	prepare = prepare_begin(domain, strand, NULL);
 	if (!prepare)
 		return true;
+	domain->hints.asked = prepare;
 	prepare_ask(prepare, "query-status", NULL, on_run_state);
 	prepare_end(prepare);
 	return false;

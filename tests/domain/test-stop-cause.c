@@ -71,7 +71,7 @@ static void test_order(DomainFixture *fixture, const void *data)
 	g_auto(Answer) answer = { 0 };
 
 	fixture_set(fixture, domain, "hang", "query-status");
-	domain_execute(domain, "x-emit", fixture_json("{\"events\":[\"STOP\",\"RESUME\",\"X_LAST\"]}"),
+	domain_execute(domain, "x-emit", fixture_json("{\"events\":[\"STOP\",\"X_LAST\"]}"),
 		       20000, on_answer, &answer);
 	fixture_emit(fixture, other, "\"STOP\",\"RESUME\"");
 	fixture_expect(fixture, other, "suspended paused paused", "resumed unpaused running", NULL);
@@ -79,8 +79,26 @@ static void test_order(DomainFixture *fixture, const void *data)
 	g_assert_false(answer.done);
 	/* It is hung: told without what it would have said. */
 	answer_wait_ok(fixture, &answer);
-	fixture_expect(fixture, domain, "suspended paused paused", "resumed unpaused running",
-		       "Event X_LAST {}", NULL);
+	fixture_expect(fixture, domain, "suspended paused paused", "Event X_LAST {}", NULL);
+}
+
+/* What QEMU would say of a STOP is not waited for when its RESUME has come: the question hangs until the end. */
+static void test_not_waited_for(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+	g_auto(Answer) answer = { 0 };
+
+	fixture_set(fixture, domain, "hang", "query-status");
+	fixture_emit(fixture, domain, "\"STOP\",\"RESUME\",\"X_BETWEEN\"");
+	fixture_expect(fixture, domain, "suspended paused paused", "resumed unpaused running", "Event X_BETWEEN {}",
+		       NULL);
+	domain_execute(domain, "x-emit", fixture_json("{\"after\":true,\"events\":[\"STOP\"]}"), 20000, on_answer,
+		       &answer);
+	answer_wait_ok(fixture, &answer);
+	fixture_run(fixture);
+	g_assert_cmpuint(fixture_count(fixture, "a"), ==, 0);
+	fixture_emit(fixture, domain, "\"RESUME\"");
+	fixture_expect(fixture, domain, "suspended paused paused", "resumed unpaused running", NULL);
 }
 
 #define ASKED(command) "{\"event\":\"X_ASKED\",\"data\":{\"what\":\"" command "\"}}"
@@ -374,6 +392,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("run-states", test_run_states);
 	ADD("order", test_order);
+	ADD("not-waited-for", test_not_waited_for);
 	ADD("gone-on", test_gone_on);
 	ADD("end-while-asked", test_end_while_asked);
 	ADD("migrated", test_migrated);
