@@ -26,6 +26,7 @@ typedef struct Callback {
 
 typedef struct Callbacks {
 	GPtrArray *events;          /* Callback, by id */
+	GHashTable *of_rules;       /* Rule -> GPtrArray of its Callbacks, by id */
 	Callback *gap, *status;     /* NULL: none */
 	Callback *running;          /* on the stack of the loop's thread; NULL: none */
 	pthread_cond_t returned;    /* running is another one */
@@ -44,8 +45,8 @@ Callback *callback_new(void (*function)(void), void *userdata, VmhFreeFunc free_
 int callbacks_add(Callbacks *self, Callback *callback, Rule *rule, uint64_t since);
 /* NULL: there is no such id. Borrowed. */
 Callback *callbacks_find(const Callbacks *self, int id);
-/* The first with an id > id that wants the event. Borrowed. */
-Callback *callbacks_find_next(const Callbacks *self, int id, const VmhEvent *event);
+/* The first with an id > id that wants the event. Borrowed. rules: those of the callbacks. */
+Callback *callbacks_find_next(const Callbacks *self, const Rules *rules, int id, const VmhEvent *event);
 /* Takes it out of the table, to the dead. Its rule, which is returned, is the caller's to release. */
 Rule *callbacks_remove(Callbacks *self, Callback *callback);
 /* The service has begun to number anew: each wants all of the new numbers. */

@@ -127,7 +127,8 @@ static unsigned deliver_event(VmhConnection *connection, const VmhEvent *event, 
 	unsigned calls = 0;
 	int id = 0;
 
-	while (!connection->closed && (callback = callbacks_find_next(&connection->callbacks, id, event))) {
+	while (!connection->closed &&
+	       (callback = callbacks_find_next(&connection->callbacks, connection->rules, id, event))) {
 		id = callback->id;
 		call_event(connection, callback, find_domain(connection, event, domain), event);
 		calls++;

@@ -5,8 +5,12 @@
 #include "bus/object-path.h"
 #include "client/event-internal.h"
 
+/* So few are looked through one by one. */
+#define FEW 4u
+
 struct Rules {
 	GPtrArray *all;             /* Rule */
+	GHashTable *by_match;       /* RuleMatch, that of the rule -> Rule */
 	unsigned generation, last_loss;
 	unsigned n_events;          /* rules that want events */
 	unsigned n_all;             /* that want all of them */
@@ -46,6 +50,69 @@ bool rule_match_wants(const RuleMatch *match, const VmhEvent *event)
 	       (!match->arg0 || g_strcmp0(match->arg0, event_get_arg0(event)) == 0);
 }
 
+/* In both tables a match is the same if all its parts are. */
+static guint hash_match(const void *key)
+{
+	const RuleMatch *match = key;
+	guint hash = (guint)match->kind + 1;
+
+	if (match->uuid)
+		hash = hash * 31 + g_str_hash(match->uuid);
+	if (match->interface)
+		hash = hash * 31 + g_str_hash(match->interface);
+	if (match->arg0)
+		hash = hash * 31 + g_str_hash(match->arg0);
+	return hash;
+}
+
+static gboolean are_equal(const void *key_a, const void *key_b)
+{
+	const RuleMatch *a = key_a, *b = key_b;
+
+	return a->kind == b->kind && g_strcmp0(a->uuid, b->uuid) == 0 && g_strcmp0(a->interface, b->interface) == 0 &&
+	       g_strcmp0(a->arg0, b->arg0) == 0;
+}
+
+/* Those with this domain and this arg0. */
+static unsigned find_kinds(const Rules *rules, const VmhEvent *event, const char *uuid, const char *arg0, Rule *ret_rules[])
+{
+	const RuleMatch matches[] = {
+		{ uuid, event->kind, NULL, arg0 },
+		{ uuid, VMH_EVENT_ANY, NULL, arg0 },
+		{ uuid, VMH_EVENT_ANY, event->interface, arg0 },
+	};
+	unsigned n_matches = is_state(event->kind) ? 1 : G_N_ELEMENTS(matches), n = 0;
+
+	for (unsigned i = 0; i < n_matches; i++) {
+		Rule *rule = g_hash_table_lookup(rules->by_match, &matches[i]);
+
+		if (rule)
+			ret_rules[n++] = rule;
+	}
+	return n;
+}
+
+unsigned rules_find_fitting(const Rules *rules, const VmhEvent *event, Rule *ret_rules[RULES_FITTING_MAX])
+{
+	const char *arg0 = event_get_arg0(event);
+	unsigned n = 0;
+
+	if (rules->all->len <= FEW) {
+		for (unsigned i = 0; i < rules->all->len; i++)
+			if (rule_match_wants(&rules_get(rules, i)->match, event))
+				ret_rules[n++] = rules_get(rules, i);
+		return n;
+	}
+	for (unsigned with_uuid = 0; with_uuid < 2; with_uuid++) {
+		const char *uuid = with_uuid ? event->uuid : NULL;
+
+		n += find_kinds(rules, event, uuid, NULL, ret_rules + n);
+		if (arg0)
+			n += find_kinds(rules, event, uuid, arg0, ret_rules + n);
+	}
+	return n;
+}
+
 /* since: of those that want the event, the lowest of each breadth. */
 static void get_predecessors(const VmhEvent *event, const uint64_t since[], uint64_t predecessors[])
 {
@@ -61,13 +128,15 @@ static void get_predecessors(const VmhEvent *event, const uint64_t since[], uint
 bool rules_want(const Rules *rules, const VmhEvent *event, uint64_t ret_predecessors[RULE_BREADTHS])
 {
 	uint64_t since[RULE_BREADTHS + 1] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
+	Rule *fitting[RULES_FITTING_MAX];
+	unsigned n = rules_find_fitting(rules, event, fitting);
 	bool wanted = false;
 
-	for (unsigned i = 0; i < rules->all->len; i++) {
-		const Rule *rule = rules_get(rules, i);
+	for (unsigned i = 0; i < n; i++) {
+		const Rule *rule = fitting[i];
 		RuleBreadth breadth = get_breadth(&rule->match);
 
-		if (!rule_match_wants(&rule->match, event) || (event->sequence > 0 && event->sequence <= rule->since))
+		if (event->sequence > 0 && event->sequence <= rule->since)
 			continue;
 		wanted = true;
 		since[breadth] = MIN(since[breadth], rule->since);
@@ -227,6 +296,7 @@ Rules *rules_new(void)
 	Rules *rules = g_new0(Rules, 1);
 
 	rules->all = g_ptr_array_new_with_free_func(rule_free);
+	rules->by_match = g_hash_table_new(hash_match, are_equal);
 	rules->generation = 1;
 	return rules;
 }
@@ -235,21 +305,9 @@ Rules *rules_free(Rules *rules)
 {
 	if (!rules)
 		return NULL;
+	g_hash_table_unref(rules->by_match);
 	g_ptr_array_unref(rules->all);
 	g_free(rules);
-	return NULL;
-}
-
-static Rule *find(const Rules *rules, const RuleMatch *match)
-{
-	for (unsigned i = 0; i < rules->all->len; i++) {
-		Rule *rule = rules_get(rules, i);
-
-		if (rule->match.kind == match->kind && g_strcmp0(rule->match.uuid, match->uuid) == 0 &&
-		    g_strcmp0(rule->match.interface, match->interface) == 0 &&
-		    g_strcmp0(rule->match.arg0, match->arg0) == 0)
-			return rule;
-	}
 	return NULL;
 }
 
@@ -263,7 +321,7 @@ static void count(Rules *rules, const RuleMatch *match, int by)
 
 Rule *rules_take(Rules *rules, const RuleMatch *match, uint64_t since, bool *ret_new)
 {
-	Rule *rule = find(rules, match);
+	Rule *rule = g_hash_table_lookup(rules->by_match, match);
 	bool is_new = !rule;
 
 	if (is_new && rules->all->len == RULES_MAX)
@@ -276,7 +334,9 @@ Rule *rules_take(Rules *rules, const RuleMatch *match, uint64_t since, bool *ret
 		rule->since = since;
 		count(rules, match, 1);
 		rule->born = rules->generation;
+		rule->index = rules->all->len;
 		g_ptr_array_add(rules->all, rule);
+		g_hash_table_insert(rules->by_match, &rule->match, rule);
 	}
 	rule->users++;
 	*ret_new = is_new;
@@ -290,7 +350,10 @@ bool rules_release(Rules *rules, Rule *rule, char **ret_text)
 	*ret_text = g_steal_pointer(&rule->text);
 	count(rules, &rule->match, -1);
 	rules->last_loss = rules->generation;
-	g_ptr_array_remove(rules->all, rule);
+	g_hash_table_remove(rules->by_match, &rule->match);
+	/* The last one takes its place. */
+	rules_get(rules, rules->all->len - 1)->index = rule->index;
+	g_ptr_array_remove_index_fast(rules->all, rule->index);
 	return true;
 }
 

@@ -30,6 +30,7 @@ typedef struct Rule {
 	uint64_t since;             /* it wants events with a greater sequence; to be changed by rules_set_since() alone */
 	unsigned users;
 	unsigned born;              /* the generation it came (or its since went back) with */
+	unsigned index;             /* its place among the rules */
 } Rule;
 
 typedef struct Rules Rules;
@@ -55,6 +56,11 @@ Rule *rules_get(const Rules *rules, unsigned index);
 
 /* Is the event of that kind, domain and arg0; since is not asked here. Those without a sequence are only wanted by who names their kind. */
 bool rule_match_wants(const RuleMatch *match, const VmhEvent *event);
+
+/* The most rules that one event fits: with or without its domain, its arg0, and its kind, its interface or neither. */
+#define RULES_FITTING_MAX 12u
+/* All that it fits, in no order; since is not asked. Their number. However many rules there are, it takes the same time. */
+unsigned rules_find_fitting(const Rules *rules, const VmhEvent *event, Rule *ret_rules[RULES_FITTING_MAX]);
 
 /* What rules know of the one before an event, from the coarsest on. */
 typedef enum RuleBreadth {

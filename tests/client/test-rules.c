@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client/rules.h"
+
+#include <vmherald/glib.h>
+
 #include "played-event.h"
 
 #define SENDER     "type='signal',sender='org.vmherald.Domains1'"
@@ -146,6 +149,64 @@ static void test_since(void)
 	g_assert_false(rules_have_all(rules));
 	release(rules, second);
 	g_assert_false(rules_have_events(rules));
+}
+
+/* ---- what an event fits ---- */
+
+static unsigned count_fitting(const Rules *rules, const VmhEvent *event)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rules_get_length(rules); i++)
+		n += rule_match_wants(&rules_get(rules, i)->match, event) ? 1 : 0;
+	return n;
+}
+
+/* What is looked up is what is found by asking each. */
+static void check_fitting(const Rules *rules, const VmhEvent *event)
+{
+	Rule *fitting[RULES_FITTING_MAX];
+	unsigned n = rules_find_fitting(rules, event, fitting);
+
+	g_assert_cmpuint(n, ==, count_fitting(rules, event));
+	for (unsigned i = 0; i < n; i++) {
+		g_assert_true(rule_match_wants(&fitting[i]->match, event));
+		for (unsigned j = 0; j < i; j++)
+			g_assert_true(fitting[i] != fitting[j]);
+	}
+}
+
+/* All combinations come and go again, beginning with the first and in between. */
+static void test_fitting(void)
+{
+	g_autoptr(Rules) rules = rules_new();
+	g_autoptr(VmhEvent) event = played_event(50, 40, 45, 0, VMH_EVENT_LIFECYCLE, "stopped");
+	g_autoptr(VmhEvent) other = played_event(51, 0, 0, 1, VMH_EVENT_RESET, "x");
+	const char *uuids[] = { NULL, event->uuid, other->uuid }, *arg0s[] = { NULL, "stopped", "started" };
+	const RuleMatch kinds[] = {
+		{ .kind = VMH_EVENT_ANY },
+		{ .kind = VMH_EVENT_LIFECYCLE },
+		{ .kind = VMH_EVENT_RESET },
+		{ .kind = VMH_EVENT_PROPERTIES_CHANGED },
+		{ .kind = VMH_EVENT_ANY, .interface = event->interface },
+		{ .kind = VMH_EVENT_ANY, .interface = "org.example.Other" },
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(uuids) * G_N_ELEMENTS(arg0s) * G_N_ELEMENTS(kinds); i++) {
+		RuleMatch match = kinds[i / (G_N_ELEMENTS(uuids) * G_N_ELEMENTS(arg0s))];
+
+		match.uuid = uuids[i % G_N_ELEMENTS(uuids)];
+		match.arg0 = arg0s[i / G_N_ELEMENTS(uuids) % G_N_ELEMENTS(arg0s)];
+		take(rules, match, 0);
+		check_fitting(rules, event);
+		check_fitting(rules, other);
+	}
+	g_assert_cmpuint(count_fitting(rules, event), ==, RULES_FITTING_MAX);
+	while (rules_get_length(rules) > 0) {
+		release(rules, rules_get(rules, rules_get_length(rules) / 3));
+		check_fitting(rules, event);
+		check_fitting(rules, other);
+	}
 }
 
 /* ---- what is wanted ---- */
@@ -304,6 +365,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/client/rules/users", test_users);
 	g_test_add_func("/client/rules/too-many", test_too_many);
 	g_test_add_func("/client/rules/since", test_since);
+	g_test_add_func("/client/rules/fitting", test_fitting);
 	g_test_add_func("/client/rules/predecessors", test_predecessors);
 	g_test_add_func("/client/rules/several", test_several);
 	g_test_add_func("/client/rules/state", test_state);
