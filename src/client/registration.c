@@ -11,9 +11,9 @@
 /*
  * Registering a callback, and taking it back.
  *
- * A rule that is new begins with a question to the service, how far its numbers are, and only then is in force: whatever comes
- * between the two, and is lost, is behind that number, and so is found. Between AddMatch and its answer events may come already; so
- * the callback is in the table before.
+ * A rule that is new begins where the service is with its numbers at that time. AddMatch and that question are sent one behind the
+ * other, and both answers are waited for: whatever is numbered behind the answer comes while the rule is in force, and if it is lost
+ * it is behind that number, and so is found. Until then the rule wants nothing.
  */
 
 /* A service that does not say where it is costs the certainty of the first second alone. */
@@ -77,30 +77,49 @@ static uint64_t ask_beginning(VmhConnection *connection)
 	if (!last_sequence_read(answer, &last))
 		return stream_get_newest(connection->stream);
 	stream_begin(connection->stream, last);
-	return last;
+	/* WARNING: what came behind the answer may have been looked at since, by the loop, when the rule wanted nothing. It is all
+	 * from before the registering has returned. */
+	return event_loop_is_own_thread() ? last : MAX(last, stream_get_newest(connection->stream));
 }
 
-/* tries: when the rule got among those that a connection begins with. */
-static bool add_to_bus(VmhConnection *connection, const char *rule, unsigned tries, VmhError **error)
+/* Nobody waits for it yet. NULL, and *error. */
+static Pending *send_rule(VmhConnection *connection, const char *rule, VmhError **error)
 {
-	g_autoptr(GVariant) answer = NULL;
 	sd_bus_message *message = NULL;
 	Pending *pending;
 	int r;
 
-	if (connection->link.state != LINK_UP || connection->link.tries != tries)
-		return link_wait(connection, VMH_ERROR_DISCONNECTED, error);
 	r = link_new_bus_call(connection, "AddMatch", rule, &message);
 	if (r < 0) {
 		error_set_bus(error, NULL, r);
-		return false;
+		return NULL;
 	}
 	pending = pending_new(connection, message, LINK_ANSWER_TIMEOUT, NULL, NULL, error);
 	sd_bus_message_unref(message);
+	return pending;
+}
+
+/* Takes the pending AddMatch. NULL: it could not be sent. tries: when the rule got among those that a connection begins with. */
+static bool wait_for_rule(VmhConnection *connection, Pending *pending, unsigned tries, VmhError **error)
+{
+	g_autoptr(GVariant) answer = NULL;
+	VmhError *own = NULL;
+
 	if (pending)
-		answer = pending_wait(pending, error);
+		answer = pending_wait(pending, &own);
 	pending_free(pending);
-	return answer != NULL;
+	if (answer)
+		return true;
+	if (connection->link.state == LINK_UP && connection->link.tries == tries) {
+		/* If it could not be sent, *error says so already. */
+		if (error && own)
+			*error = own;
+		else
+			vmh_error_free(own);
+		return false;
+	}
+	vmh_error_free(own);
+	return link_wait(connection, VMH_ERROR_DISCONNECTED, error);
 }
 
 static void release_rule(VmhConnection *connection, Rule *rule, bool on_bus)
@@ -121,26 +140,24 @@ static void wait_until_returned(VmhConnection *connection, int id)
 		pthread_cond_wait(&callbacks->returned, &connection->lock);
 }
 
-static uint64_t find_beginning(VmhConnection *connection, bool new)
+/* Does the service have to be asked where it is? If not, *ret_since is the beginning. */
+static bool must_ask(VmhConnection *connection, bool new, uint64_t *ret_since)
 {
+	*ret_since = stream_get_newest(connection->stream);
 	/* Everything behind the position that was set. */
 	if (connection->recovery.restored)
-		return 0;
-	if (!new || !connection->link.owner || (connection->flags & VMH_CONNECTION_PASSIVE))
-		return stream_get_newest(connection->stream);
-	return ask_beginning(connection);
+		*ret_since = 0;
+	return new && !connection->recovery.restored && connection->link.owner &&
+	       !(connection->flags & VMH_CONNECTION_PASSIVE);
 }
 
 /* False, and *error: the callback is not in the table any more, but may be running. */
-static bool begin_rule(VmhConnection *connection, int id, const char *rule, unsigned tries, VmhError **error)
+static bool begin_rule(VmhConnection *connection, int id, Pending *pending, unsigned tries, VmhError **error)
 {
-	bool added;
-	Callback *callback;
-
-	recovery_rule_added(connection);
-	added = add_to_bus(connection, rule, tries, error);
+	bool added = wait_for_rule(connection, pending, tries, error);
 	/* Not there: the connection was closed meanwhile. */
-	callback = callbacks_find(&connection->callbacks, id);
+	Callback *callback = callbacks_find(&connection->callbacks, id);
+
 	if (added && callback)
 		callback->tentative = false;
 	else if (added)
@@ -151,9 +168,8 @@ static bool begin_rule(VmhConnection *connection, int id, const char *rule, unsi
 }
 
 /* Puts it into the table. The id; 0, and *error: it is not there. */
-static int add_callback(VmhConnection *connection, Rule *rule, bool new, Callback *callback, VmhError **error)
+static int add_callback(VmhConnection *connection, Rule *rule, bool new, uint64_t since, Callback *callback, VmhError **error)
 {
-	uint64_t since = find_beginning(connection, new);
 	int id;
 
 	/* It has been waited for. */
@@ -176,8 +192,9 @@ static int add_callback(VmhConnection *connection, Rule *rule, bool new, Callbac
 /* The id. 0: nothing has been done. Less than 0: -id is not in the table any more, but may be running. */
 static int add(VmhConnection *connection, const RuleMatch *match, Callback *callback, VmhError **error)
 {
-	g_autofree char *text = NULL;
+	Pending *pending = NULL;
 	unsigned tries;
+	uint64_t since;
 	Rule *rule;
 	bool new;
 	int id;
@@ -190,14 +207,22 @@ static int add(VmhConnection *connection, const RuleMatch *match, Callback *call
 		error_set(error, VMH_ERROR_LIMIT_EXCEEDED, "A connection can have %u match rules at most", RULES_MAX);
 		return 0;
 	}
-	text = g_strdup(rule->text);
 	tries = connection->link.tries;
-	id = add_callback(connection, rule, new, callback, error);
-	if (id == 0)
-		release_rule(connection, rule, false);
+	if (must_ask(connection, new, &since)) {
+		pending = send_rule(connection, rule->text, NULL);
+		since = ask_beginning(connection);
+	}
+	id = add_callback(connection, rule, new, since, callback, error);
+	if (id == 0) {
+		release_rule(connection, rule, pending != NULL);
+		pending_free(pending);
+	}
 	if (id == 0 || !new)
 		return id;
-	return begin_rule(connection, id, text, tries, error) ? id : -id;
+	if (!pending && connection->link.state == LINK_UP && connection->link.tries == tries)
+		pending = send_rule(connection, rule->text, error);
+	recovery_rule_added(connection);
+	return begin_rule(connection, id, pending, tries, error) ? id : -id;
 }
 
 /* ---- for applications ---- */
