@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of a run, and its JSON."""
+"""The table of a run, its JSON, and pictures of it."""
 import dataclasses
 import json
 import os
 import platform
 import time
+
+import plot
 
 
 def number(value):
@@ -50,3 +52,4 @@ def write(results, settings, folder):
     with open(os.path.join(folder, "bench.json"), "w", encoding="utf-8") as file:
         json.dump(as_json(results, settings), file, indent=1)
         file.write("\n")
+    plot.write(results, folder)
