@@ -211,7 +211,7 @@ static void on_slice(int timeout, void *userdata)
 
 void managed_objects_domain_added(ManagedObjects *self, Domain *domain)
 {
-	if (!self->reply)
+	if (!self || !self->reply)
 		return;
 	g_ptr_array_insert(self->plan, (int)self->n_quiet, domain_ref(domain));
 	self->n_quiet++;
@@ -219,7 +219,7 @@ void managed_objects_domain_added(ManagedObjects *self, Domain *domain)
 
 void managed_objects_domain_changed(ManagedObjects *self, Domain *domain)
 {
-	if (g_queue_is_empty(&self->calls))
+	if (!self || g_queue_is_empty(&self->calls))
 		return;
 	self->is_stale |= g_hash_table_contains(self->written, domain);
 	add_to_set(self->changed, domain);
@@ -228,6 +228,8 @@ void managed_objects_domain_changed(ManagedObjects *self, Domain *domain)
 /* What is still in the plan is left out when its turn comes. */
 void managed_objects_domain_removed(ManagedObjects *self, Domain *domain)
 {
+	if (!self)
+		return;
 	self->is_stale |= g_hash_table_contains(self->written, domain);
 	g_hash_table_remove(self->restless, domain);
 	g_hash_table_remove(self->changed, domain);
