@@ -110,8 +110,8 @@ int domain_object_register(Service *service)
 	return r;
 }
 
-/* What sd-bus does for each of GetManagedObjects(), without looking for the domain and for the tables of its path at each
- * step. */
+/* What sd-bus does for each of GetManagedObjects() and PropertiesChanged, without looking for the domain and for the tables
+ * of its path at each step. */
 static int append_property(sd_bus_message *message, const char *path, const char *interface,
 			   const sd_bus_vtable *row, DomainObject *object)
 {
@@ -131,9 +131,14 @@ static int append_property(sd_bus_message *message, const char *path, const char
 	return r;
 }
 
+static bool is_property(const sd_bus_vtable *row)
+{
+	return row->type == _SD_BUS_VTABLE_PROPERTY || row->type == _SD_BUS_VTABLE_WRITABLE_PROPERTY;
+}
+
 static bool is_told(const sd_bus_vtable *row)
 {
-	return (row->type == _SD_BUS_VTABLE_PROPERTY || row->type == _SD_BUS_VTABLE_WRITABLE_PROPERTY) &&
+	return is_property(row) &&
 	       !(row->flags & (SD_BUS_VTABLE_HIDDEN | SD_BUS_VTABLE_PROPERTY_EXPLICIT));
 }
 
@@ -195,29 +200,100 @@ int domain_object_emit_removed(sd_bus *bus, Domain *domain)
 	return sd_bus_emit_interfaces_removed_strv(bus, path, (char **)names);
 }
 
-int domain_object_emit_changed(sd_bus *bus, Domain *domain, DomainProperty properties)
+/* ---- PropertiesChanged ---- */
+
+static bool is_changed(const char *interface, const char *name, DomainProperty properties)
 {
+	for (size_t i = 0; i < G_N_ELEMENTS(property_rows); i++) {
+		if (!(property_rows[i].property & properties) ||
+		    !g_str_equal(property_rows[i].interface, interface))
+			continue;
+		for (size_t k = 0; property_rows[i].names[k]; k++)
+			if (g_str_equal(property_rows[i].names[k], name))
+				return true;
+	}
+	return false;
+}
+
+/* Those whose value is told, or those of which only that it is another. */
+static int append_changed(sd_bus_message *message, const char *path, size_t interface,
+			  DomainObject *object, DomainProperty properties, uint64_t flag)
+{
+	const char *name = interfaces[interface].interface;
+	int r = sd_bus_message_open_container(
+		message, 'a', flag == SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE ? "{sv}" : "s");
+
+	for (const sd_bus_vtable *row = interfaces[interface].vtable;
+	     r >= 0 && row->type != _SD_BUS_VTABLE_END; row++) {
+		if (!is_property(row) || !(row->flags & flag) ||
+		    !is_changed(name, row->x.property.member, properties))
+			continue;
+		if (flag == SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+			r = append_property(message, path, name, row, object);
+		else
+			r = sd_bus_message_append_basic(message, 's', row->x.property.member);
+	}
+	return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int new_changed(DomainObject *object, const char *path, size_t interface,
+		       DomainProperty properties, sd_bus_message **ret_message)
+{
+	sd_bus_message *message = NULL;
+	int r = sd_bus_message_new_signal(object->service->bus, &message, path, BUS_PROPERTIES,
+					  "PropertiesChanged");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(message, 's', interfaces[interface].interface);
+	if (r >= 0)
+		r = append_changed(message, path, interface, object, properties,
+				   SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE);
+	if (r >= 0)
+		r = append_changed(message, path, interface, object, properties,
+				   SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION);
+	if (r < 0)
+		sd_bus_message_unref(message);
+	else
+		*ret_message = message;
+	return r;
+}
+
+static bool has_changed(size_t interface, DomainProperty properties)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(property_rows); i++)
+		if (property_rows[i].property & properties &&
+		    g_str_equal(property_rows[i].interface, interfaces[interface].interface))
+			return true;
+	return false;
+}
+
+int domain_object_new_changed(Service *service, Domain *domain, DomainProperty properties,
+			      sd_bus_message **ret_message)
+{
+	DomainObject object = { service, domain };
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
 
-	for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++) {
-		const char *names[32] = { 0 };
-		size_t n = 0;
-		int r;
+	for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++)
+		if (has_changed(i, properties))
+			return new_changed(&object, path, i, properties, ret_message);
+	g_assert_not_reached();
+}
 
-		for (size_t j = 0; j < G_N_ELEMENTS(property_rows); j++) {
-			if (!(property_rows[j].property & properties) ||
-			    !g_str_equal(property_rows[j].interface, interfaces[i].interface))
-				continue;
-			for (size_t k = 0; property_rows[j].names[k]; k++)
-				names[n++] = property_rows[j].names[k];
-		}
-		g_assert(n < G_N_ELEMENTS(names));
-		if (n == 0)
+int domain_object_emit_changed(Service *service, Domain *domain, DomainProperty properties)
+{
+	DomainObject object = { service, domain };
+	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(interfaces); i++) {
+		sd_bus_message *message = NULL;
+
+		if (!has_changed(i, properties))
 			continue;
-		r = sd_bus_emit_properties_changed_strv(bus, path, interfaces[i].interface,
-							(char **)names);
-		if (r < 0)
-			return r;
+		r = new_changed(&object, path, i, properties, &message);
+		if (r >= 0)
+			r = sd_bus_send(service->bus, message, NULL);
+		sd_bus_message_unref(message);
 	}
-	return 0;
+	return r;
 }

@@ -21,7 +21,11 @@ int domain_object_append(Service *service, Domain *domain, sd_bus_message *messa
 
 int domain_object_emit_added(sd_bus *bus, Domain *domain);
 int domain_object_emit_removed(sd_bus *bus, Domain *domain);
-int domain_object_emit_changed(sd_bus *bus, Domain *domain, DomainProperty properties);
+/* PropertiesChanged, for each interface that has one of properties. */
+int domain_object_emit_changed(Service *service, Domain *domain, DomainProperty properties);
+/* The same for later, with the values of now. properties are all of one interface. */
+int domain_object_new_changed(Service *service, Domain *domain, DomainProperty properties,
+			      sd_bus_message **ret_message);
 
 /* The tables, one file each. */
 extern const sd_bus_vtable domain_interface_vtable[];

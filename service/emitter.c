@@ -8,6 +8,10 @@
 #include "bus/object-path.h"
 #include "domain-object.h"
 #include "domain-signals.h"
+#include "service.h"
+
+/* Of these each transition is told, even if it has waited. They are small, and of one interface. */
+#define TRANSITIONS ((unsigned)DOMAIN_PROPERTY_STATE)
 
 typedef enum EntryKind {
 	ENTRY_EVENT,
@@ -21,19 +25,21 @@ typedef struct Entry {
 	Domain *domain;             /* NULL: an answer that is not about one */
 	Event *event;
 	sd_bus_message *reply;
+	bool waited;                /* it could not be sent when it came */
+	sd_bus_message *transition; /* PropertiesChanged as of when it came; only if it has waited */
 } Entry;
 
 struct Emitter {
+	Service *service;
 	sd_bus *bus;
-	EmitterIsKnown is_known;
-	void *userdata;
 	bool open;
 	bool draining;
 	bool flushed;               /* the end: answers alone may come */
 	unsigned sent;              /* in this turn */
 	GQueue entries;             /* Entry */
-	GHashTable *waiting;        /* Domain -> how many of the entries are its own */
+	GHashTable *waiting;        /* Domain -> how many of its entries have waited */
 	GQueue unwritten;           /* Domain (with a reference), one for each event the bus may still hold */
+	GHashTable *unannounced;    /* Domain: its InterfacesAdded waits, and will have everything */
 	GHashTable *changed;        /* Domain (with a reference) -> DomainProperty */
 	GPtrArray *manager_changed; /* names of properties */
 	sd_event_source *next_turn; /* the budget was used up, or properties changed: go on soon */
@@ -44,6 +50,7 @@ static void entry_free(Entry *entry)
 {
 	event_unref(entry->event);
 	sd_bus_message_unref(entry->reply);
+	sd_bus_message_unref(entry->transition);
 	domain_unref(entry->domain);
 	g_free(entry);
 }
@@ -55,21 +62,66 @@ static void log_failure(const char *what, int r)
 		log_text(LOG_WARNING, "%s: %s", what, g_strerror(-r));
 }
 
-static void send_changed(Emitter *emitter, Domain *domain, DomainProperty properties)
+static void log_changed(int r)
 {
-	if (emitter->is_known(domain, emitter->userdata))
-		log_failure("PropertiesChanged",
-			    domain_object_emit_changed(emitter->bus, domain, properties));
+	log_failure("PropertiesChanged", r);
 }
 
+/* Whether the domain is (still) to be found on the bus. */
+static bool is_known(Emitter *emitter, Domain *domain)
+{
+	return driver_find_domain_by_uuid(emitter->service->driver, domain_get_uuid(domain)) == domain;
+}
+
+/* Which of properties have changed; they no longer wait. */
+static DomainProperty take_changed(Emitter *emitter, Domain *domain, unsigned properties)
+{
+	unsigned changed = GPOINTER_TO_UINT(g_hash_table_lookup(emitter->changed, domain));
+
+	if (changed & ~properties) {
+		g_hash_table_insert(emitter->changed, domain, GUINT_TO_POINTER(changed & ~properties));
+	} else if (changed) {
+		g_hash_table_remove(emitter->changed, domain);
+		domain_unref(domain);
+	}
+	return changed & properties;
+}
+
+/* What entry is the transition to, before a later one makes it another. InterfacesAdded has the newest, and nothing
+ * older may follow it. */
+static void keep_transition(Emitter *emitter, Entry *entry)
+{
+	DomainProperty changed;
+
+	if (g_hash_table_contains(emitter->unannounced, entry->domain))
+		return;
+	changed = take_changed(emitter, entry->domain, TRANSITIONS);
+	if (changed && is_known(emitter, entry->domain))
+		log_changed(domain_object_new_changed(emitter->service, entry->domain, changed,
+						      &entry->transition));
+}
+
+static bool has_waiting(Emitter *emitter, Domain *domain)
+{
+	return g_hash_table_contains(emitter->waiting, domain);
+}
+
+/* WARNING: the entries that wait have transitions of their own. What has changed since is told behind those. */
 static void flush_changed(Emitter *emitter, Domain *domain)
 {
-	void *properties;
+	DomainProperty changed =
+		take_changed(emitter, domain, has_waiting(emitter, domain) ? ~TRANSITIONS : ~0u);
 
-	if (!g_hash_table_steal_extended(emitter->changed, domain, NULL, &properties))
-		return;
-	send_changed(emitter, domain, (DomainProperty)GPOINTER_TO_UINT(properties));
-	domain_unref(domain);
+	if (changed && is_known(emitter, domain))
+		log_changed(domain_object_emit_changed(emitter->service, domain, changed));
+}
+
+static void flush_all_changed(Emitter *emitter)
+{
+	g_autofree void **domains = g_hash_table_get_keys_as_array(emitter->changed, NULL);
+
+	for (size_t i = 0; domains[i]; i++)
+		flush_changed(emitter, domains[i]);
 }
 
 static void send_event(Emitter *emitter, Domain *domain, const Event *event)
@@ -82,19 +134,6 @@ static void send_event(Emitter *emitter, Domain *domain, const Event *event)
 		r = sd_bus_send(emitter->bus, message, NULL);
 	log_failure(domain_signal_of(event->kind)->member, r);
 	sd_bus_message_unref(message);
-}
-
-static void flush_all_changed(Emitter *emitter)
-{
-	GHashTableIter iter;
-	void *domain;
-
-	for (;;) {
-		g_hash_table_iter_init(&iter, emitter->changed);
-		if (!g_hash_table_iter_next(&iter, &domain, NULL))
-			return;
-		flush_changed(emitter, domain);
-	}
 }
 
 /* Behind the changes that came of what it answers. */
@@ -138,8 +177,8 @@ static void tell_sent(Emitter *emitter)
 
 static void send_entry(Emitter *emitter, Entry *entry)
 {
-	if (entry->domain)
-		count(emitter, entry->domain, -1);
+	if (entry->transition)
+		log_changed(sd_bus_send(emitter->bus, entry->transition, NULL));
 	switch (entry->kind) {
 	case ENTRY_EVENT:
 		flush_changed(emitter, entry->domain);
@@ -149,9 +188,9 @@ static void send_entry(Emitter *emitter, Entry *entry)
 		break;
 	case ENTRY_ADDED:
 		/* What has changed since is in it. */
-		if (g_hash_table_remove(emitter->changed, entry->domain))
-			domain_unref(entry->domain);
-		if (emitter->is_known(entry->domain, emitter->userdata))
+		(void)take_changed(emitter, entry->domain, ~0u);
+		g_hash_table_remove(emitter->unannounced, entry->domain);
+		if (is_known(emitter, entry->domain))
 			log_failure("InterfacesAdded",
 				    domain_object_emit_added(emitter->bus, entry->domain));
 		break;
@@ -163,21 +202,24 @@ static void send_entry(Emitter *emitter, Entry *entry)
 		send_reply(emitter, entry->domain, entry->reply);
 		break;
 	}
+	/* Last: until now it stands before what has changed since. */
+	if (entry->domain && entry->waited)
+		count(emitter, entry->domain, -1);
 }
 
-static bool has_queued(Emitter *emitter, uint64_t threshold)
+static bool has_queued(const Emitter *emitter, uint64_t threshold)
 {
 	uint64_t queued;
 
 	return sd_bus_get_n_queued_write(emitter->bus, &queued) >= 0 && queued >= threshold;
 }
 
-static bool is_bus_full(Emitter *emitter)
+static bool is_bus_full(const Emitter *emitter)
 {
 	return has_queued(emitter, EMITTER_BUS_QUEUE_THRESHOLD);
 }
 
-/* Only reached by an event source of its own, so every change of the turn has been folded in. */
+/* Only reached by an event source of its own, so every change of the turn has been folded in; no entry waits. */
 static void send_all_changed(Emitter *emitter)
 {
 	GHashTableIter iter;
@@ -249,21 +291,21 @@ static int on_turn(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-Emitter *emitter_new(sd_bus *bus, sd_event *event, EmitterIsKnown is_known, void *userdata)
+Emitter *emitter_new(Service *service)
 {
 	g_autoptr(Emitter) emitter = g_new0(Emitter, 1);
 
-	emitter->bus = bus;
-	emitter->is_known = is_known;
-	emitter->userdata = userdata;
+	emitter->service = service;
+	emitter->bus = service->bus;
 	g_queue_init(&emitter->entries);
 	emitter->waiting = g_hash_table_new(NULL, NULL);
 	g_queue_init(&emitter->unwritten);
+	emitter->unannounced = g_hash_table_new(NULL, NULL);
 	emitter->changed = g_hash_table_new(NULL, NULL);
 	emitter->manager_changed = g_ptr_array_new();
-	if (sd_event_add_defer(event, &emitter->next_turn, on_turn, emitter) < 0 ||
+	if (sd_event_add_defer(service->event, &emitter->next_turn, on_turn, emitter) < 0 ||
 	    sd_event_source_set_enabled(emitter->next_turn, SD_EVENT_OFF) < 0 ||
-	    sd_event_add_post(event, &emitter->post, on_turn, emitter) < 0 ||
+	    sd_event_add_post(service->event, &emitter->post, on_turn, emitter) < 0 ||
 	    sd_event_source_set_enabled(emitter->post, SD_EVENT_OFF) < 0)
 		return NULL;
 	return g_steal_pointer(&emitter);
@@ -280,6 +322,7 @@ Emitter *emitter_free(Emitter *emitter)
 	sd_event_source_disable_unref(emitter->post);
 	g_queue_clear_full(&emitter->entries, (GDestroyNotify)entry_free);
 	g_hash_table_unref(emitter->waiting);
+	g_hash_table_unref(emitter->unannounced);
 	g_queue_clear_full(&emitter->unwritten, (GDestroyNotify)domain_unref);
 	g_hash_table_iter_init(&iter, emitter->changed);
 	while (g_hash_table_iter_next(&iter, &domain, NULL))
@@ -290,6 +333,13 @@ Emitter *emitter_free(Emitter *emitter)
 	return NULL;
 }
 
+/* An entry that comes now is not sent at once. */
+static bool must_wait(const Emitter *emitter)
+{
+	return !emitter->open || emitter->draining || !g_queue_is_empty((GQueue *)&emitter->entries) ||
+	       emitter->sent >= EMITTER_TURN_BUDGET || is_bus_full(emitter);
+}
+
 static void push(Emitter *emitter, EntryKind kind, Domain *domain, Event *event, sd_bus_message *reply)
 {
 	Entry *entry = g_new0(Entry, 1);
@@ -298,8 +348,11 @@ static void push(Emitter *emitter, EntryKind kind, Domain *domain, Event *event,
 	entry->domain = domain ? domain_ref(domain) : NULL;
 	entry->event = event;
 	entry->reply = reply;
-	if (domain)
+	entry->waited = must_wait(emitter);
+	if (domain && entry->waited) {
+		keep_transition(emitter, entry);
 		count(emitter, domain, 1);
+	}
 	g_queue_push_tail(&emitter->entries, entry);
 	drain(emitter);
 }
@@ -363,6 +416,7 @@ void emitter_event(Emitter *emitter, Domain *domain, Event *event)
 
 void emitter_domain_added(Emitter *emitter, Domain *domain)
 {
+	g_hash_table_add(emitter->unannounced, domain);
 	push(emitter, ENTRY_ADDED, domain, NULL, NULL);
 }
 
@@ -382,18 +436,17 @@ void emitter_domain_changed(Emitter *emitter, Domain *domain, DomainProperty pro
 }
 
 /* Its signals go first, and what the bus does not take waits here, as they do. */
-static bool must_wait(Emitter *emitter, Domain *domain)
+static bool must_answer_wait(Emitter *emitter, Domain *domain)
 {
 	if (emitter->flushed)
 		return false;
 	return !emitter->open || emitter->draining || is_bus_full(emitter) ||
-	       (domain ? g_hash_table_contains(emitter->waiting, domain)
-		       : !g_queue_is_empty(&emitter->entries));
+	       (domain ? has_waiting(emitter, domain) : !g_queue_is_empty(&emitter->entries));
 }
 
 void emitter_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply)
 {
-	if (must_wait(emitter, domain)) {
+	if (must_answer_wait(emitter, domain)) {
 		push(emitter, ENTRY_REPLY, domain, NULL, reply);
 		return;
 	}

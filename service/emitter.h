@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 #include "domain/domain.h"
@@ -13,7 +14,8 @@
  *  - changed properties: a set; the newest value wins, and is read when it is sent.
  *
  * The changes of a domain go out before its next event, so that who reacts to the event finds the properties
- * right. While nothing waits, each transition is seen in them; what waits is folded into the newest.
+ * right. What waits is folded into the newest, but for the few of which an event is the transition (the state): each of
+ * these is seen in the properties too, with the value that it had at its event, however far that is behind.
  *
  * The threshold bounds memory: while so many messages wait in the bus connection, none is added. The
  * budget bounds time: after so many in one turn, the loop's other work comes first. What waits here is
@@ -34,11 +36,10 @@
 				    "state wait for it; try again later"
 
 typedef struct Emitter Emitter;
+typedef struct Service Service;
 
-/* Whether the domain is (still) to be found on the bus. */
-typedef bool (*EmitterIsKnown)(Domain *domain, void *userdata);
-
-Emitter *emitter_new(sd_bus *bus, sd_event *event, EmitterIsKnown is_known, void *userdata);
+/* Of a service that has its bus and its event loop already. NULL if the loop takes no more sources. */
+Emitter *emitter_new(Service *service);
 Emitter *emitter_free(Emitter *emitter);
 
 /* Nothing is sent before: who listens by the service's name would not get it. What has waited until now is sent at

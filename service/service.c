@@ -87,13 +87,6 @@ static void on_changed_files_changed(void *userdata)
 	emitter_manager_changed(((Service *)userdata)->emitter, "DefinitionsChanged");
 }
 
-static bool is_known(Domain *domain, void *userdata)
-{
-	Service *service = userdata;
-
-	return driver_find_domain_by_uuid(service->driver, domain_get_uuid(domain)) == domain;
-}
-
 /* ---- the name ---- */
 
 static void fail(Service *service, const char *what, int r)
@@ -350,7 +343,7 @@ static int setup(Service *service, const ServiceOptions *options)
 	service->instance_id = g_strdup_printf(SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
 	service->callers = callers_new();
 	service->loop = loop_sd_event_new(service->event);
-	service->emitter = emitter_new(service->bus, service->event, is_known, service);
+	service->emitter = emitter_new(service);
 	if (!service->emitter)
 		return -ENOMEM;
 	service->managed_objects = managed_objects_new(service);

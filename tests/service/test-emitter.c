@@ -3,297 +3,85 @@
 
 #include <string.h>
 
-#include "bus-fixture.h"
 #include "bus/names.h"
 #include "bus/object-path.h"
 #include "domain-object.h"
 #include "domain/domain-internal.h"
-#include "bus/loop-sd-event.h"
-#include "manager-object.h"
+#include "emitter-fixture.h"
 
-/*
- * The emitter between a real driver (whose domains never run here: a domain that tells that it was
- * defined is an event as good as any) and a peer that reads when the test says so.
- */
-
-typedef struct Fixture {
-	BusFixture bus;
-	Service service;
-	char *folder;
-	bool started, answered;
-	uint64_t last_sequence;      /* that the client has seen */
-} Fixture;
-
-/* ---- the service, without its name ---- */
-
-static void on_added(Domain *domain, void *userdata)
-{
-	emitter_domain_added(((Fixture *)userdata)->service.emitter, domain);
-}
-
-static void on_removed(Domain *domain, void *userdata)
-{
-	emitter_domain_removed(((Fixture *)userdata)->service.emitter, domain);
-}
-
-static void on_event(Domain *domain, Event *event, void *userdata)
-{
-	emitter_event(((Fixture *)userdata)->service.emitter, domain, event);
-}
-
-static void on_changed(Domain *domain, DomainProperty properties, void *userdata)
-{
-	emitter_domain_changed(((Fixture *)userdata)->service.emitter, domain, properties);
-}
-
-static void on_manager_changed(void *userdata)
-{
-}
-
-static void on_started(void *userdata)
-{
-	((Fixture *)userdata)->started = true;
-}
-
-static bool is_known(Domain *domain, void *userdata)
-{
-	Fixture *fixture = userdata;
-
-	return driver_find_domain_by_uuid(fixture->service.driver, domain_get_uuid(domain)) == domain;
-}
-
-static void wait_for(Fixture *fixture, const bool *condition)
-{
-	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
-
-	while (!*condition) {
-		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		g_assert_cmpint(sd_event_run(fixture->bus.event, 100000), >=, 0);
-	}
-}
-
-/* Once: the environment must not be changed when there are threads. */
-static const char *get_folder(void)
-{
-	static const char *const variables[] = { "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY",
-						 "RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "PATH" };
-	static char *folder;
-
-	if (folder)
-		return folder;
-	folder = g_dir_make_tmp("emitter-XXXXXX", NULL);
-	g_assert_nonnull(folder);
-	for (unsigned i = 0; i < G_N_ELEMENTS(variables); i++) {
-		g_autofree char *path = g_build_filename(folder, variables[i], NULL);
-
-		g_assert_true(g_setenv(variables[i], path, TRUE));
-	}
-	return folder;
-}
-
-static void set_up(Fixture *fixture, const void *data)
-{
-	const DriverObserver observer = { on_added, on_removed, on_event, on_changed,
-					  on_manager_changed, on_manager_changed,
-					  on_manager_changed, fixture };
-	g_autoptr(GError) error = NULL;
-
-	(void)get_folder();
-	bus_set_up(&fixture->bus, NULL);
-	fixture->service.event = fixture->bus.event;
-	fixture->service.bus = fixture->bus.service;
-	fixture->service.loop = loop_sd_event_new(fixture->bus.event);
-	fixture->service.callers = callers_new();
-	fixture->service.instance_id = (char *)"test";
-	fixture->service.emitter = emitter_new(fixture->bus.service, fixture->bus.event, is_known,
-					       fixture);
-	g_assert_cmpint(manager_object_register(&fixture->service), >=, 0);
-	g_assert_cmpint(domain_object_register(&fixture->service), >=, 0);
-	fixture->service.driver = driver_new(fixture->service.loop, true, &observer, &error);
-	g_assert_no_error(error);
-	driver_start(fixture->service.driver, on_started, fixture);
-	wait_for(fixture, &fixture->started);
-}
-
-static void tear_down(Fixture *fixture, const void *data)
-{
-	fixture->service.driver = driver_free(fixture->service.driver);
-	fixture->service.emitter = emitter_free(fixture->service.emitter);
-	fixture->service.callers = callers_free(fixture->service.callers);
-	fixture->service.loop = loop_free(fixture->service.loop);
-	bus_tear_down(&fixture->bus, NULL);
-	g_assert_true(directories_remove(get_folder(), NULL));
-}
-
-/* ---- what the domains do ---- */
-
-static void on_answer(Domain *domain, const GError *error, void *userdata)
-{
-	g_assert_no_error(error);
-	((Fixture *)userdata)->answered = true;
-}
-
-static Domain *define(Fixture *fixture, const char *name)
-{
-	g_autofree char *text = g_strdup_printf("{\"name\":\"%s\"}", name);
-
-	fixture->answered = false;
-	driver_define(fixture->service.driver, text, on_answer, fixture);
-	wait_for(fixture, &fixture->answered);
-	return driver_find_domain(fixture->service.driver, name);
-}
-
-static void undefine(Fixture *fixture, Domain *domain)
-{
-	fixture->answered = false;
-	driver_undefine(fixture->service.driver, domain, false, on_answer, fixture);
-	wait_for(fixture, &fixture->answered);
-}
-
-static void emit(Domain *domain, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		domain_emit_defined(domain, LIFECYCLE_REASON_UPDATED);
-}
-
-/* Everything that the service can do without its peer. */
-static void run_service(Fixture *fixture)
-{
-	while (bus_run_service(&fixture->bus))
-		;
-}
-
-static uint64_t get_queued(const Fixture *fixture)
-{
-	uint64_t queued = 0;
-
-	g_assert_cmpint(sd_bus_get_n_queued_write(fixture->bus.service, &queued), >=, 0);
-	return queued;
-}
-
-/* ---- what the peer gets ---- */
-
-/* Until the emitter has nothing more, and the peer has read it. */
-static void run_both(Fixture *fixture)
-{
-	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
-
-	do {
-		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		run_service(fixture);
-		bus_run_client(&fixture->bus);
-	} while (!emitter_is_empty(fixture->service.emitter) || get_queued(fixture) > 0);
-	bus_run_client(&fixture->bus);
-}
-
-/* "MEMBER event reason" of the next message, or "-"; the numbers of events have no hole. */
-static char *take(Fixture *fixture)
-{
-	g_autoptr(sd_bus_message) message = g_queue_pop_head(&fixture->bus.received);
-	const char *event, *reason, *state, *member;
-	uint64_t sequence, previous, time;
-
-	if (!message)
-		return g_strdup("-");
-	member = sd_bus_message_get_member(message);
-	if (!member)
-		return g_strdup(sd_bus_message_is_method_error(message, NULL) ? "error" : "answer");
-	if (!g_str_equal(member, "Lifecycle"))
-		return g_strdup(member);
-	g_assert_cmpint(sd_bus_message_read(message, "sss(ttt)", &event, &reason, &state, &sequence,
-					    &previous, &time), >, 0);
-	g_assert_cmpuint(sequence, ==, fixture->last_sequence + 1);
-	fixture->last_sequence = sequence;
-	return g_strdup_printf("Lifecycle %s %s", event, reason);
-}
-
-static void assert_next(Fixture *fixture, const char *text)
-{
-	g_autofree char *next = take(fixture);
-
-	g_assert_cmpstr(next, ==, text);
-}
-
-static void assert_all(Fixture *fixture, const char *text, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		assert_next(fixture, text);
-	g_assert_true(g_queue_is_empty(&fixture->bus.received));
-}
-
-/* ---- tests ---- */
+/* What goes out, in which order, and how much of it at once. */
 
 /* Who listens by the service's name must not miss what comes before the name. */
-static void test_closed(Fixture *fixture, const void *data)
+static void test_closed(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 
-	emit(domain, 3);
-	run_service(fixture);
+	fixture_emit(domain, 3);
+	fixture_run_service(fixture);
 	bus_run_client(&fixture->bus);
-	g_assert_cmpuint(get_queued(fixture), ==, 0);
+	g_assert_cmpuint(fixture_get_queued(fixture), ==, 0);
 	g_assert_true(g_queue_is_empty(&fixture->bus.received));
 	g_assert_false(emitter_is_empty(fixture->service.emitter));
 	g_assert_cmpuint(domain->unsent, ==, 4);
 
 	emitter_open(fixture->service.emitter);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_assert_cmpuint(domain->unsent, ==, 0);
-	assert_next(fixture, "InterfacesAdded");
-	assert_next(fixture, "Lifecycle defined added");
-	assert_all(fixture, "Lifecycle defined updated", 3);
+	fixture_assert_next(fixture, "InterfacesAdded");
+	fixture_assert_next(fixture, "Lifecycle defined added");
+	fixture_assert_all(fixture, "Lifecycle defined updated", 3);
 }
 
-static void test_added_removed(Fixture *fixture, const void *data)
+static void test_added_removed(EmitterFixture *fixture, const void *data)
 {
 	emitter_open(fixture->service.emitter);
-	undefine(fixture, define(fixture, "a"));
-	undefine(fixture, define(fixture, "a"));
-	run_both(fixture);
+	fixture_undefine(fixture, fixture_define(fixture, "a"));
+	fixture_undefine(fixture, fixture_define(fixture, "a"));
+	fixture_run_both(fixture);
 	for (unsigned i = 0; i < 2; i++) {
-		assert_next(fixture, "InterfacesAdded");
-		assert_next(fixture, "Lifecycle defined added");
-		assert_next(fixture, "Lifecycle undefined removed");
-		assert_next(fixture, "InterfacesRemoved");
+		fixture_assert_next(fixture, "InterfacesAdded");
+		fixture_assert_next(fixture, "Lifecycle defined added");
+		fixture_assert_next(fixture, "Lifecycle undefined removed");
+		fixture_assert_next(fixture, "InterfacesRemoved");
 	}
-	assert_next(fixture, "-");
+	fixture_assert_next(fixture, "-");
 }
 
 /* Who reacts to the event finds the properties right. */
-static void test_changed_before_event(Fixture *fixture, const void *data)
+static void test_changed_before_event(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 
 	emitter_open(fixture->service.emitter);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_queue_clear_full(&fixture->bus.received, (GDestroyNotify)sd_bus_message_unref);
 	fixture->last_sequence = driver_get_last_sequence(fixture->service.driver);
 
 	domain_set_autostart(domain, true);
-	emit(domain, 1);
+	fixture_emit(domain, 1);
 	domain_set_autostart(domain, false);
-	emit(domain, 2);
-	run_both(fixture);
-	assert_next(fixture, "PropertiesChanged");
-	assert_next(fixture, "Lifecycle defined updated");
-	assert_next(fixture, "PropertiesChanged");
-	assert_next(fixture, "Lifecycle defined updated");
-	assert_all(fixture, "Lifecycle defined updated", 1);
+	fixture_emit(domain, 2);
+	fixture_run_both(fixture);
+	fixture_assert_next(fixture, "PropertiesChanged");
+	fixture_assert_next(fixture, "Lifecycle defined updated");
+	fixture_assert_next(fixture, "PropertiesChanged");
+	fixture_assert_next(fixture, "Lifecycle defined updated");
+	fixture_assert_all(fixture, "Lifecycle defined updated", 1);
 }
 
 /* Of what changes often only the newest is sent, once, and read when it is sent. */
-static void test_changes_folded(Fixture *fixture, const void *data)
+static void test_changes_folded(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	g_autoptr(sd_bus_message) message = NULL;
 	g_autofree char *text = NULL;
 
 	emitter_open(fixture->service.emitter);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_queue_clear_full(&fixture->bus.received, (GDestroyNotify)sd_bus_message_unref);
 	for (unsigned i = 0; i < 101; i++)
 		domain_set_autostart(domain, i % 2 == 0);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_assert_cmpuint(g_queue_get_length(&fixture->bus.received), ==, 1);
 	message = g_queue_pop_head(&fixture->bus.received);
 	text = bus_describe(message);
@@ -301,29 +89,29 @@ static void test_changes_folded(Fixture *fixture, const void *data)
 }
 
 /* Changes of a domain that is gone are nobody's. */
-static void test_changed_then_removed(Fixture *fixture, const void *data)
+static void test_changed_then_removed(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 
 	emitter_open(fixture->service.emitter);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_queue_clear_full(&fixture->bus.received, (GDestroyNotify)sd_bus_message_unref);
 	fixture->last_sequence = driver_get_last_sequence(fixture->service.driver);
-	undefine(fixture, domain);
-	run_both(fixture);
-	assert_next(fixture, "Lifecycle undefined removed");
-	assert_next(fixture, "InterfacesRemoved");
-	assert_next(fixture, "-");
+	fixture_undefine(fixture, domain);
+	fixture_run_both(fixture);
+	fixture_assert_next(fixture, "Lifecycle undefined removed");
+	fixture_assert_next(fixture, "InterfacesRemoved");
+	fixture_assert_next(fixture, "-");
 }
 
 /* So much in one turn, then the others have theirs. */
-static void test_budget(Fixture *fixture, const void *data)
+static void test_budget(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	unsigned n = 4 * EMITTER_TURN_BUDGET;
 
 	emitter_open(fixture->service.emitter);
-	emit(domain, n);
+	fixture_emit(domain, n);
 	/* One has gone out when the emitter was opened, and is not counted. */
 	g_assert_cmpuint(domain->unsent, ==, n - EMITTER_TURN_BUDGET);
 	while (domain->unsent > 0) {
@@ -333,112 +121,112 @@ static void test_budget(Fixture *fixture, const void *data)
 		g_assert_cmpuint(before - domain->unsent, <=, EMITTER_TURN_BUDGET);
 		bus_run_client(&fixture->bus);
 	}
-	run_both(fixture);
-	assert_next(fixture, "InterfacesAdded");
-	assert_next(fixture, "Lifecycle defined added");
-	assert_all(fixture, "Lifecycle defined updated", n);
+	fixture_run_both(fixture);
+	fixture_assert_next(fixture, "InterfacesAdded");
+	fixture_assert_next(fixture, "Lifecycle defined added");
+	fixture_assert_all(fixture, "Lifecycle defined updated", n);
 }
 
 /* What was found goes out before the first call is looked at, however much it is: the call changes the state. */
-static void test_open_sends_all(Fixture *fixture, const void *data)
+static void test_open_sends_all(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	unsigned n = EMITTER_BUS_QUEUE_THRESHOLD + EMITTER_TURN_BUDGET;
 
-	emit(domain, n);
+	fixture_emit(domain, n);
 	g_assert_cmpuint(domain->unsent, ==, n + 1);
 	emitter_open(fixture->service.emitter);
 	g_assert_cmpuint(domain->unsent, ==, 0);
-	run_both(fixture);
-	assert_next(fixture, "InterfacesAdded");
-	assert_next(fixture, "Lifecycle defined added");
-	assert_all(fixture, "Lifecycle defined updated", n);
+	fixture_run_both(fixture);
+	fixture_assert_next(fixture, "InterfacesAdded");
+	fixture_assert_next(fixture, "Lifecycle defined added");
+	fixture_assert_all(fixture, "Lifecycle defined updated", n);
 }
 
 /* A peer that does not read: a bounded amount waits in the connection, the rest is counted by its domain,
  * and all of it arrives in its order once it reads. */
-static void test_peer_does_not_read(Fixture *fixture, const void *data)
+static void test_peer_does_not_read(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	unsigned n = 20000, sent;
 
 	emitter_open(fixture->service.emitter);
 	for (unsigned i = 1; i < n; i++) {
-		emit(domain, 1);
+		fixture_emit(domain, 1);
 		if (i % 1000 == 0)
-			run_service(fixture);
-		g_assert_cmpuint(get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD);
+			fixture_run_service(fixture);
+		g_assert_cmpuint(fixture_get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD);
 	}
-	run_service(fixture);
-	g_assert_cmpuint(get_queued(fixture), ==, EMITTER_BUS_QUEUE_THRESHOLD);
+	fixture_run_service(fixture);
+	g_assert_cmpuint(fixture_get_queued(fixture), ==, EMITTER_BUS_QUEUE_THRESHOLD);
 	sent = n - domain->unsent;
 	g_assert_cmpuint(sent, >=, EMITTER_BUS_QUEUE_THRESHOLD - 1);
 	g_assert_cmpuint(domain->unsent, >, DOMAIN_QUEUE_MAX);
 
 	/* It reads a little: a little more is sent. */
 	bus_run_client(&fixture->bus);
-	run_service(fixture);
+	fixture_run_service(fixture);
 	g_assert_cmpuint(n - domain->unsent, >, sent);
-	g_assert_cmpuint(get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD);
+	g_assert_cmpuint(fixture_get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD);
 
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_assert_cmpuint(domain->unsent, ==, 0);
-	assert_next(fixture, "InterfacesAdded");
-	assert_next(fixture, "Lifecycle defined added");
-	assert_all(fixture, "Lifecycle defined updated", n - 1);
+	fixture_assert_next(fixture, "InterfacesAdded");
+	fixture_assert_next(fixture, "Lifecycle defined added");
+	fixture_assert_all(fixture, "Lifecycle defined updated", n - 1);
 }
 
 /* Before the state is read, all that waits goes out, in its order; if that is too much, as much as may be. */
-static void test_catch_up(Fixture *fixture, const void *data)
+static void test_catch_up(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	unsigned n = EMITTER_BUS_QUEUE_THRESHOLD + 3 * EMITTER_TURN_BUDGET;
 
 	g_assert_true(emitter_catch_up(fixture->service.emitter));
-	g_assert_cmpuint(get_queued(fixture), ==, 0);
+	g_assert_cmpuint(fixture_get_queued(fixture), ==, 0);
 	emitter_open(fixture->service.emitter);
-	emit(domain, n);
+	fixture_emit(domain, n);
 	g_assert_true(emitter_catch_up(fixture->service.emitter));
 	g_assert_true(emitter_catch_up(fixture->service.emitter));
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_assert_cmpuint(domain->unsent, ==, 0);
-	assert_next(fixture, "InterfacesAdded");
-	assert_next(fixture, "Lifecycle defined added");
-	assert_all(fixture, "Lifecycle defined updated", n);
+	fixture_assert_next(fixture, "InterfacesAdded");
+	fixture_assert_next(fixture, "Lifecycle defined added");
+	fixture_assert_all(fixture, "Lifecycle defined updated", n);
 
-	emit(domain, 2 * EMITTER_CATCH_UP_MAX);
+	fixture_emit(domain, 2 * EMITTER_CATCH_UP_MAX);
 	g_assert_false(emitter_catch_up(fixture->service.emitter));
-	g_assert_cmpuint(get_queued(fixture), ==, EMITTER_CATCH_UP_MAX);
-	run_both(fixture);
+	g_assert_cmpuint(fixture_get_queued(fixture), ==, EMITTER_CATCH_UP_MAX);
+	fixture_run_both(fixture);
 	g_assert_true(emitter_catch_up(fixture->service.emitter));
-	assert_all(fixture, "Lifecycle defined updated", 2 * EMITTER_CATCH_UP_MAX);
+	fixture_assert_all(fixture, "Lifecycle defined updated", 2 * EMITTER_CATCH_UP_MAX);
 }
 
 /* Changed properties count for the threshold as well. */
-static void test_changes_do_not_pass(Fixture *fixture, const void *data)
+static void test_changes_do_not_pass(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	unsigned n = 5000;
 
 	emitter_open(fixture->service.emitter);
 	for (unsigned i = 1; i < n; i++) {
 		domain_set_autostart(domain, i % 2 == 0);
-		emit(domain, 1);
+		fixture_emit(domain, 1);
 		/* One change goes out together with its event. */
-		g_assert_cmpuint(get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD + 1);
+		g_assert_cmpuint(fixture_get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD + 1);
 	}
-	run_service(fixture);
-	g_assert_cmpuint(get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD + 1);
-	run_both(fixture);
+	fixture_run_service(fixture);
+	g_assert_cmpuint(fixture_get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD + 1);
+	fixture_run_both(fixture);
 	g_assert_cmpuint(domain->unsent, ==, 0);
 }
 
 /* The connection ends, and the emitter with things left: nothing leaks, nobody is called. */
-static void test_freed_full(Fixture *fixture, const void *data)
+static void test_freed_full(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 
-	emit(domain, 100);
+	fixture_emit(domain, 100);
 	domain_set_autostart(domain, true);
 	emitter_manager_changed(fixture->service.emitter, "Emulators");
 	g_assert_null(emitter_free(NULL));
@@ -447,7 +235,7 @@ static void test_freed_full(Fixture *fixture, const void *data)
 /* ---- answers ---- */
 
 /* A call that the client does not wait for yet. */
-static void send_call(Fixture *fixture, const char *path, const char *interface, const char *member,
+static void send_call(EmitterFixture *fixture, const char *path, const char *interface, const char *member,
 		      const char *types, ...)
 {
 	g_autoptr(sd_bus_message) message = NULL;
@@ -461,93 +249,86 @@ static void send_call(Fixture *fixture, const char *path, const char *interface,
 	g_assert_cmpint(sd_bus_send(fixture->bus.client, message, &(uint64_t){ 0 }), >=, 0);
 }
 
-static void forget(Fixture *fixture)
-{
-	run_both(fixture);
-	g_queue_clear_full(&fixture->bus.received, (GDestroyNotify)sd_bus_message_unref);
-	fixture->last_sequence = driver_get_last_sequence(fixture->service.driver);
-}
-
 /* Who is answered has been told what has changed. */
-static void test_answer_behind_changes(Fixture *fixture, const void *data)
+static void test_answer_behind_changes(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
 
 	emitter_open(fixture->service.emitter);
-	forget(fixture);
+	fixture_forget(fixture);
 	send_call(fixture, path, BUS_INTERFACE("Domain"), "SetAutostart", "b", 1);
 	while (fixture->service.calls > 0 || g_queue_is_empty(&fixture->bus.received))
-		run_both(fixture);
-	run_both(fixture);
-	assert_next(fixture, "PropertiesChanged");
-	assert_next(fixture, "answer");
-	assert_next(fixture, "-");
+		fixture_run_both(fixture);
+	fixture_run_both(fixture);
+	fixture_assert_next(fixture, "PropertiesChanged");
+	fixture_assert_next(fixture, "answer");
+	fixture_assert_next(fixture, "-");
 }
 
-static bool is_undefined(const Fixture *fixture)
+static bool is_undefined(const EmitterFixture *fixture)
 {
 	return driver_find_domain(fixture->service.driver, "a") == NULL;
 }
 
 /* Nor does it overtake what waits for the bus, which is full. */
-static void test_answer_behind_signals(Fixture *fixture, const void *data)
+static void test_answer_behind_signals(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
 	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
 	unsigned n = 20000;
 
 	emitter_open(fixture->service.emitter);
-	forget(fixture);
+	fixture_forget(fixture);
 	for (unsigned i = 0; i < n; i++) {
-		emit(domain, 1);
+		fixture_emit(domain, 1);
 		if (i % 1000 == 0)
-			run_service(fixture);
+			fixture_run_service(fixture);
 	}
-	run_service(fixture);
+	fixture_run_service(fixture);
 	send_call(fixture, path, BUS_INTERFACE("Domain"), "Undefine", "a{sv}", 0);
 	g_assert_cmpint(sd_bus_flush(fixture->bus.client), >=, 0);
 	while (!is_undefined(fixture)) {
 		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
 		g_assert_cmpint(sd_event_run(fixture->bus.event, 1000), >=, 0);
 	}
-	g_assert_cmpuint(get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD + 1);
+	g_assert_cmpuint(fixture_get_queued(fixture), <=, EMITTER_BUS_QUEUE_THRESHOLD + 1);
 	/* Full, and not just busy. */
 	g_assert_cmpuint(domain->unsent, >, 0);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	for (unsigned i = 0; i < n; i++)
-		assert_next(fixture, "Lifecycle defined updated");
-	assert_next(fixture, "Lifecycle undefined removed");
-	assert_next(fixture, "InterfacesRemoved");
-	assert_next(fixture, "answer");
-	assert_next(fixture, "-");
+		fixture_assert_next(fixture, "Lifecycle defined updated");
+	fixture_assert_next(fixture, "Lifecycle undefined removed");
+	fixture_assert_next(fixture, "InterfacesRemoved");
+	fixture_assert_next(fixture, "answer");
+	fixture_assert_next(fixture, "-");
 }
 
 /* The turn's budget is used up by one domain: that is nothing to whom another answers. */
-static void test_answer_beside_others(Fixture *fixture, const void *data)
+static void test_answer_beside_others(EmitterFixture *fixture, const void *data)
 {
-	Domain *busy = define(fixture, "a"), *other = define(fixture, "b");
+	Domain *busy = fixture_define(fixture, "a"), *other = fixture_define(fixture, "b");
 	unsigned n = 2 * EMITTER_TURN_BUDGET;
 
 	emitter_open(fixture->service.emitter);
-	forget(fixture);
-	emit(busy, n);
+	fixture_forget(fixture);
+	fixture_emit(busy, n);
 	g_assert_cmpuint(busy->unsent, >, 0);
 	emitter_reply(fixture->service.emitter, NULL, bus_new_message(&fixture->bus));
 	emitter_reply(fixture->service.emitter, busy, bus_new_message(&fixture->bus));
 	emitter_reply(fixture->service.emitter, other, bus_new_message(&fixture->bus));
-	run_both(fixture);
+	fixture_run_both(fixture);
 	for (unsigned i = 0; i < n + 3; i++) {
 		bool is_answer = i == EMITTER_TURN_BUDGET || i > n;
 
-		assert_next(fixture, is_answer ? "C" : "Lifecycle defined updated");
+		fixture_assert_next(fixture, is_answer ? "C" : "Lifecycle defined updated");
 	}
-	assert_next(fixture, "-");
+	fixture_assert_next(fixture, "-");
 }
 
 /* The end: who waits still is answered, though nothing else goes out any more. */
-static void test_answer_at_the_end(Fixture *fixture, const void *data)
+static void test_answer_at_the_end(EmitterFixture *fixture, const void *data)
 {
 	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
 
@@ -564,10 +345,10 @@ static void test_answer_at_the_end(Fixture *fixture, const void *data)
 	g_assert_cmpuint(fixture->service.calls, ==, 0);
 	while (g_queue_is_empty(&fixture->bus.received)) {
 		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		run_service(fixture);
+		fixture_run_service(fixture);
 		bus_run_client(&fixture->bus);
 	}
-	assert_next(fixture, "error");
+	fixture_assert_next(fixture, "error");
 }
 
 /* ---- identities of clients ---- */
@@ -591,7 +372,7 @@ static void connect_client(Domain *domain)
 }
 
 /* The next message, which is of that member (NULL: an answer), as text. */
-static char *take_text(Fixture *fixture, const char *member)
+static char *take_text(EmitterFixture *fixture, const char *member)
 {
 	g_autoptr(sd_bus_message) message = g_queue_pop_head(&fixture->bus.received);
 
@@ -609,7 +390,7 @@ static void assert_nobody(char *text, const char *something)
 	g_free(text);
 }
 
-static char *call(Fixture *fixture, const char *path, const char *interface, const char *member,
+static char *call(EmitterFixture *fixture, const char *path, const char *interface, const char *member,
 		  const char *types, const char *first, const char *second)
 {
 	g_autoptr(sd_bus_message) message = NULL;
@@ -618,28 +399,28 @@ static char *call(Fixture *fixture, const char *path, const char *interface, con
 						       interface, member), >=, 0);
 	g_assert_cmpint(sd_bus_message_append(message, types, first, second), >=, 0);
 	g_assert_cmpint(sd_bus_send(fixture->bus.client, message, &(uint64_t){ 0 }), >=, 0);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	return take_text(fixture, NULL);
 }
 
 /* Who asks for them gets them, and nothing else has them. */
-static void test_identities(Fixture *fixture, const void *data)
+static void test_identities(EmitterFixture *fixture, const void *data)
 {
-	Domain *domain = define(fixture, "a");
+	Domain *domain = fixture_define(fixture, "a");
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
 	g_autofree char *changed = NULL, *asked = NULL;
 
 	emitter_open(fixture->service.emitter);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	g_queue_clear_full(&fixture->bus.received, (GDestroyNotify)sd_bus_message_unref);
 
 	connect_client(domain);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	changed = take_text(fixture, "PropertiesChanged");
 	g_assert_cmpstr(changed, ==, "'org.vmherald.Domains1.Display' [] ['Clients']");
 	assert_nobody(take_text(fixture, "Client"), "10.0.0.1:7");
 	emitter_domain_added(fixture->service.emitter, domain);
-	run_both(fixture);
+	fixture_run_both(fixture);
 	assert_nobody(take_text(fixture, "InterfacesAdded"), "Domains1.Display");
 	assert_nobody(call(fixture, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
 			   "GetManagedObjects", "", NULL, NULL), "Domains1.Display");
@@ -657,7 +438,7 @@ static void test_identities(Fixture *fixture, const void *data)
 }
 
 #define ADD(name, function)                                                                        \
-	g_test_add("/service/emitter/" name, Fixture, NULL, set_up, function, tear_down)
+	g_test_add("/service/emitter/" name, EmitterFixture, NULL, fixture_set_up, function, fixture_tear_down)
 
 int main(int argc, char **argv)
 {

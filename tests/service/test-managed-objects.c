@@ -69,13 +69,6 @@ static void on_started(void *userdata)
 	((Fixture *)userdata)->done = true;
 }
 
-static bool is_known(Domain *domain, void *userdata)
-{
-	Fixture *fixture = userdata;
-
-	return driver_find_domain_by_uuid(fixture->service.driver, domain_get_uuid(domain)) == domain;
-}
-
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	return managed_objects_filter(((Fixture *)userdata)->service.managed_objects, message, ret_error);
@@ -157,7 +150,7 @@ static void set_up(Fixture *fixture, const void *data)
 	service->loop = loop_sd_event_new(fixture->bus.event);
 	service->callers = callers_new();
 	service->instance_id = (char *)"test";
-	service->emitter = emitter_new(fixture->bus.service, fixture->bus.event, is_known, fixture);
+	service->emitter = emitter_new(service);
 	service->managed_objects = managed_objects_new(service);
 	/* Each domain is a slice. */
 	managed_objects_set_slice(service->managed_objects, 0);
