@@ -15,6 +15,7 @@ struct Prepare {
 	Strand *strand;
 	char *id;
 	unsigned pending;           /* questions, and one for who asks them */
+	uint64_t asked;             /* call of the question that was asked last; 0: it has been answered */
 	bool over;                  /* the event goes on, or has: what is answered yet is of no use */
 };
 
@@ -47,6 +48,9 @@ void prepare_give_up(Prepare *prepare)
 	prepare->over = true;
 	if (prepare->domain->run == prepare->run)
 		prepare->domain->prepares--;
+	/* Still unanswered, it is of the monitor that there is now: another would have ended it. */
+	if (prepare->asked != 0 && prepare->domain->monitor)
+		qmp_monitor_cancel(prepare->domain->monitor, prepare->asked);
 	strand_resume(prepare->strand);
 }
 
@@ -72,6 +76,7 @@ static void on_reply(JsonNode *result, const GError *error, void *userdata)
 	Question *question = userdata;
 	Prepare *prepare = question->prepare;
 
+	prepare->asked = 0;
 	if (!prepare->over && prepare->domain->host && prepare->domain->run == prepare->run)
 		question->callback(prepare->domain, prepare, prepare->id, result, error);
 	prepare_end(prepare);
@@ -85,7 +90,7 @@ void prepare_ask(Prepare *prepare, const char *command, JsonNode *arguments, Pre
 	question->prepare = prepare;
 	question->callback = callback;
 	prepare->pending++;
-	qmp_monitor_execute(prepare->domain->monitor, command, arguments, PREPARE_TIMEOUT_MS, on_reply,
-			    question);
+	prepare->asked = qmp_monitor_execute(prepare->domain->monitor, command, arguments, PREPARE_TIMEOUT_MS,
+					     on_reply, question);
 	qmp_monitor_flush(prepare->domain->monitor);
 }

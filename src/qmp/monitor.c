@@ -58,6 +58,8 @@ struct QmpMonitor {
 	uint64_t left_until;            /* up to there it was read by somebody else */
 	bool joined;                    /* what the socket gives is what follows that */
 	unsigned depth;                 /* of callbacks on the stack */
+	bool dispatching;               /* commands wait until all that has been read is handed on */
+	bool flush_due;                 /* and are written then */
 	int write_errno;                /* writing failed; the reader closes when it has read all */
 
 	QmpFramer *framer;
@@ -157,7 +159,7 @@ static void update_deadline(QmpMonitor *monitor)
 /* After any change to the calls. */
 static void update_calls(QmpMonitor *monitor)
 {
-	if (monitor->state == STATE_READY && !monitor->write_errno) {
+	if (monitor->state == STATE_READY && !monitor->write_errno && !monitor->dispatching) {
 		qmp_calls_send(monitor->calls, monitor->out.bytes, monitor->out.fds);
 		update_handle(monitor);
 	}
@@ -354,12 +356,26 @@ static void handle_line(QmpMonitor *monitor, const char *line, size_t length)
 	g_assert_not_reached();
 }
 
+/* What was asked for while lines were handed on: until now it could be taken back, and those lines may be what for. */
+static void send_asked(QmpMonitor *monitor)
+{
+	bool flush = monitor->flush_due;
+
+	monitor->flush_due = false;
+	if (is_over(monitor))
+		return;
+	update_calls(monitor);
+	if (flush)
+		qmp_monitor_flush(monitor);
+}
+
 /* Hands on what has been read, until a callback says stop. */
 static void dispatch(QmpMonitor *monitor)
 {
 	const char *line;
 	size_t length;
 
+	monitor->dispatching = true;
 	/* WARNING: one message a round, and everything is asked afresh: a callback may have closed or
 	 * freed the monitor, stopped the reading, or run the loop and so dispatched what follows. Do
 	 * not keep a line or a count across a callback. */
@@ -369,8 +385,10 @@ static void dispatch(QmpMonitor *monitor)
 		else if (qmp_framer_next(monitor->framer, &line, &length))
 			handle_line(monitor, line, length);
 		else
-			return;
+			break;
 	}
+	monitor->dispatching = false;
+	send_asked(monitor);
 }
 
 static const char *partial_text(const QmpMonitor *monitor)
@@ -683,6 +701,7 @@ uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode 
 
 void qmp_monitor_flush(QmpMonitor *monitor)
 {
+	monitor->flush_due = monitor->dispatching;
 	/* If the socket is full, or QEMU has gone, the loop says so. */
 	if (is_over(monitor) || monitor->handle < 0 || qmp_output_is_empty(&monitor->out))
 		return;

@@ -93,8 +93,10 @@ QmpMonitor *qmp_monitor_free(QmpMonitor *monitor);
 
 /* Sends command with arguments (taken over; NULL for none). callback (may be NULL) is called
  * exactly once and never before this returns. timeout_ms counts from here, waiting for a place in
- * flight included; -1 for none. Calls made before ready() wait for it. After closed() every call
- * ends with CORE_ERROR_MONITOR_LOST. Returns a number for qmp_monitor_cancel(). */
+ * flight included; -1 for none. Calls made before ready() wait for it. Those made by a callback are sent when all
+ * is handed on that was read together with what it is about, and not before it returns: do not run the loop inside it
+ * until the reply comes. After closed() every call ends with CORE_ERROR_MONITOR_LOST. Returns a number for
+ * qmp_monitor_cancel(). */
 uint64_t qmp_monitor_execute(QmpMonitor *monitor, const char *command, JsonNode *arguments,
 			     int timeout_ms, QmpReplyCallback callback, void *userdata);
 

@@ -104,6 +104,20 @@ static void test_not_waited_for(DomainFixture *fixture, const void *data)
 #define ASKED(command) "{\"event\":\"X_ASKED\",\"data\":{\"what\":\"" command "\"}}"
 #define ASKED_TEXT(command) "Event X_ASKED {\"what\":\"" command "\"}"
 
+/* And if it has come together with the STOP, QEMU is not even asked. */
+static void test_not_asked(DomainFixture *fixture, const void *data)
+{
+	Domain *domain = fixture_run_domain(fixture, "a", NULL, NULL);
+
+	fixture_set(fixture, domain, "each:query-status", ASKED("status"));
+	fixture_emit(fixture, domain, "\"STOP\",\"RESUME\",\"STOP\",\"RESUME\"");
+	fixture_emit(fixture, domain, "\"X_LAST\"");
+	fixture_expect(fixture, domain, "suspended paused paused", "resumed unpaused running",
+		       "suspended paused paused", "resumed unpaused running", "Event X_LAST {}", NULL);
+	fixture_emit(fixture, domain, "\"STOP\"");
+	fixture_expect(fixture, domain, "suspended paused paused", ASKED_TEXT("status"), NULL);
+}
+
 /* A guest that has gone on meanwhile, and stands still for another reason, stood still for who knows what; and it is
  * not asked about each stop of the past, nor for more than is needed. */
 static void test_gone_on(DomainFixture *fixture, const void *data)
@@ -393,6 +407,7 @@ int main(int argc, char **argv)
 	ADD("run-states", test_run_states);
 	ADD("order", test_order);
 	ADD("not-waited-for", test_not_waited_for);
+	ADD("not-asked", test_not_asked);
 	ADD("gone-on", test_gone_on);
 	ADD("end-while-asked", test_end_while_asked);
 	ADD("migrated", test_migrated);

@@ -42,7 +42,9 @@ static void note(MonitorFixture *fixture, char *line)
 	if (at(fixture->stop_at, line))
 		qmp_monitor_set_reading(fixture->monitor, false);
 	if (at(fixture->call_at, line) && fixture->monitor)
-		monitor_fixture_call(fixture, "again", NULL, fixture->call_ms ?: -1);
+		fixture->called = monitor_fixture_call(fixture, "again", NULL, fixture->call_ms ?: -1);
+	if (at(fixture->cancel_at, line) && fixture->monitor)
+		qmp_monitor_cancel(fixture->monitor, fixture->called);
 	if (at(fixture->nest_at, line)) {
 		fixture->nest_at = NULL;
 		SCRIPTED_QMP_WAIT(fixture->loop,
@@ -157,18 +159,20 @@ void monitor_fixture_make_ready(MonitorFixture *fixture)
 	monitor_fixture_clear_log(fixture);
 }
 
-void monitor_fixture_call(MonitorFixture *fixture, const char *command, const char *arguments,
-			  int timeout_ms)
+uint64_t monitor_fixture_call(MonitorFixture *fixture, const char *command, const char *arguments,
+			      int timeout_ms)
 {
+	uint64_t number;
 	unsigned before = fixture->log->len;
 	Call *call = g_new0(Call, 1);
 
 	call->fixture = fixture;
 	call->command = g_strdup(command);
-	qmp_monitor_execute(fixture->monitor, command,
-			    arguments ? json_from_string(arguments, NULL) : NULL, timeout_ms, on_reply,
-			    call);
+	number = qmp_monitor_execute(fixture->monitor, command,
+				     arguments ? json_from_string(arguments, NULL) : NULL, timeout_ms,
+				     on_reply, call);
 	g_assert_cmpuint(fixture->log->len, ==, before);
+	return number;
 }
 
 void monitor_fixture_expect_log(MonitorFixture *fixture, const char *const *lines)

@@ -26,6 +26,8 @@ typedef struct MonitorFixture {
 	const char *stop_at;            /* set_reading(false) */
 	const char *call_at;            /* execute "again" */
 	int call_ms;                    /* its time-out; 0: none */
+	uint64_t called;                /* its number */
+	const char *cancel_at;          /* cancels it */
 	const char *nest_at;            /* run the loop until nest_until is logged */
 	const char *nest_until;
 } MonitorFixture;
@@ -43,8 +45,9 @@ void monitor_fixture_take_over(MonitorFixture *fixture);
 /* Handshake, until ready; empties the log. */
 void monitor_fixture_make_ready(MonitorFixture *fixture);
 
-void monitor_fixture_call(MonitorFixture *fixture, const char *command, const char *arguments,
-			  int timeout_ms);
+/* Returns its number. */
+uint64_t monitor_fixture_call(MonitorFixture *fixture, const char *command, const char *arguments,
+			      int timeout_ms);
 
 /* Runs the loop until the log has n lines, then asserts them. */
 void monitor_fixture_expect_log(MonitorFixture *fixture, const char *const *lines);

@@ -397,6 +397,25 @@ static void test_nested_loop(MonitorFixture *f, const void *data)
 		   "event C");
 }
 
+/* A command waits until all is handed on that was read with what it was asked at: if that says that it is no longer wanted,
+ * QEMU does not get it. */
+static void test_taken_back(MonitorFixture *f, const void *data)
+{
+	monitor_fixture_make_ready(f);
+	scripted_qmp_set_reply(f->server, NULL, "{\"return\": {}}");
+	f->call_at = "event A";
+	f->cancel_at = "event C";
+	scripted_qmp_send(f->server, "{\"event\": \"A\"}\n{\"event\": \"B\"}\n{\"event\": \"C\"}\n");
+	EXPECT_LOG(f, "event A", "event B", "event C", 
+		   "again ! lost: again: not sent, as nobody waits for it any more");
+	g_assert_cmpuint(scripted_qmp_get_count(f->server, "again"), ==, 0);
+
+	monitor_fixture_clear_log(f);
+	scripted_qmp_send(f->server, "{\"event\": \"A\"}\n{\"event\": \"B\"}\n");
+	EXPECT_LOG(f, "event A", "event B", "again = {}");
+	g_assert_cmpuint(scripted_qmp_get_count(f->server, "again"), ==, 1);
+}
+
 static int connect_to(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -463,6 +482,7 @@ int main(int argc, char *argv[])
 	ADD("events-and-replies-in-order", test_events_and_replies_in_order);
 	ADD("in-flight", test_in_flight);
 	ADD("cancel", test_cancel);
+	ADD("taken-back", test_taken_back);
 	ADD("unknown-ids", test_unknown_ids);
 	g_test_add_func("/qmp/monitor/split-greeting", test_split_greeting);
 	ADD("split", test_split);
