@@ -231,10 +231,13 @@ const MigrationProgress *domain_get_migration_progress(const Domain *domain);
 /* Events of this run whose data was not what QEMU promises. */
 uint64_t domain_get_irregular_events(const Domain *domain);
 
-/* The host has passed on one event it got by event(): what is not passed on yet counts for the bound of
- * the queue (DOMAIN_QUEUE_MAX), above which the monitor is no longer read. */
+/* The host has passed on one event it got by event(). Above DOMAIN_QUEUE_MAX events that wait for their turn, and
+ * above DOMAIN_UNSENT_MAX of those that are not passed on yet, the monitor is no longer read. */
 void domain_event_sent(Domain *domain);
 #define DOMAIN_QUEUE_MAX 4096u
+/* Far fewer: answers to clients keep their place behind what is not passed on (service/emitter.h), so in a storm that is what
+ * a call waits for. */
+#define DOMAIN_UNSENT_MAX 256u
 /* While an event waits for a reply of QEMU, which is behind those that came meanwhile. */
 #define DOMAIN_QUEUE_WAITING_MAX (8 * DOMAIN_QUEUE_MAX)
 

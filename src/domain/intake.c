@@ -14,8 +14,8 @@
  *       done: same run? commit <-'
  *
  * The strand keeps the order in which QEMU sent its events, and replies take their place in it too
- * (connection.c). Above DOMAIN_QUEUE_MAX the monitor is no longer read: QEMU buffers, nobody else
- * notices, nothing is dropped.
+ * (connection.c). Above DOMAIN_QUEUE_MAX, or DOMAIN_UNSENT_MAX of what is told, the monitor is no longer
+ * read: QEMU buffers, nobody else notices, nothing is dropped.
  */
 
 typedef struct IntakeItem {
@@ -158,19 +158,18 @@ static void item_free(void *data)
 /* Light: to decode an event takes a few microseconds, and to wake another thread twice takes more. */
 static const StrandItemClass item_class = { item_work, item_wait, item_done, item_free, .light = true };
 
-static unsigned get_queued(const Domain *domain)
-{
-	return strand_get_length(domain->events) + domain->unsent;
-}
-
 /* WARNING: two things must go on being read. After the exit, what is left is no more than a socket
  * holds, and the end of file behind it is what ends the run. And a prepare step that waits for a reply
  * would wait for its deadline; so it has another bound, which only that of a QEMU out of order will reach. */
-static unsigned get_queue_max(const Domain *domain)
+static bool is_over(const Domain *domain, unsigned part)
 {
+	unsigned queued = strand_get_length(domain->events);
+
 	if (domain->process_exited)
-		return G_MAXUINT;
-	return domain->prepares > 0 ? DOMAIN_QUEUE_WAITING_MAX : DOMAIN_QUEUE_MAX;
+		return false;
+	if (domain->prepares > 0)
+		return queued > DOMAIN_QUEUE_WAITING_MAX / part;
+	return queued > DOMAIN_QUEUE_MAX / part || domain->unsent > DOMAIN_UNSENT_MAX / part;
 }
 
 void intake_event(Domain *domain, QmpMessage *message)
@@ -187,8 +186,7 @@ void intake_event(Domain *domain, QmpMessage *message)
 	stop_cause_note_read(domain, message);
 	strand_push(domain->events, &item_class, item);
 	stop_cause_note_pushed(domain);
-	if (domain->monitor && !domain->reading_held &&
-	    get_queued(domain) >= get_queue_max(domain)) {
+	if (domain->monitor && !domain->reading_held && is_over(domain, 1)) {
 		domain->reading_held = true;
 		qmp_monitor_set_reading(domain->monitor, false);
 	}
@@ -199,7 +197,7 @@ void intake_update_reading(Domain *domain)
 {
 	if (!domain->monitor || !domain->events || !domain->reading_held)
 		return;
-	if (get_queued(domain) > get_queue_max(domain) / 2)
+	if (is_over(domain, 2))
 		return;
 	domain->reading_held = false;
 	qmp_monitor_set_reading(domain->monitor, true);

@@ -84,7 +84,7 @@ static void test_reply_in_order(DomainFixture *fixture, const void *data)
 
 static bool is_held(void *userdata)
 {
-	return ((DomainFixture *)userdata)->unsent >= DOMAIN_QUEUE_MAX;
+	return ((DomainFixture *)userdata)->unsent > DOMAIN_UNSENT_MAX;
 }
 
 static void assert_flood(const DomainFixture *fixture, const char *domain, unsigned count)
@@ -128,8 +128,8 @@ static void test_flow_control(DomainFixture *fixture, const void *data)
 	g_free(fixture_execute(fixture, other, "x-flood", "{\"first\":0,\"count\":10000}"));
 	g_assert_cmpuint(fixture_count(fixture, "other"), ==, 10010);
 	/* And no more of the slow one has been taken in than the bound. */
-	g_assert_cmpuint(fixture->unsent, ==, DOMAIN_QUEUE_MAX);
-	g_assert_cmpuint(fixture_count(fixture, "slow"), ==, DOMAIN_QUEUE_MAX);
+	g_assert_cmpuint(fixture->unsent, ==, DOMAIN_UNSENT_MAX + 1);
+	g_assert_cmpuint(fixture_count(fixture, "slow"), ==, DOMAIN_UNSENT_MAX + 1);
 	g_assert_false(flood.done);
 
 	release(fixture);
@@ -171,8 +171,8 @@ static void test_flow_in_steps(DomainFixture *fixture, const void *data)
 		       &flood);
 	for (unsigned i = 0; i < 10; i++) {
 		fixture_wait(fixture, is_held, fixture);
-		g_assert_cmpuint(fixture->unsent, <=, DOMAIN_QUEUE_MAX);
-		while (fixture->unsent > DOMAIN_QUEUE_MAX / 2) {
+		g_assert_cmpuint(fixture->unsent, ==, DOMAIN_UNSENT_MAX + 1);
+		while (fixture->unsent > DOMAIN_UNSENT_MAX / 2) {
 			fixture->unsent--;
 			domain_event_sent(slow);
 		}
