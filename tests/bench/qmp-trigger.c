@@ -18,6 +18,7 @@
  * finds the ends of lines and the time stamp, and that is all.
  *
  *     qmp-trigger paced COUNT MICROSECONDS SOCKET...    so many events of each, so far apart
+ *     qmp-trigger asking COUNT MICROSECONDS SOCKET...   the same; a STOP has been read when QEMU has said why (query-status)
  *     qmp-trigger storm SECONDS SOCKET...               as fast as they answer
  *
  * Each event becomes a line when all is over: number of the socket, STOP or RESUME, QEMU's time stamp in microseconds, and when
@@ -45,6 +46,7 @@ typedef struct Monitor {
 
 static Monitor monitors[SOCKETS_MAX];
 static unsigned n_monitors;
+static bool asking;
 
 static int64_t get_time(clockid_t clock)
 {
@@ -103,12 +105,16 @@ static void read_line(Monitor *monitor, const char *line, int64_t received)
 
 	if (g_str_has_prefix(line, "{\"return\"")) {
 		monitor->ahead--;
+		if (asking && strstr(line, "\"status\": "))
+			g_array_index(monitor->records, Record, monitor->records->len - 1).received = received;
 	} else if (g_str_has_prefix(line, "{\"error\"")) {
 		errx(1, "%s", line);
 	} else if (record.stop || strstr(line, "\"event\": \"RESUME\"")) {
 		record.time = read_number(line, "\"seconds\": ") * 1000000 +
 			      read_number(line, "\"microseconds\": ");
 		g_array_append_val(monitor->records, record);
+		if (asking && record.stop)
+			send_command(monitor, "query-status");
 	}
 }
 
@@ -210,11 +216,12 @@ static void print(void)
 
 int main(int argc, char **argv)
 {
-	bool paced = argc > 1 && g_str_equal(argv[1], "paced");
+	bool paced = argc > 1 && (g_str_equal(argv[1], "paced") || g_str_equal(argv[1], "asking"));
 	int first = paced ? 4 : 3;
 
+	asking = paced && g_str_equal(argv[1], "asking");
 	if (argc <= first || argc - first > (int)SOCKETS_MAX || (!paced && !g_str_equal(argv[1], "storm")))
-		errx(2, "qmp-trigger paced COUNT MICROSECONDS SOCKET... | storm SECONDS SOCKET...");
+		errx(2, "qmp-trigger paced|asking COUNT MICROSECONDS SOCKET... | storm SECONDS SOCKET...");
 	for (int i = first; i < argc; i++)
 		open_monitor(argv[i]);
 	wait_answers();

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real QEMUs, made to emit STOP and RESUME by monitors beside those of the service, and who receives what comes of it."""
 import dataclasses
+import os
+import signal
 import subprocess
 
 import life
@@ -85,6 +87,16 @@ def paced(domain, count, interval):
         told = receiver.receive(len(emitted))
     check_told([domain], emitted, told)
     return emitted, told
+
+
+def asking(place, domain, count, interval):
+    """What a raw reader had that asks why a guest has stopped, as the service does, which stands still meanwhile."""
+    os.kill(place.pid, signal.SIGSTOP)
+    emitted = trigger([domain], "asking", count, interval)
+    with Receiver() as receiver:
+        os.kill(place.pid, signal.SIGCONT)
+        check_told([domain], emitted, receiver.receive(len(emitted)))
+    return emitted
 
 
 def hop(count, interval):
