@@ -43,11 +43,11 @@ def trigger(domains, *arguments):
 
 
 class Receiver:
-    """A subscriber to Domain.Lifecycle."""
+    """A subscriber to Domain.Lifecycle, or to what is said of domains where that program of tests/bench listens."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([stage.program("receiver")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
+    def __init__(self, program="receiver", *arguments):
+        self.process = subprocess.Popen([stage.program(program), *arguments], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
 
     def __enter__(self):
@@ -60,9 +60,13 @@ class Receiver:
         self.process.stdin.close()
         self.process.stdout.close()
 
+    def receive_until(self, count, seconds):
+        """At most so many events, those that have come until then, in the order of the bus."""
+        return list(events(self.process.communicate(f"{count} {seconds}\n")[0]))
+
     def receive(self, count):
-        """So many events, in the order of the bus."""
-        received = list(events(self.process.communicate(f"{count}\n")[0]))
+        """So many events."""
+        received = self.receive_until(count, stage.SECONDS)
         if len(received) != count:
             raise AssertionError(f"{len(received)} of {count} signals have come")
         return received

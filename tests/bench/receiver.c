@@ -2,114 +2,113 @@
 #include <err.h>
 #include <glib.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <systemd/sd-bus.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bus/names.h"
+#include "receipts.h"
 
 /*
- * Notes when it received each Domain.Lifecycle, from whomever: one match rule, on sd-bus.
+ * Notes when it received each signal about the life of a domain, from whomever: one match rule, on sd-bus. receipts.h says what
+ * it is told, and what it writes.
  *
- *     receiver
- *
- * It writes the line "ready" when the rule is in force. Then it is told on its standard input, at any time, how many signals
- * are due: when it has so many, or none has come for STALL_MS, it writes a line for each: path, event, stamp, and when it
- * was received, in nanoseconds of CLOCK_REALTIME. Those that were there before must be due too.
+ *     receiver                 Domain.Lifecycle
+ *     receiver libvirt-dbus    what libvirt-dbus has for it
  */
 
-#define RULE         "type='signal',interface='" BUS_INTERFACE("Domain") "',member='Lifecycle'"
-#define STALL_MS     60000
-#define NUMBER_BYTES 32
-
-typedef struct Record {
-	const char *path, *event;   /* interned */
-	uint64_t time;
-	int64_t received;
-} Record;
-
-static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *error)
+static int on_lifecycle(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
-	GArray *records = userdata;
 	const char *event, *reason, *state;
-	uint64_t sequence, previous;
-	struct timespec now;
-	Record record;
+	uint64_t sequence, previous, time;
 	int r = sd_bus_message_read(message, "sss(ttt)", &event, &reason, &state, &sequence, &previous,
-				    &record.time);
+				    &time);
 
 	if (r >= 0)
 		r = sd_bus_message_skip(message, "a{sv}");
 	if (r < 0)
 		errx(1, "a signal cannot be read: %s", g_strerror(-r));
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	record.received = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	record.path = g_intern_string(sd_bus_message_get_path(message));
-	record.event = g_intern_string(event);
-	g_array_append_val(records, record);
+	receipts_add(userdata, sd_bus_message_get_path(message), event, time);
 	return 0;
 }
 
-static unsigned read_due(void)
+/* The number of the event is that of libvirt, virDomainEventType. */
+static int on_domain_event(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
-	char text[NUMBER_BYTES + 1] = "";
+	g_autofree char *event = NULL;
+	const char *path;
+	int32_t type, detail;
+	int r = sd_bus_message_read(message, "oii", &path, &type, &detail);
 
-	if (read(STDIN_FILENO, text, NUMBER_BYTES) <= 0)
-		errx(1, "how many are due?");
-	return (unsigned)strtoul(text, NULL, 10);
+	if (r < 0)
+		errx(1, "a signal cannot be read: %s", g_strerror(-r));
+	event = g_strdup_printf("%d", type);
+	receipts_add(userdata, path, event, 0);
+	return 0;
 }
 
-/* Until something may be read from the bus, or it is told how many are due. */
-static int wait_for(sd_bus *bus, unsigned *due)
+static const struct {
+	const char *name, *rule;
+	sd_bus_message_handler_t on_signal;
+} speakers[] = {
+	{ "vmherald", "type='signal',interface='" BUS_INTERFACE("Domain") "',member='Lifecycle'", on_lifecycle },
+	{ "libvirt-dbus", "type='signal',interface='org.libvirt.Connect',member='DomainEvent'", on_domain_event },
+};
+
+/* Until something may be read from the bus, or it is told what is due, or the time is over. */
+static int wait_for(sd_bus *bus, Receipts *receipts)
 {
 	struct pollfd polled[] = {
 		{ .fd = sd_bus_get_fd(bus), .events = (short)sd_bus_get_events(bus) },
-		{ .fd = *due == G_MAXUINT ? STDIN_FILENO : -1, .events = POLLIN },
+		{ .fd = receipts_are_told(receipts) ? -1 : STDIN_FILENO, .events = POLLIN },
 	};
-	int r = poll(polled, G_N_ELEMENTS(polled), *due == G_MAXUINT ? -1 : STALL_MS);
+	int r = poll(polled, G_N_ELEMENTS(polled), receipts_get_timeout(receipts));
 
 	if (r > 0 && polled[1].revents)
-		*due = read_due();
+		receipts_read_due(receipts);
 	return r;
 }
 
-static int receive(sd_bus *bus, const GArray *records)
+static int receive(sd_bus *bus, Receipts *receipts)
 {
-	unsigned due = G_MAXUINT;
-	int r = 1;
+	int r = 0;
 
-	while (r > 0 && records->len < due) {
+	while (r >= 0 && !receipts_are_complete(receipts)) {
 		r = sd_bus_process(bus, NULL);
 		if (r == 0)
-			r = wait_for(bus, &due);
+			r = wait_for(bus, receipts);
 	}
 	return r;
+}
+
+static unsigned find_speaker(const char *name)
+{
+	unsigned i = 0;
+
+	while (i < G_N_ELEMENTS(speakers) && !g_str_equal(speakers[i].name, name))
+		i++;
+	if (i == G_N_ELEMENTS(speakers))
+		errx(2, "receiver [libvirt-dbus]");
+	return i;
 }
 
 int main(int argc, char **argv)
 {
-	GArray *records = g_array_new(FALSE, FALSE, sizeof(Record));
+	unsigned speaker = find_speaker(argc > 1 ? argv[1] : "vmherald");
+	Receipts receipts;
 	sd_bus *bus = NULL;
 	int r = sd_bus_open_user(&bus);
 
+	receipts_init(&receipts);
 	if (r >= 0)
-		r = sd_bus_add_match(bus, NULL, RULE, on_signal, records);
+		r = sd_bus_add_match(bus, NULL, speakers[speaker].rule, speakers[speaker].on_signal, &receipts);
 	if (r >= 0) {
-		puts("ready");
-		(void)fflush(stdout);
-		r = receive(bus, records);
+		receipts_print_ready();
+		r = receive(bus, &receipts);
 	}
 	if (r < 0)
 		errx(1, "the bus: %s", g_strerror(-r));
-	for (unsigned i = 0; i < records->len; i++) {
-		const Record *record = &g_array_index(records, Record, i);
-
-		printf("%s %s %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT "\n", record->path, record->event,
-		       record->time, record->received);
-	}
+	receipts_print(&receipts);
 	sd_bus_unref(bus);
-	g_array_unref(records);
+	receipts_clear(&receipts);
 	return 0;
 }
