@@ -33,23 +33,31 @@ def lines(results):
                 yield f"    {'':54}{'':16}  limit: {row.limit_name}"
 
 
-def as_json(results, settings):
+def run_as_json(settings):
     return {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "machine": {"processors": os.cpu_count(), "kernel": platform.release()},
-            "settings": dataclasses.asdict(settings),
-            "figures": [{"number": module.NUMBER, "title": module.TITLE,
-                         "rows": [dict(dataclasses.asdict(row), ratio=row.ratio, met=row.met)
-                                  for row in rows]}
-                        for module, rows in results]}
+            "settings": dataclasses.asdict(settings)}
+
+
+def as_json(results, settings):
+    return dict(run_as_json(settings), figures=[
+        {"number": module.NUMBER, "title": module.TITLE,
+         "rows": [dict(dataclasses.asdict(row), ratio=row.ratio, met=row.met) for row in rows]}
+        for module, rows in results])
+
+
+def write_texts(table, document, folder, name):
+    """To the terminal, and to files of that name in the folder."""
+    os.makedirs(folder, exist_ok=True)
+    text = "".join(line.rstrip() + "\n" for line in table)
+    print(text, end="")
+    with open(os.path.join(folder, f"{name}.txt"), "w", encoding="utf-8") as file:
+        file.write(text)
+    with open(os.path.join(folder, f"{name}.json"), "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")
 
 
 def write(results, settings, folder):
-    os.makedirs(folder, exist_ok=True)
-    text = "".join(line.rstrip() + "\n" for line in lines(results))
-    print(text, end="")
-    with open(os.path.join(folder, "bench.txt"), "w", encoding="utf-8") as file:
-        file.write(text)
-    with open(os.path.join(folder, "bench.json"), "w", encoding="utf-8") as file:
-        json.dump(as_json(results, settings), file, indent=1)
-        file.write("\n")
+    write_texts(lines(results), as_json(results, settings), folder, "bench")
     plot.write(results, folder)
