@@ -25,6 +25,14 @@ bench: test-dependencies
 	$(MAKE) all
 	tests/bench/bench $(BUILD)
 
+# The same work by libvirt and libvirt-dbus. They are measured where they are installed, and not installed for that; the build may be
+# older than they are.
+bench-libvirt: test-dependencies $(BUILD)/build.ninja
+	scripts/install-dependencies --tell libvirt
+	meson setup --reconfigure $(BUILD)
+	$(MAKE) all
+	tests/bench/bench $(BUILD) --libvirt --rounds 3
+
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
@@ -42,7 +50,8 @@ help:
 	@echo 'make demo            install what is missing, build, show it at work'
 	@echo 'make check           install what is missing, build, run all tests'
 	@echo 'make bench           install what is missing, build, measure'
+	@echo 'make bench-libvirt   the same work by libvirt, if it is installed'
 	@echo 'make install         install to PREFIX ($(PREFIX)), honours DESTDIR'
 	@echo 'make clean           remove the build folders'
 
-.PHONY: all demo check bench install dependencies test-dependencies clean help
+.PHONY: all demo check bench bench-libvirt install dependencies test-dependencies clean help
