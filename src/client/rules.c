@@ -8,9 +8,21 @@
 /* So few are looked through one by one. */
 #define FEW 4u
 
+/* What a match names besides its arg0 and its uuid: nothing, its kind, or its interface. */
+enum {
+	NAMES_NOTHING,
+	NAMES_KIND,
+	NAMES_INTERFACE,
+	N_NAMES,
+};
+
 struct Rules {
 	GPtrArray *all;             /* Rule */
 	GHashTable *by_match;       /* RuleMatch, that of the rule -> Rule */
+	unsigned n_of_shape[2][2][N_NAMES];     /* rules with or without a uuid, with or without an arg0, by what they name */
+	/* Of rules for events alone. */
+	GSequence *by_since;        /* Rule, the lowest first */
+	GQueue by_birth;            /* Rule, the oldest first */
 	unsigned generation, last_loss;
 	unsigned n_events;          /* rules that want events */
 	unsigned n_all;             /* that want all of them */
@@ -73,19 +85,30 @@ static gboolean are_equal(const void *key_a, const void *key_b)
 	       g_strcmp0(a->arg0, b->arg0) == 0;
 }
 
-/* Those with this domain and this arg0. */
+static unsigned get_naming(const RuleMatch *match)
+{
+	if (match->kind != VMH_EVENT_ANY)
+		return NAMES_KIND;
+	return match->interface ? NAMES_INTERFACE : NAMES_NOTHING;
+}
+
+/* Those with this domain and this arg0. What no rule is like is not looked for: rules are mostly alike. */
 static unsigned find_kinds(const Rules *rules, const VmhEvent *event, const char *uuid, const char *arg0, Rule *ret_rules[])
 {
 	const RuleMatch matches[] = {
-		{ uuid, event->kind, NULL, arg0 },
-		{ uuid, VMH_EVENT_ANY, NULL, arg0 },
-		{ uuid, VMH_EVENT_ANY, event->interface, arg0 },
+		[NAMES_NOTHING] = { uuid, VMH_EVENT_ANY, NULL, arg0 },
+		[NAMES_KIND] = { uuid, event->kind, NULL, arg0 },
+		[NAMES_INTERFACE] = { uuid, VMH_EVENT_ANY, event->interface, arg0 },
 	};
-	unsigned n_matches = is_state(event->kind) ? 1 : G_N_ELEMENTS(matches), n = 0;
+	const unsigned *n_of_naming = rules->n_of_shape[uuid != NULL][arg0 != NULL];
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < n_matches; i++) {
-		Rule *rule = g_hash_table_lookup(rules->by_match, &matches[i]);
+	for (unsigned i = 0; i < N_NAMES; i++) {
+		Rule *rule;
 
+		if (n_of_naming[i] == 0 || (is_state(event->kind) && i != NAMES_KIND))
+			continue;
+		rule = g_hash_table_lookup(rules->by_match, &matches[i]);
 		if (rule)
 			ret_rules[n++] = rule;
 	}
@@ -297,6 +320,8 @@ Rules *rules_new(void)
 
 	rules->all = g_ptr_array_new_with_free_func(rule_free);
 	rules->by_match = g_hash_table_new(hash_match, are_equal);
+	rules->by_since = g_sequence_new(NULL);
+	g_queue_init(&rules->by_birth);
 	rules->generation = 1;
 	return rules;
 }
@@ -306,6 +331,7 @@ Rules *rules_free(Rules *rules)
 	if (!rules)
 		return NULL;
 	g_hash_table_unref(rules->by_match);
+	g_sequence_free(rules->by_since);
 	g_ptr_array_unref(rules->all);
 	g_free(rules);
 	return NULL;
@@ -317,6 +343,32 @@ static void count(Rules *rules, const RuleMatch *match, int by)
 	rules->n_events += is_state(match->kind) ? 0 : by;
 	rules->n_all += is_all(match) ? by : 0;
 	rules->n_unknown += match->kind == VMH_EVENT_UNKNOWN ? by : 0;
+	rules->n_of_shape[match->uuid != NULL][match->arg0 != NULL][get_naming(match)] += by;
+}
+
+static int compare_since(const void *a, const void *b, void *unused)
+{
+	uint64_t since_a = ((const Rule *)a)->since, since_b = ((const Rule *)b)->since;
+
+	return (since_a > since_b) - (since_a < since_b);
+}
+
+/* What has a since has its place in both orders. */
+static void put_in_order(Rules *rules, Rule *rule)
+{
+	if (is_state(rule->match.kind))
+		return;
+	rule->by_since = g_sequence_insert_sorted(rules->by_since, rule, compare_since, NULL);
+	rule->by_birth.data = rule;
+	g_queue_push_tail_link(&rules->by_birth, &rule->by_birth);
+}
+
+static void take_from_order(Rules *rules, Rule *rule)
+{
+	if (is_state(rule->match.kind))
+		return;
+	g_sequence_remove(rule->by_since);
+	g_queue_unlink(&rules->by_birth, &rule->by_birth);
 }
 
 Rule *rules_take(Rules *rules, const RuleMatch *match, uint64_t since, bool *ret_new)
@@ -337,6 +389,7 @@ Rule *rules_take(Rules *rules, const RuleMatch *match, uint64_t since, bool *ret
 		rule->index = rules->all->len;
 		g_ptr_array_add(rules->all, rule);
 		g_hash_table_insert(rules->by_match, &rule->match, rule);
+		put_in_order(rules, rule);
 	}
 	rule->users++;
 	*ret_new = is_new;
@@ -351,6 +404,7 @@ bool rules_release(Rules *rules, Rule *rule, char **ret_text)
 	count(rules, &rule->match, -1);
 	rules->last_loss = rules->generation;
 	g_hash_table_remove(rules->by_match, &rule->match);
+	take_from_order(rules, rule);
 	/* The last one takes its place. */
 	rules_get(rules, rules->all->len - 1)->index = rule->index;
 	g_ptr_array_remove_index_fast(rules->all, rule->index);
@@ -362,11 +416,17 @@ void rules_set_since(Rules *rules, Rule *rule, uint64_t since)
 	if (since == rule->since)
 		return;
 	rules->generation++;
-	if (since < rule->since)
-		rule->born = rules->generation;
-	else
+	if (since > rule->since) {
 		rules->last_loss = rules->generation;
+		rule->since = since;
+		if (!is_state(rule->match.kind))
+			g_sequence_sort_changed(rule->by_since, compare_since, NULL);
+		return;
+	}
+	take_from_order(rules, rule);
+	rule->born = rules->generation;
 	rule->since = since;
+	put_in_order(rules, rule);
 }
 
 void rules_renumber(Rules *rules)
@@ -397,13 +457,17 @@ bool rules_have_events(const Rules *rules)
 
 uint64_t rules_get_since(const Rules *rules, unsigned generation)
 {
+	GSequenceIter *lowest = g_sequence_get_begin_iter(rules->by_since);
 	uint64_t since = UINT64_MAX;
 
-	for (unsigned i = 0; i < rules->all->len; i++) {
-		const Rule *rule = rules_get(rules, i);
+	if (generation == 0)
+		return g_sequence_iter_is_end(lowest) ? UINT64_MAX : ((const Rule *)g_sequence_get(lowest))->since;
+	for (const GList *link = rules->by_birth.tail; link; link = link->prev) {
+		const Rule *rule = link->data;
 
-		if (!is_state(rule->match.kind) && rule->born > generation)
-			since = MIN(since, rule->since);
+		if (rule->born <= generation)
+			break;
+		since = MIN(since, rule->since);
 	}
 	return since;
 }

@@ -31,6 +31,8 @@ typedef struct Rule {
 	unsigned users;
 	unsigned born;              /* the generation it came (or its since went back) with */
 	unsigned index;             /* its place among the rules */
+	GSequenceIter *by_since;    /* and among those for events; see rules.c */
+	GList by_birth;
 } Rule;
 
 typedef struct Rules Rules;
@@ -78,7 +80,8 @@ bool rules_want(const Rules *rules, const VmhEvent *event, uint64_t ret_predeces
 bool rules_have_all(const Rules *rules);
 /* Is there one for events at all, which have a sequence? */
 bool rules_have_events(const Rules *rules);
-/* The lowest since of those rules for events that were born after generation (0: of all); UINT64_MAX: there are none. */
+/* The lowest since of those rules for events that were born after generation (0: of all); UINT64_MAX: there are none. Only
+ * those that were born since are looked at, and of all the lowest one. */
 uint64_t rules_get_since(const Rules *rules, unsigned generation);
 
 /* Goes up, beginning with 1, with each rule that comes or goes and each since that changes. */

@@ -153,7 +153,8 @@ static void take_rules(Stream *stream)
 	stream->last_loss = rules_get_last_loss(stream->rules);
 	stream->generation = rules_get_generation(stream->rules);
 	stream->epoch++;
-	stream->page.limit = rules_get_since(stream->rules, stream->page.generation);
+	if (stream->page.events)
+		stream->page.limit = rules_get_since(stream->rules, stream->page.generation);
 	if (stream->has_position && since != UINT64_MAX)
 		move_on(stream, since);
 	if (stream->position > position)

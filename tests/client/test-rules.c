@@ -151,6 +151,61 @@ static void test_since(void)
 	g_assert_false(rules_have_events(rules));
 }
 
+static uint64_t find_since(const Rules *rules, unsigned generation)
+{
+	uint64_t since = UINT64_MAX;
+
+	for (unsigned i = 0; i < rules_get_length(rules); i++) {
+		const Rule *rule = rules_get(rules, i);
+
+		if (rule->match.kind < VMH_EVENT_PROPERTIES_CHANGED && rule->born > generation)
+			since = MIN(since, rule->since);
+	}
+	return since;
+}
+
+static void take_any(Rules *rules, GRand *dice)
+{
+	g_autofree char *arg0 = g_strdup_printf("%d", g_rand_int_range(dice, 0, 100));
+	bool of_state = g_rand_int_range(dice, 0, 8) == 0;
+
+	take(rules, (RuleMatch){ .kind = of_state ? VMH_EVENT_PROPERTIES_CHANGED : VMH_EVENT_RESET, .arg0 = arg0 },
+	     (uint64_t)g_rand_int_range(dice, 0, 1000));
+}
+
+static void do_anything(Rules *rules, GRand *dice)
+{
+	g_autofree char *text = NULL;
+	Rule *rule;
+
+	if (rules_get_length(rules) == 0 || g_rand_int_range(dice, 0, 5) < 2) {
+		take_any(rules, dice);
+		return;
+	}
+	rule = rules_get(rules, (unsigned)g_rand_int_range(dice, 0, (int)rules_get_length(rules)));
+	if (g_rand_int_range(dice, 0, 3) == 0)
+		(void)rules_release(rules, rule, &text);
+	else
+		rules_set_since(rules, rule, (uint64_t)g_rand_int_range(dice, 0, 1000));
+	if (g_rand_int_range(dice, 0, 200) == 0)
+		rules_renumber(rules);
+}
+
+/* The lowest since is what is found by asking each, however they came, went and changed. */
+static void test_since_of_many(void)
+{
+	g_autoptr(Rules) rules = rules_new();
+	g_autoptr(GRand) dice = g_rand_new_with_seed(10);
+
+	for (unsigned i = 0; i < 5000; i++) {
+		unsigned generation = (unsigned)g_rand_int_range(dice, 0, (int)rules_get_generation(rules) + 1);
+
+		do_anything(rules, dice);
+		g_assert_cmpuint(rules_get_since(rules, 0), ==, find_since(rules, 0));
+		g_assert_cmpuint(rules_get_since(rules, generation), ==, find_since(rules, generation));
+	}
+}
+
 /* ---- what an event fits ---- */
 
 static unsigned count_fitting(const Rules *rules, const VmhEvent *event)
@@ -365,6 +420,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/client/rules/users", test_users);
 	g_test_add_func("/client/rules/too-many", test_too_many);
 	g_test_add_func("/client/rules/since", test_since);
+	g_test_add_func("/client/rules/since-of-many", test_since_of_many);
 	g_test_add_func("/client/rules/fitting", test_fitting);
 	g_test_add_func("/client/rules/predecessors", test_predecessors);
 	g_test_add_func("/client/rules/several", test_several);
