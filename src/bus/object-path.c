@@ -16,24 +16,28 @@ char *bus_path_from_uuid(const char *uuid)
 	return path;
 }
 
+/* In a path a uuid has _ in place of -, and letters in lower case: there is one path for each domain. */
+static bool is_uuid_of_path(const char *tail)
+{
+	for (unsigned i = 0; i < BUS_PATH_UUID_LENGTH; i++) {
+		bool is_mark = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (is_mark ? tail[i] != '_' : !g_ascii_isxdigit(tail[i]) || g_ascii_isupper(tail[i]))
+			return false;
+	}
+	return tail[BUS_PATH_UUID_LENGTH] == '\0';
+}
+
 bool bus_path_to_uuid(const char *path, char ret_uuid[BUS_PATH_UUID_LENGTH + 1])
 {
-	char uuid[BUS_PATH_UUID_LENGTH + 1];
 	const char *tail;
 
 	if (!g_str_has_prefix(path, PREFIX))
 		return false;
 	tail = path + strlen(PREFIX);
-	if (strlen(tail) != BUS_PATH_UUID_LENGTH || strchr(tail, '-'))
+	if (!is_uuid_of_path(tail))
 		return false;
-	strcpy(uuid, tail);
-	g_strdelimit(uuid, "_", '-');
-	/* The paths are in lower case, and there is one for each domain. */
-	for (const char *c = uuid; *c; c++)
-		if (g_ascii_isupper(*c))
-			return false;
-	if (!g_uuid_string_is_valid(uuid))
-		return false;
-	strcpy(ret_uuid, uuid);
+	for (unsigned i = 0; i <= BUS_PATH_UUID_LENGTH; i++)
+		ret_uuid[i] = tail[i] == '_' ? '-' : tail[i];
 	return true;
 }
