@@ -7,6 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bus/packing.h"
+
+/* D-Bus's bound. */
+#define BUS_SIGNATURE_MAX 255u
+
 static int append_handle(sd_bus_message *message, int32_t handle, const int *fds)
 {
 	if (!fds || handle < 0)
@@ -169,96 +174,79 @@ int bus_fds_steal(GArray *fds, unsigned index)
 	return fd;
 }
 
-static int read_handle(int borrowed, GArray *fds, GVariant **ret_value)
+/* The index of the duplicate; *ret_index is as it was if there is none. */
+static int read_handle(int borrowed, GArray *fds, int32_t *ret_index)
 {
-	int fd;
+	int fd = fcntl(borrowed, F_DUPFD_CLOEXEC, 3);
 
-	if (!fds) {
-		*ret_value = g_variant_new_handle(-1);
-		return 0;
-	}
-	fd = fcntl(borrowed, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -errno;
 	g_array_append_val(fds, fd);
-	*ret_value = g_variant_new_handle((int32_t)fds->len - 1);
+	*ret_index = (int32_t)fds->len - 1;
 	return 0;
 }
 
-static int read_basic(sd_bus_message *message, char type, GArray *fds, GVariant **ret_value)
+static int read_basic(sd_bus_message *message, char type, GArray *fds, Packing *packing)
 {
 	union {
 		uint8_t y;
 		int b, h;
 		int16_t n;
-		uint16_t q;
 		int32_t i;
-		uint32_t u;
 		int64_t x;
-		uint64_t t;
-		double d;
 		const char *s;
 	} value = {};
+	int32_t handle = -1;
 	int r = sd_bus_message_read_basic(message, type, &value);
 
 	if (r <= 0)
 		return r < 0 ? r : -EBADMSG;
 	switch (type) {
-	case 'y':
-		*ret_value = g_variant_new_byte(value.y);
-		return 0;
 	case 'b':
-		*ret_value = g_variant_new_boolean(value.b);
+		value.y = value.b != 0;
+		packing_append(packing, &value.y, sizeof(value.y), sizeof(value.y));
+		return 0;
+	case 'y':
+		packing_append(packing, &value.y, sizeof(value.y), sizeof(value.y));
 		return 0;
 	case 'n':
-		*ret_value = g_variant_new_int16(value.n);
-		return 0;
 	case 'q':
-		*ret_value = g_variant_new_uint16(value.q);
+		packing_append(packing, &value.n, sizeof(value.n), sizeof(value.n));
 		return 0;
 	case 'i':
-		*ret_value = g_variant_new_int32(value.i);
-		return 0;
 	case 'u':
-		*ret_value = g_variant_new_uint32(value.u);
+		packing_append(packing, &value.i, sizeof(value.i), sizeof(value.i));
 		return 0;
 	case 'x':
-		*ret_value = g_variant_new_int64(value.x);
-		return 0;
 	case 't':
-		*ret_value = g_variant_new_uint64(value.t);
-		return 0;
 	case 'd':
-		*ret_value = g_variant_new_double(value.d);
+		packing_append(packing, &value.x, sizeof(value.x), sizeof(value.x));
 		return 0;
 	case 's':
-		*ret_value = g_variant_new_string(value.s);
-		return 0;
 	case 'o':
-		*ret_value = g_variant_new_object_path(value.s);
-		return 0;
 	case 'g':
-		*ret_value = g_variant_new_signature(value.s);
+		packing_append(packing, value.s, strlen(value.s) + 1, 1);
 		return 0;
 	case 'h':
-		return read_handle(value.h, fds, ret_value);
+		r = fds ? read_handle(value.h, fds, &handle) : 0;
+		packing_append(packing, &handle, sizeof(handle), sizeof(handle));
+		return r;
 	default:
 		return -EBADMSG;
 	}
 }
 
-/* At once, for a value each would take many times the memory. */
-static int read_numbers(sd_bus_message *message, char type, GVariant **ret_value)
+/* At once: there may be very many. */
+static int read_numbers(sd_bus_message *message, char type, Packing *packing)
 {
-	const char contents[] = { type, '\0' };
-	size_t size = strchr("y", type) ? 1 : strchr("nq", type) ? 2 : strchr("iu", type) ? 4 : 8;
+	size_t size = type == 'y' ? 1 : strchr("nq", type) ? 2 : strchr("iu", type) ? 4 : 8;
 	const void *numbers = NULL;
 	size_t length = 0;
 	int r = sd_bus_message_read_array(message, type, &numbers, &length);
 
 	if (r <= 0)
 		return r < 0 ? r : -EBADMSG;
-	*ret_value = g_variant_new_fixed_array(G_VARIANT_TYPE(contents), numbers, length / size, size);
+	packing_append(packing, numbers, length, (unsigned)size);
 	return 0;
 }
 
@@ -267,90 +255,64 @@ static bool are_numbers(char type, const char *contents)
 	return type == 'a' && contents[0] && !contents[1] && strchr("ynqiuxtd", contents[0]);
 }
 
-static int read_children(sd_bus_message *message, GArray *fds, GVariantBuilder *builder);
+static int read_children(sd_bus_message *message, GArray *fds, Packing *packing, PackedContainer *container);
 
-/* contents: what is between the brackets, so without them the type of the container itself cannot be seen. */
-static GVariantType *make_type(char type, const char *contents)
+static int read_container(sd_bus_message *message, char type, const char *contents, GArray *fds, Packing *packing)
 {
-	g_autofree char *text = NULL;
+	PackedContainer container;
+	int r = sd_bus_message_enter_container(message, type, contents);
 
-	switch (type) {
-	case 'a':
-		text = g_strconcat("a", contents, NULL);
-		break;
-	case 'r':
-		text = g_strconcat("(", contents, ")", NULL);
-		break;
-	case 'e':
-		text = g_strconcat("{", contents, "}", NULL);
-		break;
-	default:
-		text = g_strdup("v");
-	}
-	return g_variant_type_string_is_valid(text) ? g_variant_type_new(text) : NULL;
-}
-
-static int read_container(sd_bus_message *message, char type, const char *contents, GArray *fds,
-			  GVariant **ret_value)
-{
-	g_autoptr(GVariantType) container = make_type(type, contents);
-	GVariantBuilder builder;
-	int r;
-
-	if (!container)
-		return -EBADMSG;
-	r = sd_bus_message_enter_container(message, type, contents);
 	if (r <= 0)
 		return r < 0 ? r : -EBADMSG;
-	g_variant_builder_init(&builder, container);
-	r = read_children(message, fds, &builder);
-	if (r >= 0)
-		r = sd_bus_message_exit_container(message);
-	if (r < 0) {
-		g_variant_builder_clear(&builder);
+	container = packing_open(packing, type, contents);
+	r = read_children(message, fds, packing, &container);
+	if (r < 0)
 		return r;
-	}
-	*ret_value = g_variant_builder_end(&builder);
-	return 0;
+	packing_close(packing, &container);
+	return sd_bus_message_exit_container(message);
 }
 
-static int read_children(sd_bus_message *message, GArray *fds, GVariantBuilder *builder)
+static int read_children(sd_bus_message *message, GArray *fds, Packing *packing, PackedContainer *container)
 {
 	const char *contents = NULL;
-	GVariant *value = NULL;
 	char type = 0;
 	int r;
 
 	while ((r = sd_bus_message_peek_type(message, &type, &contents)) > 0) {
 		if (!strchr("avre", type))
-			r = read_basic(message, type, fds, &value);
+			r = read_basic(message, type, fds, packing);
 		else if (are_numbers(type, contents))
-			r = read_numbers(message, contents[0], &value);
+			r = read_numbers(message, contents[0], packing);
 		else
-			r = read_container(message, type, contents, fds, &value);
+			r = read_container(message, type, contents, fds, packing);
 		if (r < 0)
 			return r;
-		g_variant_builder_add_value(builder, value);
+		packing_end_part(packing, container, type, contents);
 	}
 	return r;
 }
 
 int bus_read_gvariant(sd_bus_message *message, GVariant **ret_tuple, GArray *fds)
 {
-	GVariantBuilder builder;
-	GVariant *tuple;
+	const char *signature = sd_bus_message_get_signature(message, true);
+	char type[BUS_SIGNATURE_MAX + sizeof "()"];
+	PackedContainer container;
+	Packing packing;
 	int r = sd_bus_message_rewind(message, true);
 
 	if (r < 0)
 		return r;
-	g_variant_builder_init(&builder, G_VARIANT_TYPE_TUPLE);
-	r = read_children(message, fds, &builder);
+	if (!signature || g_snprintf(type, sizeof type, "(%s)", signature) >= (int)sizeof type ||
+	    !g_variant_type_string_is_valid(type))
+		return -EBADMSG;
+	packing_init(&packing);
+	container = packing_open(&packing, 'r', signature);
+	r = read_children(message, fds, &packing, &container);
 	if (r < 0) {
-		g_variant_builder_clear(&builder);
+		packing_clear(&packing);
 		return r;
 	}
-	tuple = g_variant_ref_sink(g_variant_builder_end(&builder));
-	g_variant_get_data(tuple);        /* in one piece */
-	*ret_tuple = tuple;
+	packing_close(&packing, &container);
+	*ret_tuple = packing_end(&packing, type);
 	return 0;
 }
