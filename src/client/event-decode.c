@@ -7,10 +7,10 @@
 
 static const char *get_string(GVariant *container, size_t index)
 {
-	const char *string;
+	g_autoptr(GVariant) child = g_variant_get_child_value(container, index);
 
-	g_variant_get_child(container, index, "&s", &string);
-	return string;
+	/* A place in what the container is a part of. */
+	return g_variant_get_string(child, NULL);
 }
 
 static void copy_argument(GVariant *argument, void *place)

@@ -141,7 +141,7 @@ const EventKindRow *event_kind_get_row(VmhEventKind kind)
 
 static bool is_signal(const EventKindRow *row, const char *interface, const char *member)
 {
-	return strcmp(row->member, member) == 0 && strcmp(row->interface, interface) == 0;
+	return row->member[0] == member[0] && strcmp(row->member, member) == 0 && strcmp(row->interface, interface) == 0;
 }
 
 const EventKindRow *event_kind_find_row(const char *interface, const char *member)

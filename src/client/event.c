@@ -94,21 +94,26 @@ static GVariant *make_arguments(GVariant *whole, size_t length)
 	return arguments;
 }
 
-static const char *find_arg0(GVariant *whole)
+static const char *find_arg0(GVariant *arguments)
 {
-	const char *string = NULL;
+	g_autoptr(GVariant) first = NULL;
 
-	if (g_variant_get_type_string(whole)[1] == 's')
-		g_variant_get_child(whole, 0, "&s", &string);
-	return string;
+	if (g_variant_get_type_string(arguments)[1] != 's')
+		return NULL;
+	first = g_variant_get_child_value(arguments, 0);
+	return g_variant_get_string(first, NULL);
 }
 
 static void read_stamp(EventObject *object, size_t length)
 {
 	GVariant *details = g_variant_get_child_value(object->whole, length - 1);
+	g_autoptr(GVariant) stamp = g_variant_get_child_value(object->whole, length - 2);
+	const uint64_t *numbers = g_variant_get_data(stamp);
 	VmhEvent *event = &object->event;
 
-	g_variant_get_child(object->whole, length - 2, "(ttt)", &event->sequence, &event->previous, &event->time);
+	event->sequence = numbers[0];
+	event->previous = numbers[1];
+	event->time = numbers[2];
 	event->details = value_from_gvariant(details);
 	object->domain_previous = event->previous;
 	g_variant_lookup(details, "domain-previous", "t", &object->domain_previous);
@@ -125,11 +130,11 @@ static bool take_uuid_of_argument(EventObject *object)
 	return bus_path_to_uuid(path, object->uuid);
 }
 
-static VmhEvent *make_event(const char *path, const char *interface, const char *member, GVariant *whole)
+static VmhEvent *make_event(const char *path, const char *interface, const char *member, const EventKindRow *row, GVariant *whole)
 {
-	const EventKindRow *row = event_kind_find_row(interface, member);
 	size_t length = g_variant_n_children(whole);
 	EventObject *object;
+	GVariant *arguments;
 
 	if (!is_stamped(whole) || !g_str_has_prefix(interface, BUS_INTERFACE("")))
 		return NULL;
@@ -139,10 +144,12 @@ static VmhEvent *make_event(const char *path, const char *interface, const char 
 	object = object_new(path, interface, member, row);
 	object->whole = g_variant_ref(whole);
 	read_stamp(object, length);
-	object->event.arguments = value_from_gvariant(make_arguments(whole, length - 2));
-	object->arg0 = length > 2 ? find_arg0(whole) : NULL;
+	arguments = make_arguments(whole, length - 2);
+	object->event.arguments = value_from_gvariant(arguments);
+	object->arg0 = find_arg0(arguments);
+	/* They are not taken out of the whole once more. */
 	if (row)
-		event_decode(&object->event, row, whole, &object->allocations);
+		event_decode(&object->event, row, arguments, &object->allocations);
 	if (object->event.sequence > 0)
 		return &object->event;
 	vmh_event_unref(&object->event);
@@ -178,7 +185,7 @@ VmhEvent *event_new_from_signal(const char *path, const char *interface, const c
 	g_variant_get_data(whole);        /* in one piece, for all that is borrowed of it */
 	row = event_kind_find_row(interface, member);
 	return row && !event_kind_is_stamped(row) ? make_state(path, row, whole)
-						   : make_event(path, interface, member, whole);
+						   : make_event(path, interface, member, row, whole);
 }
 
 VmhEvent *vmh_event_ref(const VmhEvent *event)
