@@ -5,11 +5,19 @@
 #include "bus/variant.h"
 
 /* Enumerations of our own are numbers in the core. */
-static GVariant *encode_lifecycle(const Event *event)
+static const char *get_lifecycle_event(const Event *event)
 {
-	return g_variant_new("(sss)", lifecycle_event_to_string(event->lifecycle.event),
-			     lifecycle_reason_to_string(event->lifecycle.reason),
-			     domain_state_to_string(event->lifecycle.state));
+	return lifecycle_event_to_string(event->lifecycle.event);
+}
+
+static const char *get_lifecycle_reason(const Event *event)
+{
+	return lifecycle_reason_to_string(event->lifecycle.reason);
+}
+
+static const char *get_lifecycle_state(const Event *event)
+{
+	return domain_state_to_string(event->lifecycle.state);
 }
 
 static void add_nic_host(GVariantBuilder *builder, const DomainNicHost *host)
@@ -89,13 +97,14 @@ static GVariant *encode_memory_failure(const Event *event)
  * than the signature promises. */
 #define AT(where, type) \
 	(offsetof(Event, where) + 0 * sizeof(&((Event *)NULL)->where == (type *)NULL))
-#define S(where) AT(where, const char *)
-#define B(where) AT(where, bool)
-#define T(where) AT(where, uint64_t)
-#define X(where) AT(where, int64_t)
+#define S(where) { AT(where, const char *), NULL }
+#define B(where) { AT(where, bool), NULL }
+#define T(where) { AT(where, uint64_t), NULL }
+#define X(where) { AT(where, int64_t), NULL }
 
 static const DomainSignal signals[] = {
-	[EVENT_LIFECYCLE] = { DOMAIN, "Lifecycle", "sss", { 0 }, encode_lifecycle },
+	[EVENT_LIFECYCLE] = { DOMAIN, "Lifecycle", "sss",
+	  { { 0, get_lifecycle_event }, { 0, get_lifecycle_reason }, { 0, get_lifecycle_state } }, NULL },
 	[EVENT_RESET] = { DOMAIN, "Reset", "ss", { S(reset.initiator), S(reset.cause) }, NULL },
 	[EVENT_POWERDOWN_REQUESTED] = { DOMAIN, "PowerdownRequested", "s",
 	  { S(powerdown_requested.source) }, NULL },
@@ -123,7 +132,7 @@ static const DomainSignal signals[] = {
 	  { S(vfu_client_hangup.id), S(vfu_client_hangup.device),
 	    S(vfu_client_hangup.qom_path) }, NULL },
 	[EVENT_FILTER_CHANGED] = { NETWORK, "FilterChanged", "sa{sv}",
-	  { 0 }, encode_filter_changed },
+	  { { 0 } }, encode_filter_changed },
 	[EVENT_MAC_CHANGED] = { NETWORK, "MacChanged", "sss",
 	  { S(mac_changed.nic), S(mac_changed.old_mac), S(mac_changed.new_mac) }, NULL },
 	[EVENT_NETDEV_CONNECTED] = { NETWORK, "NetdevConnected", "ss",
@@ -167,7 +176,7 @@ static const DomainSignal signals[] = {
 	    }, NULL },
 	[EVENT_RTC_CHANGED] = { GUEST, "RtcChanged", "sx",
 	  { S(rtc_changed.qom_path), X(rtc_changed.offset) }, NULL },
-	[EVENT_MEMORY_FAILURE] = { GUEST, "MemoryFailure", "ssas", { 0 }, encode_memory_failure },
+	[EVENT_MEMORY_FAILURE] = { GUEST, "MemoryFailure", "ssas", { { 0 } }, encode_memory_failure },
 	[EVENT_CPU_POLARIZATION_CHANGED] = { GUEST, "CpuPolarizationChanged", "s",
 	  { S(cpu_polarization_changed.polarization) }, NULL },
 	[EVENT_GUEST_INFORMATION] = { GUEST, "Information", "s",
@@ -196,13 +205,15 @@ static const DomainSignal signals[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(signals) == EVENT_KIND_MAX);
 
-static int append_argument(sd_bus_message *m, char type, const void *place)
+static int append_argument(sd_bus_message *m, char type, const DomainSignalArgument *argument,
+			   const Event *event)
 {
+	const void *place = domain_signal_get_place(argument, event);
 	int flag;
 
 	switch (type) {
 	case 's':
-		return sd_bus_message_append_basic(m, 's', *(const char *const *)place);
+		return sd_bus_message_append_basic(m, 's', domain_signal_get_text(argument, event));
 	case 'b':
 		flag = *(const bool *)place;
 		return sd_bus_message_append_basic(m, 'b', &flag);
@@ -231,8 +242,7 @@ static int append_arguments(sd_bus_message *m, const DomainSignal *signal, const
 	if (signal->encode)
 		return append_encoded(m, signal, event);
 	for (unsigned i = 0; r >= 0 && signal->signature[i]; i++)
-		r = append_argument(m, signal->signature[i],
-				    (const char *)event + signal->arguments[i]);
+		r = append_argument(m, signal->signature[i], &signal->arguments[i], event);
 	return r;
 }
 
@@ -251,14 +261,30 @@ static int append_stamp(sd_bus_message *m, const Event *event)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+static int append_detail(sd_bus_message *m, const char *key, const char *type, const void *value)
+{
+	int r = sd_bus_message_open_container(m, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(m, 's', key);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', type);
+	if (r >= 0)
+		r = sd_bus_message_append_basic(m, type[0], value);
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = sd_bus_message_close_container(m);
+	return r;
+}
+
 static int append_details(sd_bus_message *m, const Event *event)
 {
 	size_t n = event->details ? g_variant_n_children(event->details) : 0;
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
 	if (r >= 0 && event->stamp.domain_previous != 0)
-		r = sd_bus_message_append(m, "{sv}", EVENT_DETAIL_DOMAIN_PREVIOUS, "t",
-					  event->stamp.domain_previous);
+		r = append_detail(m, EVENT_DETAIL_DOMAIN_PREVIOUS, "t", &event->stamp.domain_previous);
+	if (r >= 0 && event->name)
+		r = append_detail(m, EVENT_DETAIL_NAME, "s", event->name);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		g_autoptr(GVariant) entry = g_variant_get_child_value(event->details, i);
 

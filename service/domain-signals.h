@@ -15,17 +15,34 @@
 
 #define DOMAIN_SIGNAL_ARGUMENTS_MAX 5
 
+typedef struct DomainSignalArgument {
+	size_t place;                               /* where in the event it is */
+	const char *(*get_text)(const Event *event); /* for an "s" that is a number there; else NULL */
+} DomainSignalArgument;
+
 typedef struct DomainSignal {
 	const char *interface;
 	const char *member;
 	const char *signature;      /* before the stamp */
-	/* Where in the event each argument is, in the order of the signature, which is of s, b, t and x then. */
-	size_t arguments[DOMAIN_SIGNAL_ARGUMENTS_MAX];
+	/* In the order of the signature, which is of s, b, t and x then. */
+	DomainSignalArgument arguments[DOMAIN_SIGNAL_ARGUMENTS_MAX];
 	/* For what is not just copied: all arguments as one tuple, floating; else NULL. */
 	GVariant *(*encode)(const Event *event);
 } DomainSignal;
 
 const DomainSignal *domain_signal_of(EventKind kind);
+
+static inline const void *domain_signal_get_place(const DomainSignalArgument *argument, const Event *event)
+{
+	return (const char *)event + argument->place;
+}
+
+/* Of an "s". */
+static inline const char *domain_signal_get_text(const DomainSignalArgument *argument, const Event *event)
+{
+	return argument->get_text ? argument->get_text(event)
+				  : *(const char *const *)domain_signal_get_place(argument, event);
+}
 
 /* The signal message of a stamped event, not sent. */
 int domain_signal_new(sd_bus *bus, const char *path, const Event *event, sd_bus_message **ret_message);

@@ -53,14 +53,10 @@ static void add_details(Fields *fields, GVariant *details)
 	if (!details)
 		return;
 	g_variant_iter_init(&iter, details);
-	while (g_variant_iter_loop(&iter, "{&sv}", &key, &value)) {
-		/* A field of its own; and what is for those alone who count. */
-		if (g_str_equal(key, "name"))
-			continue;
+	while (g_variant_iter_loop(&iter, "{&sv}", &key, &value))
 		add_owned(fields, make_name(key), g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
 							  ? g_variant_dup_string(value, NULL)
 							  : g_variant_print(value, FALSE));
-	}
 }
 
 static const char *find(const Fields *fields, const char *name)

@@ -74,7 +74,7 @@ static void set_open(Domain *domain, DomainChannel *channel, bool open)
 
 static void add_details(Event *event, const DomainChannel *channel)
 {
-	event_add_detail(event, "name", g_variant_new_string(channel->name));
+	event_set_name(event, channel->name);
 	event_add_detail(event, "agent", g_variant_new_boolean(domain_channel_is_agent(channel)));
 }
 

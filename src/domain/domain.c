@@ -456,7 +456,7 @@ void domain_publish_lifecycle(Domain *domain, Event *event, DomainState state)
 	}
 	event->lifecycle.state = state;
 	/* A listener that has made no call knows the object path alone. */
-	event_add_detail(event, "name", g_variant_new_string(domain_get_name(domain)));
+	event_set_name(event, domain_get_name(domain));
 	domain_publish(domain, event);
 }
 
@@ -484,7 +484,7 @@ static void emit_definition_event(Domain *domain, LifecycleEvent lifecycle, Life
 	Event *event = event_new_lifecycle(0, lifecycle, reason);
 
 	event->lifecycle.state = domain->state;
-	event_add_detail(event, "name", g_variant_new_string(domain_get_name(domain)));
+	event_set_name(event, domain_get_name(domain));
 	if (old_name)
 		event_add_detail(event, "old-name", g_variant_new_string(old_name));
 	domain_publish(domain, event);

@@ -115,7 +115,7 @@ void lifecycle_commit(Domain *domain, Event *event)
 		break;
 	case LIFECYCLE_CRASHED:      /* the crash kernel was loaded; the guest runs on */
 		event->lifecycle.state = domain->state;
-		event_add_detail(event, "name", g_variant_new_string(domain_get_name(domain)));
+		event_set_name(event, domain_get_name(domain));
 		domain_publish(domain, event);
 		break;
 	default:
@@ -182,7 +182,7 @@ void lifecycle_commit_panicked(Domain *domain, Event *event)
 	domain_publish(domain, event);
 	if (runs_on) {
 		crashed->lifecycle.state = domain->state;
-		event_add_detail(crashed, "name", g_variant_new_string(domain_get_name(domain)));
+		event_set_name(crashed, domain_get_name(domain));
 		domain_publish(domain, crashed);
 	} else {
 		domain_publish_lifecycle(domain, crashed, DOMAIN_STATE_CRASHED);

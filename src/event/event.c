@@ -82,9 +82,27 @@ const char *event_string(Event *event, const char *string)
 	return event_string_n(event, string, string ? strlen(string) : 0);
 }
 
+void event_set_name(Event *event, const char *name)
+{
+	g_assert(event->stamp.sequence == 0);
+	if (event->extra)
+		g_variant_dict_remove(event->extra, EVENT_DETAIL_NAME);
+	event->name = event_string(event, name);
+}
+
 void event_add_detail(Event *event, const char *key, GVariant *value)
 {
-	g_assert(!event->details);
+	bool is_name = g_str_equal(key, EVENT_DETAIL_NAME);
+
+	g_assert(event->stamp.sequence == 0);
+	if (is_name && g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
+		g_autoptr(GVariant) owned = g_variant_ref_sink(value);
+
+		event_set_name(event, g_variant_get_string(owned, NULL));
+		return;
+	}
+	if (is_name)
+		event->name = NULL;
 	if (!event->extra)
 		event->extra = g_variant_dict_new(NULL);
 	g_variant_dict_insert_value(event->extra, key, value);

@@ -77,6 +77,8 @@ typedef struct EventStamp {
 
 /* t: the detail by which clients are told domain_previous. */
 #define EVENT_DETAIL_DOMAIN_PREVIOUS "domain-previous"
+/* s: the detail that is a member of its own. */
+#define EVENT_DETAIL_NAME "name"
 
 typedef struct Event {
 	int ref_count;
@@ -84,7 +86,8 @@ typedef struct Event {
 	int64_t time;                   /* microseconds since 1970: QEMU's stamp where it gave one */
 	EventStamp stamp;
 	struct EventText *texts;        /* the strings of the payload */
-	GVariantDict *extra;            /* details while the event is being built, or NULL */
+	const char *name;               /* the detail "name", apart since most transitions have it alone; NULL: none */
+	GVariantDict *extra;            /* the other details while the event is being built, or NULL */
 	bool irregular;                 /* QEMU's data was not what it promises; the details say how */
 	bool incomplete;                /* and so a part of the payload is empty */
 	GVariant *details;              /* a{sv}, made from extra when the event is stamped */
@@ -251,6 +254,8 @@ const char *event_string_n(Event *event, const char *string, size_t length);
 
 /* Adds to the details; value may be floating. Key: lower case with dashes. Not after the stamp. */
 void event_add_detail(Event *event, const char *key, GVariant *value);
+/* The same for "name". */
+void event_set_name(Event *event, const char *name);
 /* Marks what was not sent by QEMU but found when state was read afresh. */
 void event_add_resync(Event *event);
 

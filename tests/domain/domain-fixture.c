@@ -758,8 +758,11 @@ void fixture_forget(DomainFixture *fixture)
 
 char *event_detail(const Event *event, const char *key)
 {
-	g_autoptr(GVariant) value = event->details
-					    ? g_variant_lookup_value(event->details, key, NULL) : NULL;
+	g_autoptr(GVariant) value = NULL;
 
+	if (g_str_equal(key, EVENT_DETAIL_NAME) && event->name)
+		value = g_variant_ref_sink(g_variant_new_string(event->name));
+	else if (event->details)
+		value = g_variant_lookup_value(event->details, key, NULL);
 	return value ? g_variant_print(value, FALSE) : g_strdup("");
 }

@@ -78,6 +78,26 @@ static void test_details(void)
 	g_assert_null(event->extra);
 }
 
+/* However it is given, it is there once, and the last one counts. */
+static void test_name(void)
+{
+	g_autoptr(Event) event = event_new(EVENT_RESET, 0), other = event_new(EVENT_RESET, 0);
+
+	event_add_detail(event, "name", g_variant_new_uint64(1));
+	event_set_name(event, "a");
+	g_assert_cmpstr(event->name, ==, "a");
+	event_add_detail(event, "name", g_variant_new_string("b"));
+	event_seal(event, STAMP);
+	g_assert_cmpstr(event->name, ==, "b");
+	g_assert_cmpuint(g_variant_n_children(event->details), ==, 0);
+
+	event_set_name(other, "a");
+	event_add_detail(other, "name", g_variant_new_uint64(1));
+	event_seal(other, STAMP);
+	g_assert_null(other->name);
+	g_assert_cmpuint(g_variant_n_children(other->details), ==, 1);
+}
+
 static void test_seal(void)
 {
 	g_autoptr(Event) event = event_new(EVENT_RESET, 9);
@@ -150,6 +170,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/event/event/lifecycle", test_lifecycle);
 	g_test_add_func("/event/event/strings", test_strings);
 	g_test_add_func("/event/event/details", test_details);
+	g_test_add_func("/event/event/name", test_name);
 	g_test_add_func("/event/event/seal", test_seal);
 	g_test_add_func("/event/event/sealed-twice", test_sealed_twice);
 	g_test_add_func("/event/event/detail-after-seal", test_detail_after_seal);

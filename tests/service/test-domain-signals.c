@@ -337,13 +337,15 @@ static void test_messages(BusFixture *fixture, const void *data)
 	}
 }
 
-static Event *make_sealed(EventKind kind, bool with_details, uint64_t domain_previous)
+static Event *make_sealed(EventKind kind, bool with_details, const char *name, uint64_t domain_previous)
 {
 	Event *event = event_new(kind, 1700000000000001);
 
 	fill(event);
 	if (with_details)
 		event_add_detail(event, "k", g_variant_new_boolean(TRUE));
+	if (name)
+		event_set_name(event, name);
 	event_seal(event, (EventStamp){ kind + 10, 4, domain_previous });
 	return event;
 }
@@ -351,9 +353,9 @@ static Event *make_sealed(EventKind kind, bool with_details, uint64_t domain_pre
 /* What the history keeps is what the message has. */
 static void test_bodies(BusFixture *fixture, const void *data)
 {
-	for (unsigned i = 0; i < 4 * EVENT_KIND_MAX; i++) {
-		EventKind kind = (EventKind)(i / 4);
-		g_autoptr(Event) event = make_sealed(kind, i & 1, i & 2 ? 9 : 0);
+	for (unsigned i = 0; i < 8 * EVENT_KIND_MAX; i++) {
+		EventKind kind = (EventKind)(i / 8);
+		g_autoptr(Event) event = make_sealed(kind, i & 1, i & 4 ? "n" : NULL, i & 2 ? 9 : 0);
 		g_autofree char *type = signal_body_get_type(kind);
 		g_autofree char *expected = NULL, *text = NULL;
 		g_autoptr(sd_bus_message) message = NULL, copy = NULL;
@@ -388,8 +390,9 @@ static void check_written(const Event *event)
 
 static void test_written(void)
 {
-	for (unsigned i = 0; i < 4 * EVENT_KIND_MAX; i++) {
-		g_autoptr(Event) event = make_sealed((EventKind)(i / 4), i & 1, i & 2 ? 1000000007 : 0);
+	for (unsigned i = 0; i < 8 * EVENT_KIND_MAX; i++) {
+		g_autoptr(Event) event = make_sealed((EventKind)(i / 8), i & 1, i & 4 ? "n" : NULL,
+						     i & 2 ? 1000000007 : 0);
 
 		check_written(event);
 	}
@@ -408,6 +411,8 @@ static void test_written_lengths(void)
 			event->device_added.id = text;
 			event->device_added.driver = "d";
 			event->device_added.qom_path = n % 2 ? text : "";
+			if (n % 5 < 2)
+				event_set_name(event, n % 5 ? text : "n");
 			event_seal(event, (EventStamp){ 7, 3, n % 3 == 0 ? 5 : 0 });
 			check_written(event);
 		}
