@@ -39,6 +39,8 @@ struct LogWriter {
 	LogTarget target;            /* never auto */
 	LogLimit *limit;
 	uint64_t untold;             /* left out by the limit, or by a journal that is busy */
+	int64_t second;              /* since 1970, of which the text is */
+	char second_text[32];
 };
 
 /* What the writer itself needs of a record. */
@@ -109,6 +111,7 @@ void log_writer_install(LogWriter *writer)
 {
 	g_log_set_writer_func(log_writer_write, writer, NULL);
 	log_set_writer(log_writer_write, writer);
+	log_set_filter(log_writer_wants, writer);
 }
 
 /* ---- lines ---- */
@@ -174,6 +177,19 @@ static void write_all(int fd, const char *bytes, size_t length)
 	}
 }
 
+/* Kept for a second, since GLib looks each time whether the host has another time zone by now. */
+static const char *format_second(LogWriter *writer, int64_t second)
+{
+	if (second != writer->second) {
+		g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(second);
+		g_autofree char *text = g_date_time_format(time, "%F %T");
+
+		g_strlcpy(writer->second_text, text, sizeof(writer->second_text));
+		writer->second = second;
+	}
+	return writer->second_text;
+}
+
 static void write_line(LogWriter *writer, const Record *record)
 {
 	const GLogField *message = find(record, LOG_FIELD_MESSAGE);
@@ -183,11 +199,11 @@ static void write_line(LogWriter *writer, const Record *record)
 		/* The journal reads the level from the line (sd-daemon(3)), and knows who and when. */
 		g_string_append_printf(line, "<%d>", record->priority);
 	} else {
-		g_autoptr(GDateTime) now = g_date_time_new_now_local();
-		g_autofree char *time = g_date_time_format(now, "%F %T");
+		int64_t now = g_get_real_time();
 
-		g_string_append_printf(line, "%s.%03d " LOG_WRITER_IDENTIFIER ": ", time,
-				       g_date_time_get_microsecond(now) / 1000);
+		g_string_append_printf(line, "%s.%03d " LOG_WRITER_IDENTIFIER ": ",
+				       format_second(writer, now / G_USEC_PER_SEC),
+				       (int)(now % G_USEC_PER_SEC / 1000));
 	}
 	g_string_append(line, get_word(record));
 	if (message)
@@ -277,6 +293,19 @@ static char *make_key(const Record *record)
 	if (id)
 		return g_strjoin(" ", id, about, NULL);
 	return file && line ? g_strjoin(" ", file, line, about, NULL) : NULL;
+}
+
+bool log_writer_wants(LogId id, const char *uuid, void *userdata)
+{
+	LogWriter *writer = userdata;
+	g_autofree char *key = g_strjoin(" ", log_id_to_string(id), uuid, NULL);
+	bool wants;
+
+	g_mutex_lock(&writer->lock);
+	wants = log_id_get_priority(id) <= writer->level &&
+		!log_limit_leaves_out(writer->limit, key, g_get_monotonic_time());
+	g_mutex_unlock(&writer->lock);
+	return wants;
 }
 
 static void write_limited(LogWriter *writer, const Record *record)

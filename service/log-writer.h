@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/log-limit.h"
+#include "base/log.h"
 
 /*
  * Where the records of this process go: with all their fields to the journal, or as lines to stderr. One writer
@@ -64,6 +65,9 @@ void log_writer_flush(LogWriter *writer);
 /* A GLogWriterFunc; userdata is the writer. */
 GLogWriterOutput log_writer_write(GLogLevelFlags level, const GLogField *fields, size_t n_fields,
 				  void *userdata);
+
+/* A LogFilter; userdata is the writer. */
+bool log_writer_wants(LogId id, const char *uuid, void *userdata);
 
 int log_writer_get_level(LogWriter *writer);
 void log_writer_set_level(LogWriter *writer, int level);

@@ -155,16 +155,15 @@ static char *describe_end(const LifeRow *row, const Event *event)
 	return g_strdup(row->text);
 }
 
-static void record_life(const Domain *domain, const Event *event, Fields *fields)
+static void record_life(const Domain *domain, const Event *event, LogId id, Fields *fields)
 {
 	const LifeRow *row = &life_rows[event->lifecycle.event];
-	bool failure = row->failure != LOG_ID_NONE && is_failure(event->lifecycle.reason);
 	g_autofree char *text = describe_end(row, event);
 
 	add(fields, LOG_FIELD_EVENT, lifecycle_event_to_string(event->lifecycle.event));
 	add(fields, LOG_FIELD_REASON, lifecycle_reason_to_string(event->lifecycle.reason));
 	add(fields, LOG_FIELD_STATE, domain_state_to_string(event->lifecycle.state));
-	write_record(domain, event, failure ? row->failure : row->id, text, fields);
+	write_record(domain, event, id, text, fields);
 }
 
 /* ---- its troubles ---- */
@@ -217,7 +216,7 @@ static const TroubleRow trouble_rows[EVENT_KIND_MAX] = {
 	  "something QEMU told was lost: {WHERE} {REASON}", { DETAIL("WHERE", events_lost.where) } },
 };
 
-static void record_trouble(const Domain *domain, const Event *event, Fields *fields)
+static void record_trouble(const Domain *domain, const Event *event, LogId id, Fields *fields)
 {
 	const TroubleRow *row = &trouble_rows[event->kind];
 
@@ -230,20 +229,31 @@ static void record_trouble(const Domain *domain, const Event *event, Fields *fie
 		/* NULL: incomplete (event.h). */
 		add(fields, row->arguments[i].name, value ?: "");
 	}
-	write_record(domain, event, row->id, row->text, fields);
+	write_record(domain, event, id, row->text, fields);
+}
+
+/* LOG_ID_NONE: it is no record. */
+static LogId get_id(const Event *event)
+{
+	const LifeRow *row;
+
+	if (event->kind != EVENT_LIFECYCLE)
+		return trouble_rows[event->kind].id;
+	row = &life_rows[event->lifecycle.event];
+	return row->failure != LOG_ID_NONE && is_failure(event->lifecycle.reason) ? row->failure : row->id;
 }
 
 void driver_record_event(const Domain *domain, const Event *event)
 {
 	Fields fields = { .n = 0 };
+	LogId id = get_id(event);
 
-	if (!log_has_writer() ||
-	    (event->kind != EVENT_LIFECYCLE && trouble_rows[event->kind].id == LOG_ID_NONE))
+	if (id == LOG_ID_NONE || !log_wants(id, DOMAIN_LOG_SUBJECT(domain)))
 		return;
 	fields.owned = g_ptr_array_new_with_free_func(g_free);
 	if (event->kind == EVENT_LIFECYCLE)
-		record_life(domain, event, &fields);
+		record_life(domain, event, id, &fields);
 	else
-		record_trouble(domain, event, &fields);
+		record_trouble(domain, event, id, &fields);
 	g_ptr_array_unref(fields.owned);
 }

@@ -81,21 +81,34 @@ static Window *get_window(LogLimit *limit, const char *key, int64_t now_us)
 	return window;
 }
 
-LogVerdict log_limit_ask(LogLimit *limit, const char *key, int64_t now_us)
+/* NULL: it is left out, and has been counted. */
+static Window *find_room(LogLimit *limit, const char *key, int64_t now_us)
 {
 	Window *window = &limit->all;
-	bool full;
 
 	if (now_us - limit->swept_at >= limit->limits.interval_us)
 		sweep(limit, now_us, false);
 	renew(limit, &limit->all, now_us);
 	if (key)
 		window = get_window(limit, key, now_us);
-	if ((key && window->written >= limit->limits.of_key) ||
-	    limit->all.written >= limit->limits.of_all) {
-		window->left_out++;
+	if ((!key || window->written < limit->limits.of_key) && limit->all.written < limit->limits.of_all)
+		return window;
+	window->left_out++;
+	return NULL;
+}
+
+bool log_limit_leaves_out(LogLimit *limit, const char *key, int64_t now_us)
+{
+	return !find_room(limit, key, now_us);
+}
+
+LogVerdict log_limit_ask(LogLimit *limit, const char *key, int64_t now_us)
+{
+	Window *window = find_room(limit, key, now_us);
+	bool full;
+
+	if (!window)
 		return LOG_VERDICT_LEAVE_OUT;
-	}
 	limit->all.written++;
 	full = limit->all.written == limit->limits.of_all;
 	if (key)

@@ -35,6 +35,10 @@ LogLimit *log_limit_free(LogLimit *limit);
 /* key: NULL for a record that is like no other; it counts for all alone. now_us: of a clock that does not go back. */
 LogVerdict log_limit_ask(LogLimit *limit, const char *key, int64_t now_us);
 
+/* Before a record is made: true if it is left out, and has been counted. False says nothing of the next one; log_limit_ask()
+ * has to be asked yet. */
+bool log_limit_leaves_out(LogLimit *limit, const char *key, int64_t now_us);
+
 /* What was left out, of all keys, and not taken yet: in intervals that are over, as far as log_limit_ask() has
  * noticed; and with all, in those that are not. */
 uint64_t log_limit_take_left_out(LogLimit *limit, bool all);

@@ -45,6 +45,8 @@ G_STATIC_ASSERT(G_N_ELEMENTS(ids) == LOG_ID_MAX);
 
 static GLogWriterFunc installed_writer;
 static void *installed_userdata;
+static LogFilter installed_filter;
+static void *filter_userdata;
 
 const char *log_id_to_string(LogId id)
 {
@@ -64,9 +66,16 @@ void log_set_writer(GLogWriterFunc writer, void *userdata)
 	installed_userdata = userdata;
 }
 
-bool log_has_writer(void)
+void log_set_filter(LogFilter filter, void *userdata)
 {
-	return installed_writer != NULL;
+	installed_filter = filter;
+	filter_userdata = userdata;
+}
+
+bool log_wants(LogId id, const LogSubject *subject)
+{
+	return installed_writer &&
+	       (!installed_filter || installed_filter(id, subject->uuid, filter_userdata));
 }
 
 /* GLib has no level for errors that are not the end of the process. */

@@ -122,5 +122,11 @@ void log_write(const LogPlace *place, LogId id, int priority, const LogSubject *
 /* Takes records with all their fields instead of g_log(), which gets the text alone (and so does
  * g_test_expect_message()). Before there are other threads. */
 void log_set_writer(GLogWriterFunc writer, void *userdata);
-/* If not, what is told by events anyhow need not be recorded. */
-bool log_has_writer(void);
+
+/* Whether the writer will write a record of id about that domain. If not, it has been counted as left out, as it would have been
+ * when it was written; any thread. NULL: it takes them all. Before there are other threads. */
+typedef bool (*LogFilter)(LogId id, const char *uuid, void *userdata);
+void log_set_filter(LogFilter filter, void *userdata);
+
+/* Before a record is made of what is told by events anyhow, which may be many: false if nobody would see it. */
+bool log_wants(LogId id, const LogSubject *subject);

@@ -30,6 +30,28 @@ static void test_of_key(void)
 	g_assert_cmpuint(log_limit_take_left_out(limit, true), ==, 0);
 }
 
+/* Asked before, it is counted once, whether it is left out there or behind. */
+static void test_leaves_out(void)
+{
+	g_autoptr(LogLimit) limit = new_limit(2, 3);
+
+	for (int i = 0; i < 5; i++)
+		g_assert_false(log_limit_leaves_out(limit, "a", SECOND * 100));
+	g_assert_cmpint(log_limit_ask(limit, "a", SECOND * 100), ==, LOG_VERDICT_WRITE);
+	g_assert_false(log_limit_leaves_out(limit, "a", SECOND * 100));
+	g_assert_cmpint(log_limit_ask(limit, "a", SECOND * 100), ==, LOG_VERDICT_WRITE_LAST);
+	for (int i = 0; i < 5; i++)
+		g_assert_true(log_limit_leaves_out(limit, "a", SECOND * 101));
+	/* Of all. */
+	g_assert_false(log_limit_leaves_out(limit, "b", SECOND * 101));
+	g_assert_cmpint(log_limit_ask(limit, "b", SECOND * 101), ==, LOG_VERDICT_WRITE_LAST);
+	g_assert_true(log_limit_leaves_out(limit, "c", SECOND * 101));
+	g_assert_cmpint(log_limit_ask(limit, "c", SECOND * 101), ==, LOG_VERDICT_LEAVE_OUT);
+	/* The interval is over. */
+	g_assert_false(log_limit_leaves_out(limit, "a", SECOND * 110));
+	g_assert_cmpuint(log_limit_take_left_out(limit, true), ==, 7);
+}
+
 /* Told even if that key never comes again. */
 static void test_left_out_of_another(void)
 {
@@ -96,6 +118,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/base/log-limit/of-key", test_of_key);
+	g_test_add_func("/base/log-limit/leaves-out", test_leaves_out);
 	g_test_add_func("/base/log-limit/left-out-of-another", test_left_out_of_another);
 	g_test_add_func("/base/log-limit/of-all", test_of_all);
 	g_test_add_func("/base/log-limit/without-key", test_without_key);

@@ -115,12 +115,31 @@ static void test_too_many_fields(Captured *captured, const void *data)
 	assert_field(captured, names[LOG_FIELDS_MAX], NULL);
 }
 
+static bool wants_started(LogId id, const char *uuid, void *userdata)
+{
+	g_assert_cmpstr(uuid, ==, userdata);
+	return id == LOG_ID_STARTED;
+}
+
+/* Who records is asked before; without a filter he takes everything. */
+static void test_wants(Captured *captured, const void *data)
+{
+	const LogSubject subject = { "web", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", 7 };
+
+	g_assert_true(log_wants(LOG_ID_STARTED, &subject));
+	log_set_filter(wants_started, (char *)subject.uuid);
+	g_assert_true(log_wants(LOG_ID_STARTED, &subject));
+	g_assert_false(log_wants(LOG_ID_STOPPED, &subject));
+	log_set_filter(NULL, NULL);
+	g_assert_true(log_wants(LOG_ID_STOPPED, &subject));
+}
+
 /* Without a writer: the text, as any other message of GLib's. */
 static void test_without_writer(void)
 {
 	const LogSubject subject = { "web", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", 7 };
 
-	g_assert_false(log_has_writer());
+	g_assert_false(log_wants(LOG_ID_FAILED, &subject));
 	/* What has befallen a domain is no fault of the program. */
 	g_test_expect_message("vmherald", G_LOG_LEVEL_MESSAGE, "Domain 'web': 100%");
 	log_write(LOG_PLACE, LOG_ID_FAILED, LOG_INFO, &subject, NULL, "%s", "100%");
@@ -185,6 +204,7 @@ int main(int argc, char **argv)
 	ADD("/base/log/text", test_text);
 	ADD("/base/log/problem", test_problem);
 	ADD("/base/log/too-many-fields", test_too_many_fields);
+	ADD("/base/log/wants", test_wants);
 	g_test_add_func("/base/log/without-writer", test_without_writer);
 	g_test_add_func("/base/log/ids", test_ids);
 	g_test_add_func("/base/log/catalogue", test_catalogue);

@@ -50,6 +50,7 @@ static void make_writer(Fixture *fixture, const char *journal_stream, LogLimits 
 		.limits = limits,
 	});
 	log_set_writer(log_writer_write, fixture->writer);
+	log_set_filter(log_writer_wants, fixture->writer);
 }
 
 static void set_up(Fixture *fixture, const void *data)
@@ -70,6 +71,7 @@ static void set_up(Fixture *fixture, const void *data)
 static void tear_down(Fixture *fixture, const void *data)
 {
 	log_set_writer(NULL, NULL);
+	log_set_filter(NULL, NULL);
 	log_writer_free(fixture->writer);
 	(void)close(fixture->lines);
 	if (fixture->journal >= 0)
@@ -399,6 +401,32 @@ static void test_flood(Fixture *fixture, const void *data)
 	g_assert_cmpuint(count(rest, " 19900 records were left out"), ==, 1);
 }
 
+/* What need not be made is counted as what was made in vain, and in the same intervals. */
+static void test_flood_unmade(Fixture *fixture, const void *data)
+{
+	g_autofree char *lines = NULL;
+	unsigned made = 0;
+
+	make_writer(fixture, NULL, LOG_WRITER_LIMITS);
+	log_write(LOG_PLACE, LOG_ID_RESUMED, LOG_INFO, &subject, NULL, "resumed");
+	for (unsigned i = 0; i < 999; i++) {
+		if (!log_wants(LOG_ID_RESUMED, &subject))
+			continue;
+		made++;
+		log_write(LOG_PLACE, LOG_ID_RESUMED, LOG_INFO, &subject, NULL, "resumed");
+	}
+	g_assert_cmpuint(made, ==, LOG_WRITER_OF_KEY - 1);
+	g_assert_true(log_wants(LOG_ID_SUSPENDED, &subject));
+	/* What is below the level is not left out by the limit. */
+	log_writer_set_level(fixture->writer, LOG_NOTICE);
+	g_assert_false(log_wants(LOG_ID_SUSPENDED, &subject));
+	g_assert_true(log_wants(LOG_ID_STOPPED, &subject));
+	log_writer_flush(fixture->writer);
+	lines = take_lines(fixture);
+	g_assert_cmpuint(count(lines, "'web': resumed\n"), ==, LOG_WRITER_OF_KEY);
+	g_assert_cmpuint(count(lines, " 900 records were left out"), ==, 1);
+}
+
 /* A client that makes ever new domains: each of them is another key. */
 static void test_flood_of_many(Fixture *fixture, const void *data)
 {
@@ -433,6 +461,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/service/log-writer/names", test_names);
 	ADD("/service/log-writer/target", test_target);
 	ADD("/service/log-writer/flood", test_flood);
+	ADD("/service/log-writer/flood-unmade", test_flood_unmade);
 	ADD("/service/log-writer/flood-of-many", test_flood_of_many);
 	return g_test_run();
 }
