@@ -16,7 +16,7 @@
 			      sd_bus_error *ret_error)                                             \
 	{                                                                                          \
 		const Domain *domain = ((DomainObject *)userdata)->domain;                         \
-		return sd_bus_message_append(reply, "s", expression);                              \
+		return sd_bus_message_append_basic(reply, 's', expression);                        \
 	}
 #define NUMBER_GETTER(name, signature, expression)                                                 \
 	static int get_##name(sd_bus *bus, const char *path, const char *interface,                \

@@ -98,11 +98,53 @@ static int enumerate_domains(sd_bus *bus, const char *prefix, void *userdata, ch
 	return 0;
 }
 
+static bool is_property(const sd_bus_vtable *row)
+{
+	return row->type == _SD_BUS_VTABLE_PROPERTY || row->type == _SD_BUS_VTABLE_WRITABLE_PROPERTY;
+}
+
+/* Of the table of an interface. */
+#define ROWS_MAX 64
+
+/* Asked of each transition, so names are compared once: which properties of the core an interface shows, and which each
+ * row of its table. */
+static struct {
+	DomainProperty all;
+	DomainProperty of_row[ROWS_MAX];
+} shown[G_N_ELEMENTS(interfaces)];
+
+static DomainProperty find_property(const char *interface, const char *name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(property_rows); i++)
+		for (size_t k = 0; property_rows[i].names[k]; k++)
+			if (g_str_equal(property_rows[i].interface, interface) &&
+			    g_str_equal(property_rows[i].names[k], name))
+				return property_rows[i].property;
+	return 0;
+}
+
+static void find_shown(void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++) {
+		const sd_bus_vtable *vtable = interfaces[i].vtable;
+
+		for (size_t j = 0; vtable[j].type != _SD_BUS_VTABLE_END; j++) {
+			if (!is_property(&vtable[j]))
+				continue;
+			g_assert(j < ROWS_MAX);
+			shown[i].of_row[j] = find_property(interfaces[i].interface,
+							   vtable[j].x.property.member);
+			shown[i].all |= shown[i].of_row[j];
+		}
+	}
+}
+
 int domain_object_register(Service *service)
 {
 	int r = sd_bus_add_node_enumerator(service->bus, NULL, BUS_DOMAIN_PATH, enumerate_domains,
 					   service);
 
+	find_shown();
 	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(interfaces); i++)
 		r = sd_bus_add_fallback_vtable(service->bus, NULL, BUS_DOMAIN_PATH,
 					       interfaces[i].interface, interfaces[i].vtable,
@@ -129,11 +171,6 @@ static int append_property(sd_bus_message *message, const char *path, const char
 	for (int i = 0; r >= 0 && i < 2; i++)
 		r = sd_bus_message_close_container(message);
 	return r;
-}
-
-static bool is_property(const sd_bus_vtable *row)
-{
-	return row->type == _SD_BUS_VTABLE_PROPERTY || row->type == _SD_BUS_VTABLE_WRITABLE_PROPERTY;
 }
 
 static bool is_told(const sd_bus_vtable *row)
@@ -202,36 +239,23 @@ int domain_object_emit_removed(sd_bus *bus, Domain *domain)
 
 /* ---- PropertiesChanged ---- */
 
-static bool is_changed(const char *interface, const char *name, DomainProperty properties)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(property_rows); i++) {
-		if (!(property_rows[i].property & properties) ||
-		    !g_str_equal(property_rows[i].interface, interface))
-			continue;
-		for (size_t k = 0; property_rows[i].names[k]; k++)
-			if (g_str_equal(property_rows[i].names[k], name))
-				return true;
-	}
-	return false;
-}
-
 /* Those whose value is told, or those of which only that it is another. */
 static int append_changed(sd_bus_message *message, const char *path, size_t interface,
 			  DomainObject *object, DomainProperty properties, uint64_t flag)
 {
 	const char *name = interfaces[interface].interface;
+	const sd_bus_vtable *vtable = interfaces[interface].vtable;
 	int r = sd_bus_message_open_container(
 		message, 'a', flag == SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE ? "{sv}" : "s");
 
-	for (const sd_bus_vtable *row = interfaces[interface].vtable;
-	     r >= 0 && row->type != _SD_BUS_VTABLE_END; row++) {
-		if (!is_property(row) || !(row->flags & flag) ||
-		    !is_changed(name, row->x.property.member, properties))
+	for (size_t j = 0; r >= 0 && vtable[j].type != _SD_BUS_VTABLE_END; j++) {
+		if (!is_property(&vtable[j]) || !(vtable[j].flags & flag) ||
+		    !(shown[interface].of_row[j] & properties))
 			continue;
 		if (flag == SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
-			r = append_property(message, path, name, row, object);
+			r = append_property(message, path, name, &vtable[j], object);
 		else
-			r = sd_bus_message_append_basic(message, 's', row->x.property.member);
+			r = sd_bus_message_append_basic(message, 's', vtable[j].x.property.member);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
@@ -258,15 +282,6 @@ static int new_changed(DomainObject *object, const char *path, size_t interface,
 	return r;
 }
 
-static bool has_changed(size_t interface, DomainProperty properties)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(property_rows); i++)
-		if (property_rows[i].property & properties &&
-		    g_str_equal(property_rows[i].interface, interfaces[interface].interface))
-			return true;
-	return false;
-}
-
 int domain_object_new_changed(Service *service, Domain *domain, DomainProperty properties,
 			      sd_bus_message **ret_message)
 {
@@ -274,7 +289,7 @@ int domain_object_new_changed(Service *service, Domain *domain, DomainProperty p
 	g_autofree char *path = bus_path_from_uuid(domain_get_uuid(domain));
 
 	for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++)
-		if (has_changed(i, properties))
+		if (shown[i].all & properties)
 			return new_changed(&object, path, i, properties, ret_message);
 	g_assert_not_reached();
 }
@@ -288,7 +303,7 @@ int domain_object_emit_changed(Service *service, Domain *domain, DomainProperty 
 	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(interfaces); i++) {
 		sd_bus_message *message = NULL;
 
-		if (!has_changed(i, properties))
+		if (!(shown[i].all & properties))
 			continue;
 		r = new_changed(&object, path, i, properties, &message);
 		if (r >= 0)

@@ -12,7 +12,10 @@ char *bus_path_from_uuid(const char *uuid)
 {
 	char *path = g_strconcat(PREFIX, uuid, NULL);
 
-	g_strdelimit(path + strlen(PREFIX), "-", '_');
+	/* For each signal: g_strdelimit() takes longer than all the rest. */
+	for (char *c = path + strlen(PREFIX); *c; c++)
+		if (*c == '-')
+			*c = '_';
 	return path;
 }
 
