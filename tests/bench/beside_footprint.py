@@ -36,7 +36,7 @@ def measure(settings):
             after = size(contender)
         return before, Size((after.memory - before.memory) / (count - 1), (after.threads - before.threads) / (count - 1))
 
-    results = in_turns(min(settings.rounds, 2), "footprint", once)
+    results = in_turns(settings.rounds, "footprint", once)
     yield Comparison("memory of all with one domain (PSS)", "KiB", medians(results, lambda r: r[0].memory / 1024))
     yield Comparison("memory for each one more", "KiB", medians(results, lambda r: r[1].memory / 1024))
     yield Comparison("threads with one domain", "", medians(results, lambda r: r[0].threads))

@@ -5,6 +5,8 @@ stage with real QEMUs, and no two of them are there at the same time.
     with contender() as c:
         guest = c.start().create("name")"""
 import contextlib
+import os
+import shutil
 
 import buses
 import figure_activation
@@ -25,7 +27,11 @@ class Ours:
         return self
 
     def __exit__(self, *error):
-        return self.stage.__exit__(*error)
+        try:
+            return self.stage.__exit__(*error)
+        finally:
+            # As libvirt's: the next one would map all of a history in which there was a storm.
+            shutil.rmtree(os.path.join(os.environ["XDG_RUNTIME_DIR"], "vmherald"), ignore_errors=True)
 
     def start(self):
         self.stage.start()

@@ -86,6 +86,10 @@ class Libvirt(contextlib.ExitStack):
         for pid, comm in processes.processes_of(stage.folder()):
             if comm in ("libvirtd", "libvirt-dbus"):
                 processes.end_process(pid)
+        # QEMUs that were being asked for their abilities have no mark, but the home of the run.
+        for pid, comm in processes.processes_of(os.environ["HOME"], "HOME"):
+            if comm.startswith("qemu-system"):
+                processes.end_process(pid)
         if self.keeper:
             self.keeper.wait()
 

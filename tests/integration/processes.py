@@ -19,9 +19,9 @@ def read_file(path):
         return file.read()
 
 
-def processes_of(place):
+def processes_of(place, variable=FOLDER_VARIABLE):
     """(pid, comm) of each process that was started with this run's environment."""
-    mark = f"{FOLDER_VARIABLE}={place}".encode()
+    mark = f"{variable}={place}".encode()
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
