@@ -35,6 +35,8 @@ struct QmpCalls {
 	GQueue waiting;
 	GHashTable *waiting_by_id;      /* &call->id -> QmpCall */
 	Place in_flight[QMP_MONITOR_IN_FLIGHT_MAX];
+	unsigned n_in_flight;
+	bool full;                      /* all places were taken, and more than half of them still are */
 	GQueue ended;
 	GSequence *deadlines;           /* of waiting and in_flight, earliest first */
 	unsigned n_pending;
@@ -202,15 +204,20 @@ static Place *find_place(QmpCalls *calls, uint64_t id)
 	return NULL;
 }
 
+/* QEMU works on one after the other, so nothing is the later for it if those that wait follow by fours, and not one with each
+ * reply, which wakes up its threads for each. */
 void qmp_calls_send(QmpCalls *calls, GString *out, GArray *fds)
 {
 	QmpCall *call;
 	Place *place;
 
+	if (calls->full && calls->n_in_flight > QMP_MONITOR_IN_FLIGHT_MAX / 2)
+		return;
 	while ((call = g_queue_peek_head(&calls->waiting)) && (place = find_place(calls, 0))) {
 		g_queue_unlink(&calls->waiting, &call->link);
 		g_hash_table_remove(calls->waiting_by_id, &call->id);
 		*place = (Place){ .id = call->id, .line_length = call->line_length, .call = call };
+		calls->n_in_flight++;
 		if (call->fd >= 0) {
 			const QmpOutFd fd = { out->len, call->fd };
 
@@ -220,6 +227,7 @@ void qmp_calls_send(QmpCalls *calls, GString *out, GArray *fds)
 		g_string_append_len(out, call->line, (gssize)call->line_length);
 		drop_line(call);
 	}
+	calls->full = calls->n_in_flight == QMP_MONITOR_IN_FLIGHT_MAX;
 }
 
 bool qmp_calls_take_reply(QmpCalls *calls, uint64_t id, QmpCall **ret_call)
@@ -233,6 +241,7 @@ bool qmp_calls_take_reply(QmpCalls *calls, uint64_t id, QmpCall **ret_call)
 	calls->n_bytes -= place->line_length;
 	*ret_call = place->call;
 	*place = (Place){ 0 };
+	calls->n_in_flight--;
 	return true;
 }
 

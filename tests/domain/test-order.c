@@ -119,7 +119,7 @@ static void test_flow_control(DomainFixture *fixture, const void *data)
 	g_auto(Answer) flood = { 0 };
 
 	fixture->slow = slow;
-	domain_execute(slow, "x-flood", fixture_json("{\"first\":0,\"count\":30000}"), 20000, on_answer,
+	domain_execute(slow, "x-flood", fixture_json("{\"first\":0,\"count\":30000}"), 60000, on_answer,
 		       &flood);
 	fixture_wait(fixture, is_held, fixture);
 	/* The others do not notice. */
@@ -167,7 +167,7 @@ static void test_flow_in_steps(DomainFixture *fixture, const void *data)
 	g_auto(Answer) flood = { 0 };
 
 	fixture->slow = slow;
-	domain_execute(slow, "x-flood", fixture_json("{\"first\":0,\"count\":30000}"), 20000, on_answer,
+	domain_execute(slow, "x-flood", fixture_json("{\"first\":0,\"count\":30000}"), 60000, on_answer,
 		       &flood);
 	for (unsigned i = 0; i < 10; i++) {
 		fixture_wait(fixture, is_held, fixture);

@@ -115,13 +115,16 @@ static void test_hang_up_order(MonitorFixture *f, const void *data)
 
 		monitor_fixture_call(f, name, NULL, -1);
 	}
-	scripted_qmp_reply(f->server, "c1", "{\"return\": {}}");
-	scripted_qmp_reply(f->server, "c0", "{\"return\": {}}");
-	SCRIPTED_QMP_WAIT(f->loop, scripted_qmp_get_count(f->server, "c9") == 1);
+	for (int i = QMP_MONITOR_IN_FLIGHT_MAX / 2; i-- > 0;) {
+		g_autofree char *name = g_strdup_printf("c%d", i);
+
+		scripted_qmp_reply(f->server, name, "{\"return\": {}}");
+	}
+	SCRIPTED_QMP_WAIT(f->loop, scripted_qmp_get_count(f->server, "c11") == 1);
 	scripted_qmp_hang_up(f->server);
 	SCRIPTED_QMP_WAIT(f->loop, monitor_fixture_has_logged(f, "closed"));
 	g_assert_cmpuint(f->log->len, ==, 21);
-	for (int i = 2; i < 20; i++) {
+	for (int i = QMP_MONITOR_IN_FLIGHT_MAX / 2; i < 20; i++) {
 		g_autofree char *start = g_strdup_printf("c%d ! lost", i);
 
 		g_assert_true(g_str_has_prefix(f->log->pdata[i], start));
@@ -245,7 +248,12 @@ static void test_late_replies(MonitorFixture *f, const void *data)
 	g_assert_cmpuint(qmp_monitor_get_pending(f->monitor), ==, 1);
 	g_assert_cmpuint(scripted_qmp_get_count(f->server, "patient"), ==, 0);
 
+	/* Those that wait follow when half of the places are free. */
 	monitor_fixture_clear_log(f);
+	for (unsigned i = 1; i < QMP_MONITOR_IN_FLIGHT_MAX / 2; i++)
+		scripted_qmp_reply(f->server, "hung", "{\"return\": \"late\"}");
+	scripted_qmp_settle(f->loop);
+	g_assert_cmpuint(scripted_qmp_get_count(f->server, "patient"), ==, 0);
 	scripted_qmp_reply(f->server, "hung", "{\"return\": \"late\"}");
 	SCRIPTED_QMP_WAIT(f->loop, scripted_qmp_get_count(f->server, "patient") == 1);
 	scripted_qmp_reply(f->server, "hung",
