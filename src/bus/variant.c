@@ -43,8 +43,8 @@ static int append_basic(sd_bus_message *message, GVariant *value, const int *fds
 	case G_VARIANT_CLASS_STRING:
 	case G_VARIANT_CLASS_OBJECT_PATH:
 	case G_VARIANT_CLASS_SIGNATURE:
-		return sd_bus_message_append(message, g_variant_get_type_string(value),
-					     g_variant_get_string(value, NULL));
+		return sd_bus_message_append_basic(message, g_variant_get_type_string(value)[0],
+						   g_variant_get_string(value, NULL));
 	case G_VARIANT_CLASS_HANDLE:
 		return append_handle(message, g_variant_get_handle(value), fds);
 	default:
@@ -305,6 +305,11 @@ int bus_read_gvariant(sd_bus_message *message, GVariant **ret_tuple, GArray *fds
 	if (!signature || g_snprintf(type, sizeof type, "(%s)", signature) >= (int)sizeof type ||
 	    !g_variant_type_string_is_valid(type))
 		return -EBADMSG;
+	/* So is the answer to most calls. */
+	if (!*signature) {
+		*ret_tuple = g_variant_ref_sink(g_variant_new_tuple(NULL, 0));
+		return 0;
+	}
 	packing_init(&packing);
 	container = packing_open(&packing, 'r', signature);
 	r = read_children(message, fds, &packing, &container);

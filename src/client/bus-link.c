@@ -146,7 +146,7 @@ int link_new_bus_call(VmhConnection *connection, const char *member, const char 
 	r = sd_bus_message_new_method_call(connection->link.bus, &message, BUS_SERVICE, BUS_DRIVER_PATH, BUS_SERVICE,
 					   member);
 	if (r >= 0)
-		r = sd_bus_message_append(message, "s", argument);
+		r = sd_bus_message_append_basic(message, 's', argument);
 	if (r < 0) {
 		sd_bus_message_unref(message);
 		return r;

@@ -7,7 +7,7 @@
 
 /* How far the service's numbers are: Properties.Get() of Manager.LastSequence, as a question and its answer. */
 
-/* The arguments of the call; floating. */
+/* The arguments of the call; the same for all, borrowed. Any thread. */
 GVariant *last_sequence_get_arguments(void);
 
 /* False, and *ret_sequence as it was: that is no such answer. NULL-safe. */

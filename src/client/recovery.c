@@ -56,7 +56,7 @@ static void succeed(VmhConnection *connection)
 	delivery_set_due(connection);
 }
 
-/* arguments: floating, taken; NULL: none. NULL: it could not be sent. */
+/* arguments: a floating one is taken; NULL: none. NULL: it could not be sent. */
 static Pending *ask(VmhConnection *connection, const char *interface, const char *member, GVariant *arguments, PendingHandler handler)
 {
 	g_autoptr(GVariant) tuple = arguments ? g_variant_ref_sink(arguments) : NULL;

@@ -176,7 +176,9 @@ bool rules_want(const Rules *rules, const VmhEvent *event, uint64_t ret_predeces
 /* Apostrophes end a quotation, and one outside of any is \': a backslash says nothing where something is quoted. */
 static void append_quoted(GString *text, const char *key, const char *value)
 {
-	g_string_append_printf(text, ",%s='", key);
+	g_string_append_c(text, ',');
+	g_string_append(text, key);
+	g_string_append(text, "='");
 	for (; *value; value++)
 		if (*value == '\'')
 			g_string_append(text, "'\\''");
