@@ -2,6 +2,7 @@
 """What others notice of a QEMU that stands still, and of those who wait for it."""
 import os
 import signal
+import subprocess
 
 import real
 import stage
@@ -14,6 +15,8 @@ PENDING = 1000
 EVENTS, INTERVAL = 100, 20000            # microseconds
 GETS, OBJECTS = 2000, 400
 TIMEOUT = 280 * 1000000                  # microseconds; longer than a measurement
+STRANGER = "org.example.Bare"
+PEER = "org.freedesktop.DBus.Peer"
 THINGS = {"event": "latency of another domain's events", "get": "Get on another domain",
           "objects": "GetManagedObjects"}
 
@@ -22,24 +25,31 @@ def calls(*arguments):
     return [float(line) for line in stage.run("caller", *arguments).split()]
 
 
+def has_stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
+
+
 class Pair:
-    """One QEMU that is to stand still, and another one."""
+    """One QEMU that is to stand still, and another one; and a program that stands still too, and is none of the service's."""
 
     def __init__(self, place, settings):
         self.place = place
         self.hung, self.other = real.create(place, "hung"), real.create(place, "other")
-        self.pid = self.hung.get("Domain", "PID")
         self.settings = settings
-
-    def send(self, number):
-        os.kill(self.pid, number)
+        self.stranger = subprocess.Popen([stage.program("bare-service"), STRANGER])
+        place.callback(self.stranger.wait)
+        place.callback(self.stranger.kill)
+        wait_until(lambda: place.connection.call_bus("NameHasOwner", "(s)", STRANGER), "the bare service")
 
     def ping(self):
-        self.place.connection.call(PATH, "org.freedesktop.DBus.Peer", "Ping")
+        self.place.connection.call(PATH, PEER, "Ping")
 
-    def has_stopped(self):
-        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as file:
-            return file.read().rpartition(")")[2].split()[0] == "T"
+    def ask_hung(self):
+        return self.hung.send("Monitor", "Execute", "(ssa{sv})", "query-status", "", options(timeout=TIMEOUT))
+
+    def ask_stranger(self):
+        return self.place.connection.send("/", PEER, "Ping", destination=STRANGER)
 
     def measure(self):
         settings = self.settings
@@ -48,34 +58,39 @@ class Pair:
                 "get": calls(settings.scaled(GETS, 50), "get", self.other.path),
                 "objects": calls(settings.scaled(OBJECTS, 20), "objects")}
 
-    def measure_beside(self):
-        self.send(signal.SIGSTOP)
+    def measure_waiting(self, pid, ask):
+        os.kill(pid, signal.SIGSTOP)
         try:
-            wait_until(self.has_stopped, "QEMU to stand still")
-            pending = [self.hung.send("Monitor", "Execute", "(ssa{sv})", "query-status", "", options(timeout=TIMEOUT))
-                       for _ in range(PENDING)]
-            # The service has them all when it answers what came behind them.
+            wait_until(lambda: has_stopped(pid), "it to stand still")
+            pending = [ask() for _ in range(PENDING)]
+            # Bus and service have them all when they answer what came behind them.
             self.ping()
             times = self.measure()
             self.ping()
             if any(call.finished for call in pending):
-                raise AssertionError("a call did not wait for QEMU")
+                raise AssertionError("a call did not wait")
         finally:
-            self.send(signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
         for call in pending:
             call.result()
         return times
 
+    def measure_beside(self):
+        return self.measure_waiting(self.hung.get("Domain", "PID"), self.ask_hung)
+
+    def measure_stranger(self):
+        return self.measure_waiting(self.stranger.pid, self.ask_stranger)
+
 
 def measure(settings):
-    undisturbed, beside = [], []
+    undisturbed, beside, stranger = [], [], []
     with stage.Stage() as place:
         place.start()
         pair = Pair(place, settings)
         pair.measure()
         for number in range(settings.rounds):
-            turns = [(undisturbed, pair.measure), (beside, pair.measure_beside)]
-            for results, turn in turns if number % 2 == 0 else reversed(turns):
+            turns = [(undisturbed, pair.measure), (beside, pair.measure_beside), (stranger, pair.measure_stranger)]
+            for results, turn in turns[number % 3:] + turns[:number % 3]:
                 results.append(turn())
 
     def over_rounds(results, name):
@@ -85,3 +100,6 @@ def measure(settings):
         yield Row(title, over_rounds(beside, name), "us", over_rounds(undisturbed, name), "the same, undisturbed",
                   at_most=1.1, samples={"beside": sum((r[name] for r in beside), []),
                                         "undisturbed": sum((r[name] for r in undisturbed), [])})
+    for name, title in THINGS.items():
+        yield Row(f"    {title}", over_rounds(beside, name), "us", over_rounds(stranger, name),
+                  "the same, with the calls pending on a program that is none of the service's")
