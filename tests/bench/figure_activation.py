@@ -6,20 +6,28 @@ import os
 import signal
 
 import buses
+import life
+import real
 from calls import Asker
 from figure import Row, median
 from harness import NAME, OBJECT_MANAGER, PATH
 from processes import end_process
-from stage import Stage, folder, program, say, wait_until
+from stage import Stage, folder, program, run, say, wait_until
 
 NUMBER, TITLE = 7, "Activation to the first answer"
 BARE = "org.example.Bare"
 CALL = (OBJECT_MANAGER, "GetManagedObjects")
+QUESTIONS = 15                           # of a QEMU that is found again
+
+
+def create_real(stage, count):
+    return [real.create(stage, f"real{number}") for number in range(count)]
+
+
 # Name, how many domains, how they are made, milliseconds.
 CASES = (
     ("no domain", 0, None, 30),
-    ("50 real QEMUs to be found again", 50, lambda stage, count: stage.create_many(
-        [f"real{number}" for number in range(count)]), 200),
+    ("50 real QEMUs to be found again", 50, create_real, 200),
     ("1,000 scripted ones to be found again", 1000, lambda stage, count: stage.create_storms(count), 1000),
 )
 
@@ -49,20 +57,29 @@ def activate(stage, name, path, count=0):
     return said["took"][0] / 1e6
 
 
+def ask(domains):
+    """Milliseconds. How long the same QEMUs take to answer as many questions of a client that does nothing else."""
+    return int(run("qmp-trigger", "questions", QUESTIONS, *(life.monitor_socket(domain.name) for domain in domains))) / 1e6
+
+
 def measure(settings):
     for name, full, create, aim in CASES:
         count = settings.scaled(full, least=min(full, 5))
         say(f"activation: {name}")
-        ours, bare = [], []
+        ours, bare, asked, domains = [], [], [], []
         with Stage(buses.Daemon, services=services()) as stage:
             stage.start()
             if create:
-                create(stage, count)
+                domains = create(stage, count)
             stage.end(signal.SIGKILL)
             stage.callback(end_activated, stage, NAME)
             stage.callback(end_activated, stage, BARE)
             for _ in range(max(3, settings.rounds)):
                 ours.append(activate(stage, NAME, PATH, count))
                 bare.append(activate(stage, BARE, "/"))
+                if create is create_real:
+                    asked.append(ask(domains))
         yield Row(name, median(ours), "ms", at_most=aim, samples={"ours": ours})
         yield Row("    a bare service, beside it", median(bare), "ms", samples={"bare": bare})
+        if asked:
+            yield Row(f"    a bare client that asks each {QUESTIONS} things", median(asked), "ms", samples={"asked": asked})

@@ -20,6 +20,8 @@
  *     qmp-trigger paced COUNT MICROSECONDS SOCKET...    so many events of each, so far apart
  *     qmp-trigger asking COUNT MICROSECONDS SOCKET...   the same; a STOP has been read when QEMU has said why (query-status)
  *     qmp-trigger storm SECONDS SOCKET...               as fast as they answer
+ *     qmp-trigger questions COUNT SOCKET...             no events: so many questions to each, and how long it took until all
+ *                                                       had been answered, connecting included, in nanoseconds
  *
  * Each event becomes a line when all is over: number of the socket, STOP or RESUME, QEMU's time stamp in microseconds, and when
  * it was read here, in nanoseconds of CLOCK_REALTIME. In the end each guest runs, as it did before.
@@ -47,6 +49,7 @@ typedef struct Monitor {
 static Monitor monitors[SOCKETS_MAX];
 static unsigned n_monitors;
 static bool asking;
+static int64_t started;             /* connecting */
 
 static int64_t get_time(clockid_t clock)
 {
@@ -200,8 +203,45 @@ static void storm(int64_t duration)
 	}
 }
 
-static void print(void)
+/* As many as it takes at once. */
+static void send_questions(Monitor *monitor, unsigned count)
 {
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (unsigned i = 0; i < count; i++)
+		g_string_append(text, "{\"execute\": \"query-status\"}\n");
+	if (send(monitor->fd, text->str, text->len, MSG_NOSIGNAL) != (ssize_t)text->len)
+		err(1, "query-status");
+	monitor->ahead += count;
+}
+
+static void ask(unsigned count)
+{
+	unsigned asked[SOCKETS_MAX] = { 0 }, left = count * n_monitors;
+	int64_t end = get_time(CLOCK_MONOTONIC) + STALL_SECONDS * INT64_C(1000000000);
+
+	while (left > 0) {
+		for (unsigned i = 0; i < n_monitors; i++) {
+			unsigned n = MIN(count - asked[i], AHEAD_MAX);
+
+			if (monitors[i].ahead > 0 || n == 0)
+				continue;
+			send_questions(&monitors[i], n);
+			asked[i] += n;
+			left -= n;
+		}
+		read_all(end);
+	}
+	wait_answers();
+}
+
+/* When the guests run again. */
+static void print_events(void)
+{
+	for (unsigned i = 0; i < n_monitors; i++)
+		if (monitors[i].stopped)
+			toggle(&monitors[i]);
+	wait_answers();
 	for (unsigned i = 0; i < n_monitors; i++) {
 		GArray *records = monitors[i].records;
 
@@ -214,26 +254,57 @@ static void print(void)
 	}
 }
 
+static void run_paced(char **arguments)
+{
+	pace(g_ascii_strtoll(arguments[0], NULL, 10), g_ascii_strtoll(arguments[1], NULL, 10) * 1000);
+	print_events();
+}
+
+static void run_asking(char **arguments)
+{
+	asking = true;
+	run_paced(arguments);
+}
+
+static void run_storm(char **arguments)
+{
+	storm((int64_t)(g_ascii_strtod(arguments[0], NULL) * 1e9));
+	print_events();
+}
+
+static void run_questions(char **arguments)
+{
+	ask((unsigned)g_ascii_strtoull(arguments[0], NULL, 10));
+	printf("%" G_GINT64_FORMAT "\n", get_time(CLOCK_MONOTONIC) - started);
+}
+
+static const struct {
+	const char *name;
+	int arguments;                  /* before the sockets */
+	void (*run)(char **arguments);
+} ways[] = {
+	{ "paced", 2, run_paced },
+	{ "asking", 2, run_asking },
+	{ "storm", 1, run_storm },
+	{ "questions", 1, run_questions },
+};
+
 int main(int argc, char **argv)
 {
-	bool paced = argc > 1 && (g_str_equal(argv[1], "paced") || g_str_equal(argv[1], "asking"));
-	int first = paced ? 4 : 3;
+	size_t way = 0;
+	int first;
 
-	asking = paced && g_str_equal(argv[1], "asking");
-	if (argc <= first || argc - first > (int)SOCKETS_MAX || (!paced && !g_str_equal(argv[1], "storm")))
-		errx(2, "qmp-trigger paced|asking COUNT MICROSECONDS SOCKET... | storm SECONDS SOCKET...");
+	while (argc > 1 && way < G_N_ELEMENTS(ways) && !g_str_equal(argv[1], ways[way].name))
+		way++;
+	first = 2 + (argc > 1 && way < G_N_ELEMENTS(ways) ? ways[way].arguments : argc);
+	if (argc <= first || argc - first > (int)SOCKETS_MAX)
+		errx(2, "qmp-trigger paced|asking COUNT MICROSECONDS SOCKET... | storm SECONDS SOCKET... | "
+			"questions COUNT SOCKET...");
+	started = get_time(CLOCK_MONOTONIC);
 	for (int i = first; i < argc; i++)
 		open_monitor(argv[i]);
 	wait_answers();
-	if (paced)
-		pace(g_ascii_strtoll(argv[2], NULL, 10), g_ascii_strtoll(argv[3], NULL, 10) * 1000);
-	else
-		storm((int64_t)(g_ascii_strtod(argv[2], NULL) * 1e9));
-	for (unsigned i = 0; i < n_monitors; i++)
-		if (monitors[i].stopped)
-			toggle(&monitors[i]);
-	wait_answers();
-	print();
+	ways[way].run(argv + 2);
 	for (unsigned i = 0; i < n_monitors; i++) {
 		(void)close(monitors[i].fd);
 		g_string_free(monitors[i].input, TRUE);
