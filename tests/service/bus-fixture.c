@@ -176,3 +176,32 @@ char *bus_describe(sd_bus_message *message)
 	describe(message, text);
 	return g_string_free(text, FALSE);
 }
+
+/* Once: the environment must not be changed when there are threads. */
+const char *bus_get_folder(void)
+{
+	static const char *const variables[] = { "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY",
+						 "RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "PATH" };
+	static char *folder;
+
+	if (folder)
+		return folder;
+	folder = g_dir_make_tmp("vmherald-service-XXXXXX", NULL);
+	g_assert_nonnull(folder);
+	for (unsigned i = 0; i < G_N_ELEMENTS(variables); i++) {
+		g_autofree char *path = g_build_filename(folder, variables[i], NULL);
+
+		g_assert_true(g_setenv(variables[i], path, TRUE));
+	}
+	return folder;
+}
+
+void bus_wait_for(BusFixture *fixture, const bool *condition)
+{
+	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
+
+	while (!*condition) {
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+		g_assert_cmpint(sd_event_run(fixture->event, 100000), >=, 0);
+	}
+}

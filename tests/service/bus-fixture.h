@@ -22,6 +22,11 @@ typedef struct BusFixture {
 void bus_set_up(BusFixture *fixture, const void *data);
 void bus_tear_down(BusFixture *fixture, const void *data);
 
+/* Of the program, and all folders of a driver are in it. To be called first before there are threads. */
+const char *bus_get_folder(void);
+
+/* Runs the service's loop until condition, which a callback sets. */
+void bus_wait_for(BusFixture *fixture, const bool *condition);
 /* One turn of the service's loop, without waiting. False if there was nothing to do. */
 bool bus_run_service(BusFixture *fixture);
 /* Takes in what is there for the client. */

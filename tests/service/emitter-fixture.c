@@ -35,35 +35,6 @@ static void on_started(void *userdata)
 	((EmitterFixture *)userdata)->started = true;
 }
 
-void fixture_wait_for(EmitterFixture *fixture, const bool *condition)
-{
-	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
-
-	while (!*condition) {
-		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		g_assert_cmpint(sd_event_run(fixture->bus.event, 100000), >=, 0);
-	}
-}
-
-/* Once: the environment must not be changed when there are threads. */
-static const char *get_folder(void)
-{
-	static const char *const variables[] = { "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY",
-						 "RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "PATH" };
-	static char *folder;
-
-	if (folder)
-		return folder;
-	folder = g_dir_make_tmp("emitter-XXXXXX", NULL);
-	g_assert_nonnull(folder);
-	for (unsigned i = 0; i < G_N_ELEMENTS(variables); i++) {
-		g_autofree char *path = g_build_filename(folder, variables[i], NULL);
-
-		g_assert_true(g_setenv(variables[i], path, TRUE));
-	}
-	return folder;
-}
-
 void fixture_set_up(EmitterFixture *fixture, const void *data)
 {
 	const DriverObserver observer = { on_added, on_removed, on_event, on_changed,
@@ -71,7 +42,7 @@ void fixture_set_up(EmitterFixture *fixture, const void *data)
 					  on_manager_changed, fixture };
 	g_autoptr(GError) error = NULL;
 
-	(void)get_folder();
+	(void)bus_get_folder();
 	bus_set_up(&fixture->bus, NULL);
 	fixture->service.event = fixture->bus.event;
 	fixture->service.bus = fixture->bus.service;
@@ -84,7 +55,7 @@ void fixture_set_up(EmitterFixture *fixture, const void *data)
 	fixture->service.driver = driver_new(fixture->service.loop, true, &observer, &error);
 	g_assert_no_error(error);
 	driver_start(fixture->service.driver, on_started, fixture);
-	fixture_wait_for(fixture, &fixture->started);
+	bus_wait_for(&fixture->bus, &fixture->started);
 }
 
 void fixture_tear_down(EmitterFixture *fixture, const void *data)
@@ -94,7 +65,7 @@ void fixture_tear_down(EmitterFixture *fixture, const void *data)
 	fixture->service.callers = callers_free(fixture->service.callers);
 	fixture->service.loop = loop_free(fixture->service.loop);
 	bus_tear_down(&fixture->bus, NULL);
-	g_assert_true(directories_remove(get_folder(), NULL));
+	g_assert_true(directories_remove(bus_get_folder(), NULL));
 }
 
 /* ---- what the domains do ---- */
@@ -111,7 +82,7 @@ Domain *fixture_define(EmitterFixture *fixture, const char *name)
 
 	fixture->answered = false;
 	driver_define(fixture->service.driver, text, on_answer, fixture);
-	fixture_wait_for(fixture, &fixture->answered);
+	bus_wait_for(&fixture->bus, &fixture->answered);
 	return driver_find_domain(fixture->service.driver, name);
 }
 
@@ -119,7 +90,7 @@ void fixture_undefine(EmitterFixture *fixture, Domain *domain)
 {
 	fixture->answered = false;
 	driver_undefine(fixture->service.driver, domain, false, on_answer, fixture);
-	fixture_wait_for(fixture, &fixture->answered);
+	bus_wait_for(&fixture->bus, &fixture->answered);
 }
 
 void fixture_emit(Domain *domain, unsigned n)

@@ -23,8 +23,6 @@ void fixture_tear_down(EmitterFixture *fixture, const void *data);
 
 /* ---- the service, without its name ---- */
 
-/* Until condition, which a callback sets. */
-void fixture_wait_for(EmitterFixture *fixture, const bool *condition);
 Domain *fixture_define(EmitterFixture *fixture, const char *name);
 void fixture_undefine(EmitterFixture *fixture, Domain *domain);
 /* n events: Lifecycle defined updated. */

@@ -74,16 +74,6 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 	return managed_objects_filter(((Fixture *)userdata)->service.managed_objects, message, ret_error);
 }
 
-static void wait_until_done(Fixture *fixture)
-{
-	gint64 deadline = g_get_monotonic_time() + BUS_DEADLINE_US;
-
-	while (!fixture->done) {
-		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		g_assert_cmpint(sd_event_run(fixture->bus.event, 100000), >=, 0);
-	}
-}
-
 static void on_answer(Domain *domain, const GError *error, void *userdata)
 {
 	g_assert_no_error(error);
@@ -96,7 +86,7 @@ static Domain *define(Fixture *fixture, const char *name)
 
 	fixture->done = false;
 	driver_define(fixture->service.driver, text, on_answer, fixture);
-	wait_until_done(fixture);
+	bus_wait_for(&fixture->bus, &fixture->done);
 	return driver_find_domain(fixture->service.driver, name);
 }
 
@@ -113,26 +103,7 @@ static void undefine(Fixture *fixture, Domain *domain)
 {
 	fixture->done = false;
 	driver_undefine(fixture->service.driver, domain, false, on_answer, fixture);
-	wait_until_done(fixture);
-}
-
-/* Once: the environment must not be changed when there are threads. */
-static const char *get_folder(void)
-{
-	static const char *const variables[] = { "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY",
-						 "RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "PATH" };
-	static char *folder;
-
-	if (folder)
-		return folder;
-	folder = g_dir_make_tmp("managed-objects-XXXXXX", NULL);
-	g_assert_nonnull(folder);
-	for (unsigned i = 0; i < G_N_ELEMENTS(variables); i++) {
-		g_autofree char *path = g_build_filename(folder, variables[i], NULL);
-
-		g_assert_true(g_setenv(variables[i], path, TRUE));
-	}
-	return folder;
+	bus_wait_for(&fixture->bus, &fixture->done);
 }
 
 static void set_up(Fixture *fixture, const void *data)
@@ -143,7 +114,7 @@ static void set_up(Fixture *fixture, const void *data)
 	Service *service = &fixture->service;
 	g_autoptr(GError) error = NULL;
 
-	(void)get_folder();
+	(void)bus_get_folder();
 	bus_set_up(&fixture->bus, NULL);
 	service->event = fixture->bus.event;
 	service->bus = fixture->bus.service;
@@ -162,7 +133,7 @@ static void set_up(Fixture *fixture, const void *data)
 	fixture->domains = g_ptr_array_new();
 	fixture->told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	driver_start(service->driver, on_started, fixture);
-	wait_until_done(fixture);
+	bus_wait_for(&fixture->bus, &fixture->done);
 	emitter_open(service->emitter);
 }
 
@@ -176,7 +147,7 @@ static void tear_down(Fixture *fixture, const void *data)
 	g_ptr_array_unref(fixture->domains);
 	g_hash_table_unref(fixture->told);
 	bus_tear_down(&fixture->bus, NULL);
-	g_assert_true(directories_remove(get_folder(), NULL));
+	g_assert_true(directories_remove(bus_get_folder(), NULL));
 }
 
 /* ---- the client ---- */
