@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-import subprocess
 
 import life
 import stage
@@ -42,23 +41,11 @@ def trigger(domains, *arguments):
                                  *(life.monitor_socket(domain.name) for domain in domains))))
 
 
-class Receiver:
+class Receiver(stage.Piped):
     """A subscriber to Domain.Lifecycle, or to what is said of domains where that program of tests/bench listens."""
 
     def __init__(self, program="receiver", *arguments):
-        self.process = subprocess.Popen([stage.program(program), *arguments], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        super().__init__(program, *arguments)
 
     def receive_until(self, count, seconds):
         """At most so many events, those that have come until then, in the order of the bus."""

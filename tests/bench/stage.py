@@ -32,6 +32,23 @@ def run(name, *arguments, **keys):
                           stdout=subprocess.PIPE, text=True, **keys).stdout
 
 
+class Piped(contextlib.AbstractContextManager):
+    """A program of tests/bench that says "ready" and is spoken with. When it is left, it has ended."""
+
+    def __init__(self, name, *arguments):
+        self.process = subprocess.Popen([program(name), *map(str, arguments)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "ready\n":
+            raise AssertionError(f"{name} is not ready")
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
 class Stage(contextlib.ExitStack):
     """with Stage() as stage: ... When it is left, all of it has ended, and its files have gone."""
 
