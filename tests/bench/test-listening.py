@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who measures would notice: a signal that is missing or out of order. And who is measured against says what he is told to
 say."""
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import unittest
 
 from gi.repository import GLib
 
+import buses
 import harness
 import stage
 import storm
@@ -65,6 +68,30 @@ class Listening(unittest.TestCase):
             self.emit(0, 1, 2)
             self.emit(0, 1, path="/org/vmherald/Domains1/domain/_2")
             self.assertEqual(1, subscriber.heard()["paths"])
+
+
+class Bus(unittest.TestCase):
+    """What a bus says is told, but for what is expected of root's dbus-daemon."""
+    EXPECTED = ("dbus-daemon[1]: [session uid=0 pid=1] org.freedesktop.DBus.Error.AccessDenied: "
+                "Failed to set fd limit to 65536: Operation not permitted\n")
+
+    def test_expected(self):
+        other = self.EXPECTED.replace("Operation not permitted", "Invalid argument")
+        self.assertEqual(f"one\n{other}", buses.unexpected(f"{self.EXPECTED}one\n{self.EXPECTED}{other}"))
+
+    def test_told(self):
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            bus = buses.Daemon()
+            with open(bus.log, "a", encoding="utf-8") as log:
+                log.write("it says\n")
+            bus.close()
+        self.assertEqual("it says\n", told.getvalue())
+
+    def test_cannot_start(self):
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            with self.assertRaisesRegex(AssertionError, "dbus-daemon ended with status 1"):
+                buses.Daemon(max_outgoing_bytes="much")
+        self.assertIn("max_outgoing_bytes", told.getvalue())
 
 
 class StormQemu(unittest.TestCase):
