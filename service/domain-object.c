@@ -39,6 +39,7 @@ static const struct {
 	{ DOMAIN_PROPERTY_AUTOSTART, BUS_INTERFACE("Domain"), { "Autostart" } },
 	{ DOMAIN_PROPERTY_SAVED_STATE, BUS_INTERFACE("Domain"), { "HasSavedState" } },
 	{ DOMAIN_PROPERTY_PROCESS, BUS_INTERFACE("Domain"), { "PID", "StartedAt" } },
+	{ DOMAIN_PROPERTY_UNIT, BUS_INTERFACE("Domain"), { "Unit" } },
 	{ DOMAIN_PROPERTY_HARDWARE, BUS_INTERFACE("Domain"),
 	  { "Emulator", "Machine", "Accelerator", "CPUs", "Memory" } },
 	{ DOMAIN_PROPERTY_DEVICES, BUS_INTERFACE("Devices"), { "Devices" } },

@@ -173,6 +173,11 @@ void driver_use_store(Driver *driver, const DescriptorStore *store)
 	driver->host.monitors = monitor_store_new(driver->pool, store);
 }
 
+void driver_use_placement(Driver *driver, const Placement *placement)
+{
+	driver->host.placement = *placement;
+}
+
 Driver *driver_free(Driver *driver)
 {
 	g_autoptr(GPtrArray) domains = NULL;

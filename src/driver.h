@@ -57,6 +57,9 @@ Driver *driver_free(Driver *driver);
 /* Monitors shall outlive this driver there. store is copied. Before driver_start(). */
 void driver_use_store(Driver *driver, const DescriptorStore *store);
 
+/* Each QEMU that is started is placed there. placement is copied. Before driver_start(). */
+void driver_use_placement(Driver *driver, const Placement *placement);
+
 /* Keeps the last events (event/history.h), those of the service before this one too; otherwise, and if that cannot be
  * (logged), there is no history. bytes, events: its bounds. Blocks: start-up, before driver_start(). */
 void driver_keep_history(Driver *driver, size_t bytes, unsigned events);

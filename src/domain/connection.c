@@ -662,6 +662,7 @@ void domain_readopt(Domain *domain, RunFile *run, DomainDone done, void *userdat
 	domain->incarnation = run->incarnation;
 	domain->started_at = run->started_at;
 	domain->emulator = g_strdup(run->emulator);
+	domain->unit = g_strdup(run->unit);
 	g_hash_table_unref(domain->backends);
 	domain->backends = g_hash_table_ref(run->backends);
 	domain->told_devices = run->devices ? g_hash_table_ref(run->devices) : NULL;

@@ -181,6 +181,7 @@ struct Domain {
 	QemuExit exit;
 	int64_t started_at;
 	char *emulator;
+	char *unit;                   /* where its process was placed; NULL: nowhere */
 	char *accelerator;            /* NULL: not known */
 	char *directory;
 	bool released;                /* cont has been answered, or is not to come */

@@ -61,6 +61,7 @@ static void clear_run(Domain *domain)
 	migration_clear(domain);
 	screenshot_clear(domain);
 	g_clear_pointer(&domain->emulator, g_free);
+	g_clear_pointer(&domain->unit, g_free);
 	g_clear_pointer(&domain->accelerator, g_free);
 	g_clear_pointer(&domain->directory, g_free);
 	g_clear_pointer(&domain->qemu_version, g_free);
@@ -133,6 +134,7 @@ DomainProperty domain_get_run_properties(const Domain *domain)
 	} rows[] = {
 		{ DOMAIN_PROPERTY_PROCESS, domain->process || domain->started_at != 0 },
 		{ DOMAIN_PROPERTY_HARDWARE, domain->emulator != NULL },
+		{ DOMAIN_PROPERTY_UNIT, domain->unit != NULL },
 		{ DOMAIN_PROPERTY_DEVICES, g_hash_table_size(domain->devices) > 0 },
 		{ DOMAIN_PROPERTY_FILTERS, g_hash_table_size(domain_get_filters(domain)) > 0 },
 		{ DOMAIN_PROPERTY_QEMU_VERSION, domain->qemu_version != NULL },
@@ -272,6 +274,11 @@ pid_t domain_get_pid(const Domain *domain)
 int64_t domain_get_started_at(const Domain *domain)
 {
 	return domain->started_at;
+}
+
+const char *domain_get_unit(const Domain *domain)
+{
+	return domain->unit ? domain->unit : "";
 }
 
 const char *domain_get_emulator(const Domain *domain)

@@ -12,6 +12,7 @@
 #include "domain/descriptors.h"
 #include "domain/monitor-store.h"
 #include "domain/nic-report.h"
+#include "domain/placement.h"
 #include "domain/run-file.h"
 #include "event/event.h"
 #include "loop/loop.h"
@@ -61,6 +62,7 @@ typedef enum DomainProperty {
 	DOMAIN_PROPERTY_MIGRATION    = 1 << 20,
 	DOMAIN_PROPERTY_IRREGULAR    = 1 << 21,
 	DOMAIN_PROPERTY_PROGRESS     = 1 << 22,
+	DOMAIN_PROPERTY_UNIT         = 1 << 23,
 } DomainProperty;
 
 /* How long others may take. */
@@ -79,6 +81,7 @@ typedef struct DomainHost {
 	DomainDeadlines deadlines;
 	LinkWatch *links;               /* that guests stand on */
 	MonitorStore *monitors;         /* NULL: connections end with the service */
+	Placement placement;            /* place is NULL: what is started stays with the service */
 	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
 	void (*event)(Domain *domain, Event *event, void *userdata);
 	void (*changed)(Domain *domain, DomainProperty properties, void *userdata);
@@ -132,6 +135,8 @@ pid_t domain_get_pid(const Domain *domain);
 int64_t domain_get_started_at(const Domain *domain);
 /* Absolute path while it runs, else as defined; "" for the default. */
 const char *domain_get_emulator(const Domain *domain);
+/* The group of processes that it was placed in (placement.h); "" if in none, if it was adopted, or if it does not run. */
+const char *domain_get_unit(const Domain *domain);
 const char *domain_get_machine_type(const Domain *domain);
 /* The one that is in use, such as "kvm"; "" if nothing runs, or if QEMU does not tell and the definition leaves it open. */
 const char *domain_get_accelerator(const Domain *domain);

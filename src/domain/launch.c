@@ -91,6 +91,14 @@ static bool make_log_directory(const char *logs, GError **error)
 	return false;
 }
 
+static bool place(RunFile *run, const LaunchPlan *plan, const Launched *launched, GError **error)
+{
+	const Placement *placement = plan->placement;
+
+	return !placement || placement->place(run->definition, qemu_process_get_pid(launched->process),
+					      &run->unit, error, placement->userdata);
+}
+
 /* nics: what it gets of its interfaces. */
 static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, const GArray *nics,
 		  Launched *launched, GError **error)
@@ -117,7 +125,7 @@ static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, const 
 		return false;
 	run->pid = qemu_process_get_pid(launched->process);
 	run->start_time = qemu_process_get_start_time(launched->process);
-	return write_run_file(run, plan->directory, error);
+	return place(run, plan, launched, error) && write_run_file(run, plan->directory, error);
 }
 
 static bool is_in_command_line(const char *pid, const char *needle)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/descriptors.h"
+#include "domain/placement.h"
 #include "domain/run-file.h"
 #include "qemu/emulators.h"
 #include "qemu/process.h"
@@ -22,6 +23,7 @@ typedef struct LaunchPlan {
 	bool incoming;               /* QEMU waits for a saved state */
 	QemuEmulators *emulators;    /* the driver's, which outlives its workers */
 	Descriptors *descriptors;    /* or NULL */
+	const Placement *placement;  /* the host's; NULL: it stays with us */
 } LaunchPlan;
 
 void launch_plan_clear(LaunchPlan *plan);
@@ -38,7 +40,7 @@ typedef struct Launched {
 
 /* Makes the directory (0700), the links of the interfaces and the process, and connects to it. On failure nothing remains,
  * except for the logs and the firmware's variables. run is written twice: with the names of the links, and with their
- * indexes and the pid. Its host_nics, pid, start_time and emulator are filled in. CORE_ERROR_START_FAILED,
+ * indexes and the pid. Its host_nics, pid, start_time, unit and emulator are filled in. CORE_ERROR_START_FAILED,
  * CORE_ERROR_NOT_PERMITTED, CORE_ERROR_IO. */
 bool launch(RunFile *run, const LaunchPlan *plan, Launched *ret_launched, GError **error);
 

@@ -84,6 +84,8 @@ char *run_file_to_json(const RunFile *run)
 	write_bool(builder, "released", run->released);
 	write_int(builder, "started-at", run->started_at);
 	write_string(builder, "emulator", run->emulator ? run->emulator : "");
+	if (run->unit)
+		write_string(builder, "unit", run->unit);
 	/* As text: the definition is read by its own parser and by nobody else. */
 	write_string(builder, "definition", definition);
 	if (run->backends)
@@ -169,7 +171,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 						 error);
 	g_autoptr(JsonNode) node = text ? json_text_parse(text, length, RUN_FILE_MAX, 64, error) : NULL;
 	JsonObject *object = json_node_as_object(node);
-	const char *definition, *emulator = "";
+	const char *definition, *emulator = "", *unit = NULL;
 	int64_t version = 0, incarnation = 0, pid = 0, start_time = 0, started_at = 0;
 	g_autoptr(GError) picture_error = NULL;
 	g_autoptr(RunFile) run = NULL;
@@ -203,7 +205,9 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->start_time = (uint64_t)start_time;
 	run->pid = pid > 1 && pid <= G_MAXINT32 ? (pid_t)pid : read_pid_file(directory);
 	run->started_at = started_at;
+	(void)json_read_string(object, "unit", &unit);
 	run->emulator = g_strdup(emulator);
+	run->unit = g_strdup(unit);
 	run->backends = read_backends(json_read_object(object, "backends"));
 	run->devices = read_devices(json_read_object(object, "devices"));
 	run->under_way = under_way_table_read(json_read_object(object, "under-way"));
@@ -246,6 +250,7 @@ RunFile *run_file_free(RunFile *run)
 	g_clear_pointer(&run->picture, run_picture_free);
 	adopted_free(run->adopted);
 	g_free(run->emulator);
+	g_free(run->unit);
 	g_free(run);
 	return NULL;
 }

@@ -77,7 +77,9 @@ static void launch_done(void *data)
 	domain->has_directory = true;
 	nic_links_started(domain, g_steal_pointer(&job->file.host_nics));
 	domain->emulator = g_steal_pointer(&job->launched.emulator);
-	domain_changed(domain, DOMAIN_PROPERTY_HARDWARE);
+	domain->unit = g_steal_pointer(&job->file.unit);
+	domain_changed(domain, domain->unit ? DOMAIN_PROPERTY_HARDWARE | DOMAIN_PROPERTY_UNIT
+					    : DOMAIN_PROPERTY_HARDWARE);
 	handover_take_picture(domain, g_steal_pointer(&job->launched.picture));
 	run_picture_set_state(domain->picture, domain->state, domain->state_reason);
 	domain_watch_process(domain, g_steal_pointer(&job->launched.process));
@@ -105,6 +107,7 @@ static void launch_free(void *data)
 	state_header_free(job->header);
 	g_free(job->saved);
 	g_free(job->file.emulator);
+	g_free(job->file.unit);
 	g_clear_error(&job->error);
 	launch_plan_clear(&job->plan);
 	domain_unref(job->domain);
@@ -158,6 +161,7 @@ LaunchPlan start_make_plan(const Domain *domain, bool incoming)
 		.nvram = g_strdup(domain->persistent ? directories->nvram : domain->directory),
 		.incoming = incoming,
 		.emulators = domain->host->emulators,
+		.placement = domain->host->placement.place ? &domain->host->placement : NULL,
 	};
 }
 
@@ -418,6 +422,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 		.released = domain->released,
 		.started_at = domain->started_at,
 		.emulator = domain->emulator,
+		.unit = domain->unit,
 		.backends = domain->backends,
 		.adopted = domain->adopted,
 		.under_way = domain->under_way,

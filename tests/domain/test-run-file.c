@@ -65,6 +65,7 @@ static RunFile *make_run(void)
 	run->started = true;
 	run->started_at = INT64_C(1700000000123456);
 	run->emulator = g_strdup("/usr/bin/qemu-system-x86_64");
+	run->unit = g_strdup("vmherald-a\\x20b.scope");
 	run->backends = backends_table_new();
 	add_backends(run->backends, "disk1", NULL, "node1", NULL);
 	add_backends(run->backends, "net1", "obj1", NULL, "host1");
@@ -121,6 +122,7 @@ static void test_round_trip(Fixture *fixture, const void *data)
 	g_assert_true(back->started);
 	g_assert_cmpint(back->started_at, ==, INT64_C(1700000000123456));
 	g_assert_cmpstr(back->emulator, ==, "/usr/bin/qemu-system-x86_64");
+	g_assert_cmpstr(back->unit, ==, "vmherald-a\\x20b.scope");
 	g_assert_cmpuint(g_hash_table_size(back->backends), ==, 3);
 	check_backends(back->backends, "disk1", NULL, "node1", NULL);
 	check_backends(back->backends, "net1", "obj1", NULL, "host1");
