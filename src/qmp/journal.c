@@ -124,7 +124,7 @@ static bool grow(QmpJournal *journal, uint64_t wanted)
 	uint64_t size = get_size_for(wanted);
 
 	/* Allocated before it is used: a full disk must not turn into a fault at a later store. By memory, and not by the
-	 * file, for a descriptor more for each domain would be one too many (data/vmherald.service). */
+	 * file, for a descriptor more for each domain would be one too many (data/systemd). */
 	if (wanted > QMP_JOURNAL_MAX ||
 	    madvise((char *)journal->file + journal->allocated, size - journal->allocated,
 		    MADV_POPULATE_WRITE) < 0)
