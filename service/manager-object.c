@@ -284,7 +284,7 @@ static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *
 {
 	Service *service = userdata;
 
-	driver_reload(service->driver, method_call_done_empty, method_call_new(service, message));
+	service_reload(service, method_call_done_empty, method_call_new(service, message));
 	return 1;
 }
 

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
@@ -45,6 +44,7 @@ static void on_domain_added(Domain *domain, void *userdata)
 {
 	Service *service = userdata;
 
+	notifier_look_again(service->notifier);
 	managed_objects_domain_added(service->managed_objects, domain);
 	emitter_domain_added(service->emitter, domain);
 }
@@ -54,6 +54,7 @@ static void on_domain_removed(Domain *domain, void *userdata)
 	Service *service = userdata;
 
 	wake_up(service);
+	notifier_look_again(service->notifier);
 	managed_objects_domain_removed(service->managed_objects, domain);
 	emitter_domain_removed(service->emitter, domain);
 }
@@ -68,6 +69,8 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 	Service *service = userdata;
 
 	wake_up(service);
+	if (properties & DOMAIN_PROPERTY_STATE)
+		notifier_look_again(service->notifier);
 	managed_objects_domain_changed(service->managed_objects, domain);
 	emitter_domain_changed(service->emitter, domain, properties);
 }
@@ -99,6 +102,7 @@ static void tell_ready(Service *service)
 {
 	g_autoptr(GPtrArray) domains = driver_list_domains(service->driver);
 
+	notifier_ready(service->notifier, service->driver);
 	log_event(LOG_ID_SERVICE_READY, NULL, "Version " PROJECT_VERSION " is ready, with %u domains",
 		  domains->len);
 }
@@ -159,6 +163,8 @@ static int on_released(sd_bus_message *reply, void *userdata, sd_bus_error *ret_
 		return 1;
 	}
 	log_text(LOG_INFO, "Nothing to do; leaving");
+	/* So the manager knows that who wants the unit started, for the next call, has to wait for our end. */
+	notifier_stopping(service->notifier, 0);
 	return sd_event_exit(service->event, EXIT_SUCCESS);
 }
 
@@ -244,6 +250,7 @@ static int leave(Service *service)
 {
 	/* An attached bus is closed on the way out of the loop, before the callers that wait are answered. */
 	(void)sd_bus_detach_event(service->bus);
+	notifier_stopping(service->notifier, 0);
 	return sd_event_exit(service->event, EXIT_SUCCESS);
 }
 
@@ -261,19 +268,60 @@ static void shut_down_guests(Service *service)
 
 	g_message("Told to end; the guests have %" PRIu64 " s to shut down",
 		  service->shutdown_timeout_us / G_USEC_PER_SEC);
-	(void)sd_notifyf(false, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, end_us);
+	notifier_stopping(service->notifier, end_us);
 	driver_shut_down(service->driver, (int)(service->shutdown_timeout_us / 1000), on_shut_down,
 			 service);
+}
+
+/* They are left running, except when nothing runs any more. */
+static void on_host_end(bool goes_down, void *userdata)
+{
+	Service *service = userdata;
+
+	if (goes_down)
+		shut_down_guests(service);
+	else
+		(void)leave(service);
 }
 
 static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
 	Service *service = userdata;
 
-	if (!service->shut_down_guests || driver_is_shutting_down(service->driver))
+	/* Told twice: then at once. */
+	if (driver_is_shutting_down(service->driver) || service->host_end)
 		return leave(service);
-	shut_down_guests(service);
-	return 0;
+	if (service->shut_down_guests) {
+		shut_down_guests(service);
+		return 0;
+	}
+	if (service->notifier && driver_has_guests(service->driver))
+		service->host_end = host_end_ask(service->bus, on_host_end, service);
+	return service->host_end ? 0 : leave(service);
+}
+
+typedef struct ReloadCall {
+	Service *service;
+	DriverDone done;
+	void *userdata;
+} ReloadCall;
+
+static void on_reload_done(Domain *domain, const GError *error, void *userdata)
+{
+	ReloadCall *call = userdata;
+
+	notifier_reload_ends(call->service->notifier);
+	call->done(domain, error, call->userdata);
+	g_free(call);
+}
+
+void service_reload(Service *service, DriverDone done, void *userdata)
+{
+	ReloadCall *call = g_new0(ReloadCall, 1);
+
+	*call = (ReloadCall){ service, done, userdata };
+	notifier_reload_begins(service->notifier);
+	driver_reload(service->driver, on_reload_done, call);
 }
 
 static void on_reloaded(Domain *domain, const GError *error, void *userdata)
@@ -286,7 +334,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 {
 	Service *service = userdata;
 
-	driver_reload(service->driver, on_reloaded, NULL);
+	service_reload(service, on_reloaded, NULL);
 	return 0;
 }
 
@@ -343,6 +391,7 @@ static int setup(Service *service, const ServiceOptions *options)
 	service->instance_id = g_strdup_printf(SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
 	service->callers = callers_new();
 	service->loop = loop_sd_event_new(service->event);
+	service->notifier = notifier_new(service->event);
 	service->emitter = emitter_new(service);
 	if (!service->emitter)
 		return -ENOMEM;
@@ -393,6 +442,8 @@ static void teardown(Service *service)
 	service->managed_objects = managed_objects_free(service->managed_objects);
 	service->driver = driver_free(service->driver);
 	service->fd_store = fd_store_free(service->fd_store);
+	service->notifier = notifier_free(service->notifier);
+	service->host_end = host_end_free(service->host_end);
 	service->emitter = emitter_free(service->emitter);
 	service->callers = callers_free(service->callers);
 	service->loop = loop_free(service->loop);

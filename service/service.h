@@ -9,6 +9,8 @@
 #include "emitter.h"
 #include "log-writer.h"
 #include "fd-store.h"
+#include "host-end.h"
+#include "notifier.h"
 
 /*
  * The process on the bus: one sd-event loop, one connection, the driver behind the loop interface, and the
@@ -24,6 +26,7 @@
  *   event-query.c        GetEvents(): what went out, once more
  *   emitter.c            what goes out, in order
  *   fd-store.c           what the service manager keeps for the next start
+ *   notifier.c           what it is told of us; host-end.c: whether the host goes down
  *   method-call.c        a call that is answered later
  *   caller.c             who has how many of them
  *   bus-*.c              errors, paths, options, variants
@@ -43,6 +46,8 @@ typedef struct Service {
 	sd_bus *bus;
 	Loop *loop;
 	FdStore *fd_store;
+	Notifier *notifier;         /* NULL: there is no service manager */
+	HostEnd *host_end;          /* NULL: it is not asked */
 	Driver *driver;
 	Emitter *emitter;
 	ManagedObjects *managed_objects;
@@ -70,6 +75,9 @@ typedef struct ServiceOptions {
 	unsigned history_events;
 	LogWriter *log;             /* outlives the service */
 } ServiceOptions;
+
+/* Reads the files again, and tells the service manager so. */
+void service_reload(Service *service, DriverDone done, void *userdata);
 
 /* Runs until it is told to end or there is nothing to do. Returns an exit status. */
 int service_run(const ServiceOptions *options);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A service manager for the service alone: it starts it, and keeps its descriptors, as systemd does
-(sd_notify(3): FDSTORE=1, FDNAME=, FDSTOREREMOVE=1; sd_listen_fds(3))."""
+"""A service manager for the service alone: it starts it, notes what it is told, and keeps its descriptors, as systemd
+does (sd_notify(3): READY=1 and the like, FDSTORE=1, FDNAME=, FDSTOREREMOVE=1; sd_listen_fds(3); the environment of
+sd_watchdog_enabled(3))."""
 import array
 import fcntl
 import os
@@ -17,15 +18,20 @@ FDS_MAX = 16
 
 
 class Manager:
-    def __init__(self, connection, limit=64, options=(), store=True, program="activated"):
+    def __init__(self, connection, limit=64, options=(), store=True, program="activated",
+                 watchdog=0, hear=None):
         """options: of the service, besides those that it is started with in any case. Without store, it
-        is not told that there is a service manager. program: what starts it, in the folder."""
+        is not told that there is a service manager. program: what starts it, in the folder. watchdog: microseconds; 0: none.
+        hear: called with the fields of each message that is not about the store, on a thread of its own."""
         self.connection = connection
         self.limit = limit
         self.options = options
         self.store = store
         self.program = program
         self.process = None
+        self.watchdog = watchdog
+        self.hear = hear
+        self.told = []               # the fields of each message that is not about the store
         self.kept = []               # (name, descriptor, whether it is let go of at a hang-up)
         self.refused = 0
         self.lock = threading.Lock()
@@ -50,6 +56,26 @@ class Manager:
             fields = dict(line.split("=", 1) for line in text.decode().splitlines())
             with self.lock:
                 self._take(fields, list(fds))
+                if "FDNAME" not in fields:
+                    self.told.append(fields)
+            if self.hear and "FDNAME" not in fields:
+                self.hear(fields)
+
+    # ---- what it was told ----
+
+    def find(self, **wanted):
+        """The messages with these fields; ... stands for any value."""
+        with self.lock:
+            return [fields for fields in self.told
+                    if all(key in fields and value in (..., fields[key]) for key, value in wanted.items())]
+
+    def status(self):
+        """The last line."""
+        return ([""] + [fields["STATUS"] for fields in self.find(STATUS=...)])[-1]
+
+    def wait_told(self, count=1, **wanted):
+        wait_until(lambda: len(self.find(**wanted)) >= count, f"{count} messages {wanted}")
+        return self.find(**wanted)
 
     def _take(self, fields, fds):
         name = fields.get("FDNAME", "stored")
@@ -97,13 +123,16 @@ class Manager:
             environment.update(LISTEN_FDS=str(len(given)),
                                LISTEN_FDNAMES=":".join(name for name, _ in given))
 
+        if self.watchdog:
+            environment["WATCHDOG_USEC"] = str(self.watchdog)
+
         def place():
             for number, (_, fd) in enumerate(given):
                 os.dup2(fd, 3 + number)
 
         # Its number is known when it is there: so the last step is left to a shell.
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", "LISTEN_PID=$$ exec \"$0\" --session --idle-timeout=0 \"$@\"",
+            ["/bin/sh", "-c", "LISTEN_PID=$$ WATCHDOG_PID=$$ exec \"$0\" --session --idle-timeout=0 \"$@\"",
              os.path.join(folder(), self.program), *self.options],
             env=environment, stdin=subprocess.DEVNULL, close_fds=False, preexec_fn=place)
         for _, fd in given:
