@@ -420,6 +420,7 @@ static bool start_driver(Service *service, const ServiceOptions *options)
 	};
 	g_autoptr(GError) error = NULL;
 	DescriptorStore store;
+	Placement placement;
 
 	service->driver = driver_new(service->loop, options->system, &observer, &error);
 	if (!service->driver) {
@@ -428,6 +429,8 @@ static bool start_driver(Service *service, const ServiceOptions *options)
 	}
 	store = fd_store_get_interface(service->fd_store);
 	driver_use_store(service->driver, &store);
+	placement = scope_maker_get_placement(service->scopes);
+	driver_use_placement(service->driver, &placement);
 	driver_keep_history(service->driver, options->history_bytes, options->history_events);
 	driver_start(service->driver, on_driver_started, service);
 	return true;
@@ -442,6 +445,7 @@ static void teardown(Service *service)
 	service->managed_objects = managed_objects_free(service->managed_objects);
 	service->driver = driver_free(service->driver);
 	service->fd_store = fd_store_free(service->fd_store);
+	service->scopes = scope_maker_free(service->scopes);
 	service->notifier = notifier_free(service->notifier);
 	service->host_end = host_end_free(service->host_end);
 	service->emitter = emitter_free(service->emitter);
@@ -462,6 +466,7 @@ int service_run(const ServiceOptions *options)
 		.shut_down_guests = options->shut_down_guests,
 		.shutdown_timeout_us = (uint64_t)options->shutdown_timeout * G_USEC_PER_SEC,
 		.fd_store = fd_store_new(),
+		.scopes = scope_maker_new(options->system, PLACEMENT_TIMEOUT_MS),
 		.layout = domain_signals_get_layout(),
 	};
 	int status = EXIT_FAILURE, r = setup(&service, options);

@@ -11,6 +11,7 @@
 #include "fd-store.h"
 #include "host-end.h"
 #include "notifier.h"
+#include "scope.h"
 
 /*
  * The process on the bus: one sd-event loop, one connection, the driver behind the loop interface, and the
@@ -27,6 +28,8 @@
  *   emitter.c            what goes out, in order
  *   fd-store.c           what the service manager keeps for the next start
  *   notifier.c           what it is told of us; host-end.c: whether the host goes down
+ *   scope.c              a cgroup of its own for each QEMU; machine.c: its entry at systemd-machined
+ *   unit-name.c          and what it is called by them
  *   method-call.c        a call that is answered later
  *   caller.c             who has how many of them
  *   bus-*.c              errors, paths, options, variants
@@ -46,6 +49,7 @@ typedef struct Service {
 	sd_bus *bus;
 	Loop *loop;
 	FdStore *fd_store;
+	ScopeMaker *scopes;
 	Notifier *notifier;         /* NULL: there is no service manager */
 	HostEnd *host_end;          /* NULL: it is not asked */
 	Driver *driver;

@@ -76,6 +76,7 @@ typedef enum LogId {
 	LOG_ID_STORE_FAILED,
 	LOG_ID_LINK_LEFT,            /* of the host, made for a guest that has gone */
 	LOG_ID_FILTER_FAILED,        /* a link of the host does not follow its guest */
+	LOG_ID_SCOPE_FAILED,         /* a QEMU has no cgroup of its own */
 	LOG_ID_SERVICE_READY,
 	LOG_ID_LEFT_OUT,
 	LOG_ID_MAX,
