@@ -105,7 +105,7 @@ static void test_refused(DomainFixture *fixture, const void *data)
 
 int main(int argc, char *argv[])
 {
-	g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+	g_test_init(&argc, &argv, NULL);
 #define ADD(path, function)                                                                        \
 	g_test_add(path, DomainFixture, NULL, set_up, function, fixture_tear_down)
 	ADD("/domain/placement/placed", test_placed);
