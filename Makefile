@@ -33,6 +33,11 @@ bench-libvirt: test-dependencies $(BUILD)/build.ninja
 	$(MAKE) all
 	tests/bench/bench $(BUILD) --libvirt --rounds 3
 
+# Installs what is missing, and builds the Debian packages into $(BUILD)/deb, from a copy of the sources.
+deb:
+	scripts/install-dependencies deb
+	scripts/build-deb $(BUILD)/deb
+
 install: all
 	meson install -C $(BUILD) --no-rebuild
 
@@ -51,7 +56,8 @@ help:
 	@echo 'make check           install what is missing, build, run all tests'
 	@echo 'make bench           install what is missing, build, measure'
 	@echo 'make bench-libvirt   the same work by libvirt, if it is installed'
+	@echo 'make deb             install what is missing, build the Debian packages into $(BUILD)/deb'
 	@echo 'make install         install to PREFIX ($(PREFIX)), honours DESTDIR'
 	@echo 'make clean           remove the build folders'
 
-.PHONY: all demo check bench bench-libvirt install dependencies test-dependencies clean help
+.PHONY: all demo check bench bench-libvirt deb install dependencies test-dependencies clean help

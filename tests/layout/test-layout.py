@@ -29,7 +29,8 @@ EXCEPTIONS = {("base/worker-pool.h", "loop/loop.h"), ("base/worker-pool.c", "loo
 LINES_MAX = 800
 # Formats without comments, and texts that are data: a license line would be part of them.
 NO_COMMENTS = (".json", ".jsonl", ".expected", ".args", ".txt.golden", ".gvariant", ".png")
-NO_LICENSE_LINE = {"LICENSE", "po/LINGUAS"}
+NO_LICENSE_LINE = {"LICENSE", "po/LINGUAS", "debian/changelog", "debian/copyright", "debian/source/format",
+                   "debian/vmherald.README.Debian"}
 # Inputs of fuzzers are any bytes whatever, and each byte counts.
 INPUTS = os.path.join("tests", "fuzz", "corpus") + os.sep
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
