@@ -16,6 +16,8 @@ struct Driver {
 	Loop *loop;
 	DriverObserver observer;
 	DomainHost host;
+	char *launcher_path;
+	QemuUser user;                  /* that QEMU is started as, if launcher has one */
 	Directories *directories;
 	int runtime_lock, state_lock;
 	WorkerPool *pool;

@@ -178,6 +178,19 @@ void driver_use_placement(Driver *driver, const Placement *placement)
 	driver->host.placement = *placement;
 }
 
+void driver_use_launcher(Driver *driver, const QemuLauncher *launcher)
+{
+	QemuLauncher *own = &driver->host.launcher;
+
+	driver->launcher_path = g_strdup(launcher->path);
+	own->path = driver->launcher_path;
+	if (launcher->user) {
+		driver->user = *launcher->user;
+		own->user = &driver->user;
+		qemu_emulators_use_launcher(driver->host.emulators, own);
+	}
+}
+
 Driver *driver_free(Driver *driver)
 {
 	g_autoptr(GPtrArray) domains = NULL;
@@ -213,6 +226,7 @@ Driver *driver_free(Driver *driver)
 	definition_watch_free(driver->definition_watch);
 	definition_store_free(driver->definitions);
 	directories_free(driver->directories);
+	g_free(driver->launcher_path);
 	if (driver->state_lock >= 0)
 		(void)close(driver->state_lock);
 	if (driver->runtime_lock >= 0)

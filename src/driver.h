@@ -60,6 +60,10 @@ void driver_use_store(Driver *driver, const DescriptorStore *store);
 /* Each QEMU that is started is placed there. placement is copied. Before driver_start(). */
 void driver_use_placement(Driver *driver, const Placement *placement);
 
+/* QEMU is started by that launcher where it is to be placed, or is to have a user of its own; and what is asked of emulators
+ * is asked as that user. launcher is copied, and what it points at. Before driver_start(). */
+void driver_use_launcher(Driver *driver, const QemuLauncher *launcher);
+
 /* Keeps the last events (event/history.h), those of the service before this one too; otherwise, and if that cannot be
  * (logged), there is no history. bytes, events: its bounds. Blocks: start-up, before driver_start(). */
 void driver_keep_history(Driver *driver, size_t bytes, unsigned events);

@@ -120,12 +120,14 @@ static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, const 
 	if (!make_log_directory(plan->logs, error) || !qemu_log_begin(log_file, error))
 		return false;
 	launched->process = qemu_process_spawn(arguments, log_file, (const QemuDescriptor *)inherit->data,
-					       inherit->len, error);
+					       inherit->len, plan->launcher, error);
 	if (!launched->process)
 		return false;
 	run->pid = qemu_process_get_pid(launched->process);
 	run->start_time = qemu_process_get_start_time(launched->process);
-	return place(run, plan, launched, error) && write_run_file(run, plan->directory, error);
+	/* Let go when it is where it belongs, and can be found there. */
+	return place(run, plan, launched, error) && write_run_file(run, plan->directory, error) &&
+	       qemu_process_release(launched->process, launched->emulator, error);
 }
 
 static bool is_in_command_line(const char *pid, const char *needle)

@@ -24,6 +24,7 @@ typedef struct LaunchPlan {
 	QemuEmulators *emulators;    /* the driver's, which outlives its workers */
 	Descriptors *descriptors;    /* or NULL */
 	const Placement *placement;  /* the host's; NULL: it stays with us */
+	const QemuLauncher *launcher; /* the host's; NULL: none is needed */
 } LaunchPlan;
 
 void launch_plan_clear(LaunchPlan *plan);

@@ -151,6 +151,14 @@ static void publish(Domain *domain, int64_t time, LifecycleEvent lifecycle, Life
 	domain_publish_lifecycle(domain, event, state);
 }
 
+/* Only where there is something to do between the first moment of a process and exec. */
+static const QemuLauncher *get_launcher(const Domain *domain)
+{
+	const QemuLauncher *launcher = &domain->host->launcher;
+
+	return launcher->path && (launcher->user || domain->host->placement.place) ? launcher : NULL;
+}
+
 LaunchPlan start_make_plan(const Domain *domain, bool incoming)
 {
 	const Directories *directories = domain->host->directories;
@@ -162,6 +170,7 @@ LaunchPlan start_make_plan(const Domain *domain, bool incoming)
 		.incoming = incoming,
 		.emulators = domain->host->emulators,
 		.placement = domain->host->placement.place ? &domain->host->placement : NULL,
+		.launcher = get_launcher(domain),
 	};
 }
 

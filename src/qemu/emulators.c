@@ -37,6 +37,7 @@ typedef struct Entry {
 
 struct QemuEmulators {
 	char *directory;
+	const QemuLauncher *launcher; /* NULL: none */
 	GMutex lock;                 /* of all below; held while the file is read or written */
 	bool is_read;
 	GHashTable *entries;         /* path -> Entry */
@@ -59,6 +60,11 @@ QemuEmulators *qemu_emulators_new(const char *directory)
 	g_mutex_init(&emulators->lock);
 	emulators->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
 	return emulators;
+}
+
+void qemu_emulators_use_launcher(QemuEmulators *emulators, const QemuLauncher *launcher)
+{
+	emulators->launcher = launcher;
 }
 
 QemuEmulators *qemu_emulators_free(QemuEmulators *emulators)
@@ -311,7 +317,7 @@ static QemuEmulator *get(QemuEmulators *emulators, const char *path, bool *ret_a
 		return emulator;
 
 	/* If the file is exchanged from here on, the entry is that of the old one, and known to be. */
-	emulator = qemu_probe(path);
+	emulator = qemu_probe(path, emulators->launcher);
 	g_mutex_lock(&emulators->lock);
 	remember(emulators, path, &identity, emulator);
 	g_mutex_unlock(&emulators->lock);

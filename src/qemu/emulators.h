@@ -22,6 +22,8 @@ typedef struct QemuEmulators QemuEmulators;
 
 /* Reads nothing yet. */
 QemuEmulators *qemu_emulators_new(const char *directory);
+/* What it asks is started by that launcher (which stays the caller's), as its user. Before any other call. */
+void qemu_emulators_use_launcher(QemuEmulators *emulators, const QemuLauncher *launcher);
 /* Nobody uses it any more. NULL-safe, returns NULL. */
 QemuEmulators *qemu_emulators_free(QemuEmulators *emulators);
 

@@ -49,13 +49,13 @@ static char *read_output(int fd, gint64 deadline)
 }
 
 /* The output of a program that ends well and in time, else NULL. */
-static char *run(char *const *arguments)
+static char *run(char *const *arguments, const QemuLauncher *launcher)
 {
 	QemuProgramFiles files = { .error = -1, .n_inherit = 0 };
 	gint64 deadline = g_get_monotonic_time() + QEMU_EMULATOR_TIMEOUT_SECONDS * G_USEC_PER_SEC;
 	g_autofree char *output = NULL;
 	siginfo_t info = { 0 };
-	int ends[2], pidfd = -1;
+	int ends[2], gate, pidfd = -1;
 	pid_t pid = 0;
 	bool spawned;
 
@@ -63,7 +63,14 @@ static char *run(char *const *arguments)
 		return NULL;
 
 	files.output = ends[1];
-	spawned = qemu_program_spawn(arguments, &files, &pid, &pidfd, NULL);
+	if (launcher) {
+		spawned = qemu_launcher_spawn(launcher, arguments, &files, &pid, &pidfd, &gate, NULL);
+		if (spawned)
+			/* If it cannot, there is no output. */
+			(void)qemu_launcher_release(gate, arguments[0], NULL);
+	} else {
+		spawned = qemu_program_spawn(arguments, &files, &pid, &pidfd, NULL);
+	}
 	close(ends[1]);
 	if (spawned)
 		output = read_output(ends[0], deadline);
@@ -126,40 +133,40 @@ static char *parse_default_machine(const char *output)
 	return line ? g_strndup(line, strcspn(line, " \t")) : g_strdup("");
 }
 
-static char *ask(const char *path, const char *option, const char *value)
+static char *ask(const char *path, const QemuLauncher *launcher, const char *option, const char *value)
 {
 	const char *const arguments[] = { path, option, value, NULL };
 
-	return run((char *const *) arguments);
+	return run((char *const *) arguments, launcher);
 }
 
 /* With all options that are the default of a definition: an emulator that takes them says so by ending
  * well. (An old one, or one built without it, refuses.) */
-static char *ask_machines(const char *path, bool *ret_knows_sandbox)
+static char *ask_machines(const char *path, const QemuLauncher *launcher, bool *ret_knows_sandbox)
 {
 	const char *const arguments[] = {
 		path, "-sandbox",
 		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 		"-machine", "help", NULL,
 	};
-	char *output = run((char *const *) arguments);
+	char *output = run((char *const *) arguments, launcher);
 
 	*ret_knows_sandbox = output != NULL;
-	return output ? output : ask(path, "-machine", "help");
+	return output ? output : ask(path, launcher, "-machine", "help");
 }
 
-QemuEmulator *qemu_probe(const char *path)
+QemuEmulator *qemu_probe(const char *path, const QemuLauncher *launcher)
 {
-	g_autofree char *version_output = ask(path, "--version", NULL);
+	g_autofree char *version_output = ask(path, launcher, "--version", NULL);
 	g_autofree char *version = version_output ? parse_version(version_output) : NULL;
 	g_autofree char *machine_output = NULL, *accel_output = NULL;
 	bool knows_sandbox = false;
 	QemuEmulator *emulator;
 
 	if (version)
-		accel_output = ask(path, "-accel", "help");
+		accel_output = ask(path, launcher, "-accel", "help");
 	if (accel_output)
-		machine_output = ask_machines(path, &knows_sandbox);
+		machine_output = ask_machines(path, launcher, &knows_sandbox);
 	if (!machine_output) {
 		g_debug("%s did not answer like QEMU", path);
 		return NULL;

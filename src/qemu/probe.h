@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "qemu/launcher.h"
+
 /*
  * What one QEMU binary says of itself: its version, its machine types, its accelerators, and whether it
  * takes the options of -sandbox.
@@ -33,7 +35,7 @@ QemuEmulator *qemu_emulator_ref(QemuEmulator *emulator);
 QemuEmulator *qemu_emulator_unref(QemuEmulator *emulator);
 
 /* NULL if it does not answer in time, or not like QEMU. Starts it three or four times and waits for it: worker
- * thread. path: absolute. */
-QemuEmulator *qemu_probe(const char *path);
+ * thread. path: absolute. launcher: NULL for none. */
+QemuEmulator *qemu_probe(const char *path, const QemuLauncher *launcher);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuEmulator, qemu_emulator_unref)

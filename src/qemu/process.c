@@ -21,6 +21,7 @@
 struct QemuProcess {
 	pid_t pid;
 	int pidfd;
+	int gate;                    /* -1: it has been let go */
 	uint64_t start_time;
 	Loop *loop;                  /* NULL: not watched */
 	int handle;
@@ -85,6 +86,7 @@ static QemuProcess *process_new(pid_t pid, int pidfd, uint64_t start_time)
 	process->pid = pid;
 	process->pidfd = pidfd;
 	process->start_time = start_time;
+	process->gate = -1;
 	process->handle = -1;
 	return process;
 }
@@ -105,19 +107,22 @@ static int open_log(const char *log_file, GError **error)
 }
 
 QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file,
-				const QemuDescriptor *inherit, size_t n_inherit, GError **error)
+				const QemuDescriptor *inherit, size_t n_inherit, const QemuLauncher *launcher,
+				GError **error)
 {
+	QemuProcess *process;
 	QemuProgramFiles files = { .output = -1, .inherit = inherit, .n_inherit = n_inherit };
 	g_autoptr(GError) stat_error = NULL;
 	uint64_t start_time = 0;
 	bool spawned, gone = false;
-	int pidfd = -1;
+	int pidfd = -1, gate = -1;
 	pid_t pid = 0;
 
 	files.error = open_log(log_file, error);
 	if (files.error < 0)
 		return NULL;
-	spawned = qemu_program_spawn(arguments, &files, &pid, &pidfd, error);
+	spawned = launcher ? qemu_launcher_spawn(launcher, arguments, &files, &pid, &pidfd, &gate, error)
+			   : qemu_program_spawn(arguments, &files, &pid, &pidfd, error);
 	close(files.error);
 	if (!spawned)
 		return NULL;
@@ -126,11 +131,23 @@ QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file,
 	if (!read_start_time(pid, &start_time, &gone, &stat_error)) {
 		qemu_program_kill(pid, pidfd);
 		close(pidfd);
+		if (gate >= 0)
+			close(gate);
 		g_set_error(error, CORE_ERROR, CORE_ERROR_START_FAILED, "cannot keep track of %s: %s",
 			    arguments[0], stat_error ? stat_error->message : "no entry in /proc");
 		return NULL;
 	}
-	return process_new(pid, pidfd, start_time);
+	process = process_new(pid, pidfd, start_time);
+	process->gate = gate;
+	return process;
+}
+
+bool qemu_process_release(QemuProcess *process, const char *program, GError **error)
+{
+	int gate = process->gate;
+
+	process->gate = -1;
+	return gate < 0 || qemu_launcher_release(gate, program, error);
 }
 
 static bool has_ended(int pidfd)
@@ -268,6 +285,8 @@ QemuProcess *qemu_process_free(QemuProcess *process)
 	qemu_process_unwatch(process);
 	/* Nobody else will wait for it if it has ended already. */
 	read_exit(process, &exit);
+	if (process->gate >= 0)
+		close(process->gate);
 	close(process->pidfd);
 	g_free(process);
 	return NULL;

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "loop/loop.h"
-#include "qemu/program.h"
+#include "qemu/launcher.h"
 
 /*
  * One QEMU process: spawned by us or found again after a restart of the service.
@@ -31,9 +31,14 @@ typedef void (*QemuExitCallback)(QemuProcess *process, const QemuExit *exit, voi
  * log_file (created 0600, truncated), default signal dispositions, no signals blocked; of our
  * descriptors it gets those of inherit alone (QemuProgramFiles). Blocks until exec has succeeded or
  * failed: worker thread. CORE_ERROR_START_FAILED names the program, CORE_ERROR_IO the log
- * file. */
+ * file. With a launcher (NULL: none) it is started so far that it waits, until qemu_process_release(). */
 QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file,
-				const QemuDescriptor *inherit, size_t n_inherit, GError **error);
+				const QemuDescriptor *inherit, size_t n_inherit, const QemuLauncher *launcher,
+				GError **error);
+
+/* Lets a process go that waits, as the program of that name; one that was not started by a launcher goes already. Blocks until exec
+ * has succeeded or failed: worker thread. CORE_ERROR_START_FAILED names the program, and the process is then to be killed. */
+bool qemu_process_release(QemuProcess *process, const char *program, GError **error);
 
 /* Finds a process again; start_time 0: whatever has that number now. NULL with no error set if it is gone (or the number is another's now); NULL
  * with CORE_ERROR_IO if that cannot be told. */
@@ -57,7 +62,7 @@ uint64_t qemu_process_get_start_time(const QemuProcess *process);
 
 /* Leaves the process running. A child that is still running stays a zombie when it ends until we end:
  * call it for such only at shut-down. NULL-safe, returns NULL. Event thread, or the thread that spawned if
- * it was never watched. */
+ * it was never watched. One that still waits to be released does nothing any more, and ends. */
 QemuProcess *qemu_process_free(QemuProcess *process);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuProcess, qemu_process_free)

@@ -153,14 +153,14 @@ static bool raise_inherited(const QemuProgramFiles *files, int last, QemuDescrip
 bool qemu_program_spawn(char *const *arguments, const QemuProgramFiles *files, pid_t *ret_pid,
 			int *ret_pidfd, GError **error)
 {
-	QemuDescriptor inherit[QEMU_PROGRAM_INHERIT_MAX];
+	QemuDescriptor inherit[QEMU_PROGRAM_INHERIT_MAX + 1];
 	int null_fd, output, error_fd, pidfd, result = 0, last = STDERR_FILENO;
 	pid_t pid = -1;
 	size_t i;
 
-	g_assert(files->n_inherit <= QEMU_PROGRAM_INHERIT_MAX);
+	g_assert(files->n_inherit <= QEMU_PROGRAM_INHERIT_MAX + 1);
 	for (i = 0; i < files->n_inherit; i++) {
-		g_assert(files->inherit[i].as > last && files->inherit[i].as <= QEMU_PROGRAM_FD_MAX);
+		g_assert(files->inherit[i].as > last && files->inherit[i].as <= QEMU_PROGRAM_FD_MAX + 1);
 		last = files->inherit[i].as;
 	}
 

@@ -12,12 +12,13 @@
  */
 
 #define QEMU_PROGRAM_FD_MAX      383
+/* Besides the gate of a launcher (qemu/launcher). */
 #define QEMU_PROGRAM_INHERIT_MAX 193u
 
 /* One of our descriptors and the number it has in the program. */
 typedef struct QemuDescriptor {
 	int fd;
-	int as;            /* 3 to QEMU_PROGRAM_FD_MAX */
+	int as;            /* 3 to QEMU_PROGRAM_FD_MAX; of a gate one more */
 } QemuDescriptor;
 
 typedef struct QemuProgramFiles {

@@ -52,7 +52,7 @@ static QemuProcess *spawn_with(Fixture *fixture, const char *script, int inherit
 	g_autoptr(GError) error = NULL;
 	const QemuDescriptor inherit = { inherit_fd, child_fd };
 	QemuProcess *process = qemu_process_spawn((char *const *) arguments, fixture->log, &inherit,
-						  inherit_fd < 0 ? 0 : 1, &error);
+						  inherit_fd < 0 ? 0 : 1, NULL, &error);
 
 	g_assert_no_error(error);
 	g_assert_nonnull(process);
@@ -282,7 +282,7 @@ static void check_refused(Fixture *fixture, const char *program, const char *arg
 						g_strerror(errno_value));
 	g_autoptr(GError) error = NULL;
 
-	g_assert_null(qemu_process_spawn((char *const *) arguments, fixture->log, NULL, 0, &error));
+	g_assert_null(qemu_process_spawn((char *const *) arguments, fixture->log, NULL, 0, NULL, &error));
 	g_assert_error(error, CORE_ERROR, CORE_ERROR_START_FAILED);
 	g_assert_cmpstr(error->message, ==, text);
 	/* Nothing is left behind. */
@@ -313,13 +313,13 @@ static void test_log_fails(Fixture *fixture, const void *data)
 	g_autofree char *link = g_build_filename(fixture->folder, "link", NULL);
 	g_autoptr(GError) error = NULL;
 
-	g_assert_null(qemu_process_spawn((char *const *) arguments, missing, NULL, 0, &error));
+	g_assert_null(qemu_process_spawn((char *const *) arguments, missing, NULL, 0, NULL, &error));
 	g_assert_error(error, CORE_ERROR, CORE_ERROR_IO);
 	g_assert_nonnull(strstr(error->message, missing));
 	g_clear_error(&error);
 
 	g_assert_cmpint(symlink("/dev/null", link), ==, 0);
-	g_assert_null(qemu_process_spawn((char *const *) arguments, link, NULL, 0, &error));
+	g_assert_null(qemu_process_spawn((char *const *) arguments, link, NULL, 0, NULL, &error));
 	g_assert_error(error, CORE_ERROR, CORE_ERROR_IO);
 	g_unlink(link);
 }
@@ -469,7 +469,7 @@ static void test_start_time_of_odd_name(Fixture *fixture, const void *data)
 
 	g_assert_cmpint(symlink("/bin/sleep", program), ==, 0);
 	before = spawn(fixture, "kill -STOP $$");
-	process = qemu_process_spawn((char *const *) arguments, fixture->log, NULL, 0, &error);
+	process = qemu_process_spawn((char *const *) arguments, fixture->log, NULL, 0, NULL, &error);
 	g_assert_no_error(error);
 	after = spawn(fixture, "kill -STOP $$");
 	g_unlink(program);

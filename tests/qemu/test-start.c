@@ -141,7 +141,7 @@ static QemuProcess *start(Run *run, const Definition *definition)
 
 	g_assert_no_error(error);
 	arguments = qemu_command_line_build(definition, &context);
-	process = qemu_process_spawn(arguments, run->log, &listener, 1, &error);
+	process = qemu_process_spawn(arguments, run->log, &listener, 1, NULL, &error);
 	g_assert_no_error(error);
 	g_assert_true(qemu_process_watch(process, run->loop, on_ended, run));
 	return process;
