@@ -404,6 +404,17 @@ static int setup(Service *service, const ServiceOptions *options)
 	return r < 0 ? r : log_control_register(service->bus, options->log);
 }
 
+/* It is installed beside us, wherever that is. */
+static void use_launcher(Service *service)
+{
+	g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+	g_autofree char *directory = program ? g_path_get_dirname(program) : NULL;
+	g_autofree char *path = directory ? g_build_filename(directory, "vmherald-launcher", NULL) : NULL;
+
+	if (path)
+		driver_use_launcher(service->driver, &(QemuLauncher){ .path = path });
+}
+
 static bool start_driver(Service *service, const ServiceOptions *options)
 {
 	const DriverObserver observer = {
@@ -431,6 +442,7 @@ static bool start_driver(Service *service, const ServiceOptions *options)
 	driver_use_store(service->driver, &store);
 	placement = scope_maker_get_placement(service->scopes);
 	driver_use_placement(service->driver, &placement);
+	use_launcher(service);
 	driver_keep_history(service->driver, options->history_bytes, options->history_events);
 	driver_start(service->driver, on_driver_started, service);
 	return true;

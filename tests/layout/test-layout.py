@@ -16,7 +16,7 @@ SOURCE = os.environ["VMHERALD_SOURCE"]
 BUILD = os.environ["VMHERALD_BUILD"]
 
 # From the highest to the lowest: includes go down. The files of src/ itself, the driver, stand above.
-LAYERS = ["domain", "qemu", "net", "event", "qmp", "model", "base", "loop"]
+LAYERS = ["domain", "launcher", "qemu", "net", "event", "qmp", "model", "base", "loop"]
 # The clients in src/, which stand apart.
 CLIENTS = ["client", "ctl"]
 # What stands apart from the layers, and which of the others' headers each may have. vmheraldctl has what any other

@@ -9,7 +9,8 @@ import installation
 import tap
 from installation import BUILD, Configured
 
-PROGRAMS = ("{libexecdir}/vmherald", "{bindir}/vmheraldctl", "{libdir}/libvmherald.so.{version}")
+PROGRAMS = ("{libexecdir}/vmherald", "{libexecdir}/vmherald-launcher", "{bindir}/vmheraldctl",
+            "{libdir}/libvmherald.so.{version}")
 # The folders of systemd, of a bus, and one more for what an administrator edits, are told in words of their own.
 OPTIONS = {
     "systemd_system_unit_dir": "/a/system",
