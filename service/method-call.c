@@ -158,12 +158,18 @@ static void drop_calls(Service *service, const char *name)
 		domain_abandon(g_ptr_array_index(domains, i), method_call_done, is_dropped);
 }
 
+static void forget(Service *service, const char *name)
+{
+	credentials_forget(service->credentials, name);
+	drop_calls(service, name);
+}
+
 static int on_name_lost(sd_bus_message *signal, void *userdata, sd_bus_error *ret_error)
 {
 	const char *name;
 
 	if (sd_bus_message_read(signal, "s", &name) > 0)
-		drop_calls(userdata, name);
+		forget(userdata, name);
 	return 0;
 }
 

@@ -149,7 +149,8 @@ static void on_driver_started(void *userdata)
 
 static bool is_idle(const Service *service)
 {
-	return service->calls == 0 && emitter_is_empty(service->emitter) &&
+	return service->calls == 0 && credentials_count_waiting(service->credentials) == 0 &&
+	       emitter_is_empty(service->emitter) &&
 	       driver_is_idle(service->driver) && !driver_is_shutting_down(service->driver);
 }
 
@@ -235,9 +236,11 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 		note_name(service, message);
 		service->disturbed = true;
 		arm_idle(service);
-		r = callers_check(service->callers, message, ret_error);
+		r = credentials_filter(service->credentials, message, ret_error);
+		if (r == 0)
+			r = callers_check(service->callers, message, ret_error);
 		/* It catches up by itself, when it is answered. */
-		if (r >= 0)
+		if (r == 0)
 			r = managed_objects_filter(service->managed_objects, message, ret_error);
 		return r != 0 ? r : catch_up(service, message, ret_error);
 	}
@@ -390,6 +393,7 @@ static int setup(Service *service, const ServiceOptions *options)
 		return r;
 	service->instance_id = g_strdup_printf(SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
 	service->callers = callers_new();
+	service->credentials = options->system ? credentials_new(service->bus) : NULL;
 	service->loop = loop_sd_event_new(service->event);
 	service->notifier = notifier_new(service->event);
 	service->emitter = emitter_new(service);
@@ -462,6 +466,7 @@ static void teardown(Service *service)
 	service->host_end = host_end_free(service->host_end);
 	service->emitter = emitter_free(service->emitter);
 	service->callers = callers_free(service->callers);
+	service->credentials = credentials_free(service->credentials);
 	service->loop = loop_free(service->loop);
 	service->idle_timer = sd_event_source_disable_unref(service->idle_timer);
 	service->name_slot = sd_bus_slot_unref(service->name_slot);

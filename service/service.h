@@ -5,6 +5,7 @@
 #include <systemd/sd-bus.h>
 
 #include "caller.h"
+#include "credentials.h"
 #include "driver.h"
 #include "emitter.h"
 #include "log-writer.h"
@@ -32,6 +33,7 @@
  *   unit-name.c          and what it is called by them
  *   method-call.c        a call that is answered later
  *   caller.c             who has how many of them
+ *   credentials.c        which user each of them is
  *   bus-*.c              errors, paths, options, variants
  *   log-writer.c         where records go; journal.c speaks the journal's language
  *   log-control.c        /org/freedesktop/LogControl1
@@ -60,6 +62,7 @@ typedef struct Service {
 
 	unsigned calls;             /* kept method calls, dropped ones among them */
 	Callers *callers;
+	Credentials *credentials;   /* NULL on the session bus: all are us */
 	uint64_t idle_timeout_us;   /* 0: never leave */
 	sd_event_source *idle_timer;
 	bool sleeps;                /* beside a guest: nothing looks whether there is something to do */
