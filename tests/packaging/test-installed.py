@@ -47,7 +47,7 @@ class Installed(unittest.TestCase):
         for path in self.paths:
             if path.endswith((".service", ".conf", ".pc")):
                 with open(self.place + path, encoding="utf-8") as file:
-                    self.assertNotIn("@", file.read(), path)
+                    self.assertNotRegex(file.read(), r"@\w+@", path)
 
     def test_programs_that_are_named_are_there(self):
         """Units and bus files start what is installed."""

@@ -3,6 +3,7 @@
 somebody calls it on the bus."""
 import configparser
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -83,6 +84,39 @@ class Units(Case):
             self.assertEqual("process", unit["KillMode"])
             self.assertGreater(int(unit["FileDescriptorStoreMax"]), 0)
         self.assertEqual("yes", unit["RuntimeDirectoryPreserve"])
+
+    def test_confinement(self):
+        """The figure is that of the documentation."""
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("there is no systemd-analyze")
+        with open(os.path.join(os.environ["VMHERALD_SOURCE"], "docs", "systemd.md"), encoding="utf-8") as file:
+            told = re.search(r"Overall exposure level for vmherald.service: ([0-9.]+) ", file.read()).group(1)
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
+                               self.installed("/system/vmherald.service")],
+                              capture_output=True, text=True, check=False)
+        if "unrecognized option" in done.stderr:
+            self.skipTest("this systemd-analyze knows no --offline")
+        found = re.search(r"Overall exposure level for \S+: ([0-9.]+) ", done.stdout).group(1)
+        print(f"# measured: exposure of the system unit: {found}", flush=True)
+        # Other versions of systemd weigh other things.
+        if "systemd 252" in subprocess.run(["systemd-analyze", "--version"], capture_output=True, text=True,
+                                           check=True).stdout:
+            self.assertEqual(told, found)
+
+    def test_order_of_the_end(self):
+        """The service before its guests: so it is after the target that their scopes are before."""
+        for manager in ("user", "system"):
+            with open(self.installed(f"/{manager}/vmherald.service"), encoding="utf-8") as file:
+                lines = file.read().splitlines()
+            self.assertIn("After=vmherald-guests.target", lines)
+            self.assertIn("Wants=vmherald-guests.target", lines)
+            self.assertTrue(os.path.exists(self.installed(f"/{manager}/vmherald-guests.target")))
+
+    def test_readiness(self):
+        for manager in ("user", "system"):
+            unit = read(self.installed(f"/{manager}/vmherald.service"))["Service"]
+            self.assertEqual(("notify", "main"), (unit["Type"], unit["NotifyAccess"]))
+            self.assertGreater(int(unit["WatchdogSec"]), 0)
 
     def test_folders_are_roots(self):
         unit = read(self.installed("/system/vmherald.service"))["Service"]
