@@ -32,6 +32,8 @@ class Whole(life.LifeCase):
         self.assertEqual(["vmherald-web-1.scope"], list(systemd.units))
         unit = systemd.units["vmherald-web-1.scope"]
         self.assertEqual([domain.get("Domain", "PID")], unit["PIDs"])
+        # It was nothing but a child that waits.
+        self.assertEqual("vmherald-launcher", os.path.basename(unit["exe"]))
         self.assertEqual("Virtual machine web-1", unit["Description"])
         self.assertEqual("inactive-or-failed", unit["CollectMode"])
         self.assertEqual(["vmherald-guests.target"], unit["Before"])
