@@ -8,6 +8,7 @@ static const char *const names[] = {
 	[CORE_ERROR_NO_SUCH_DOMAIN] = BUS_ERROR("NoSuchDomain"),
 	[CORE_ERROR_DOMAIN_EXISTS] = BUS_ERROR("DomainExists"),
 	[CORE_ERROR_INVALID_DEFINITION] = BUS_ERROR("InvalidDefinition"),
+	[CORE_ERROR_INVALID_CONFIGURATION] = BUS_ERROR("InvalidConfiguration"),
 	[CORE_ERROR_INVALID_ARGUMENT] = BUS_ERROR("InvalidArgument"),
 	[CORE_ERROR_WRONG_STATE] = BUS_ERROR("WrongState"),
 	[CORE_ERROR_MONITOR_TIMEOUT] = BUS_ERROR("MonitorTimeout"),

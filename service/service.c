@@ -17,6 +17,7 @@
 #include "managed-objects.h"
 #include "manager-object.h"
 #include "method-call.h"
+#include "settings.h"
 #include "signal-body.h"
 
 /*
@@ -30,14 +31,12 @@
  * lock.
  */
 
-static void arm_idle(Service *service);
-
 /* ---- the driver's observer ---- */
 
 static void wake_up(Service *service)
 {
 	if (service->sleeps)
-		arm_idle(service);
+		service_arm_idle(service);
 }
 
 static void on_domain_added(Domain *domain, void *userdata)
@@ -126,7 +125,7 @@ static int on_name_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
 	service->disturbed = false;
 	emitter_open(service->emitter);
 	tell_ready(service);
-	arm_idle(service);
+	service_arm_idle(service);
 	driver_autostart(service->driver, false);
 	return 1;
 }
@@ -178,7 +177,7 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		/* Its end is told like all that a domain tells, and then somebody looks again. */
 		service->sleeps = driver_has_guests(service->driver);
 		if (!service->sleeps)
-			arm_idle(service);
+			service_arm_idle(service);
 		return 0;
 	}
 	service->leaving = true;
@@ -191,11 +190,13 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void arm_idle(Service *service)
+void service_arm_idle(Service *service)
 {
 	service->sleeps = false;
-	if (service->idle_timeout_us == 0)
+	if (service->idle_timeout_us == 0) {
+		(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
 		return;
+	}
 	(void)sd_event_source_set_time_relative(service->idle_timer, service->idle_timeout_us);
 	(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_ONESHOT);
 }
@@ -235,7 +236,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 	if (sd_bus_message_is_method_call(message, NULL, NULL)) {
 		note_name(service, message);
 		service->disturbed = true;
-		arm_idle(service);
+		service_arm_idle(service);
 		r = credentials_filter(service->credentials, message, ret_error);
 		if (r == 0)
 			r = callers_check(service->callers, message, ret_error);
@@ -429,6 +430,7 @@ static bool start_driver(Service *service, const ServiceOptions *options)
 		.emulators_changed = on_emulators_changed,
 		.definition_problems_changed = on_definition_problems_changed,
 		.changed_files_changed = on_changed_files_changed,
+		.configuration_changed = settings_changed,
 		.userdata = service,
 		.encode = signal_body_write,
 		.layout = service->layout,
@@ -439,15 +441,19 @@ static bool start_driver(Service *service, const ServiceOptions *options)
 
 	service->driver = driver_new(service->loop, options->system, &observer, &error);
 	if (!service->driver) {
+		configuration_source_free(options->configuration_source);
+		configuration_free(options->configuration);
 		log_text(LOG_ERR, "%s", error->message);
 		return false;
 	}
+	driver_use_configuration(service->driver, options->configuration, options->configuration_source);
 	store = fd_store_get_interface(service->fd_store);
 	driver_use_store(service->driver, &store);
 	placement = scope_maker_get_placement(service->scopes);
 	driver_use_placement(service->driver, &placement);
 	use_launcher(service);
-	driver_keep_history(service->driver, options->history_bytes, options->history_events);
+	driver_keep_history(service->driver, options->configuration->history_bytes,
+			    (unsigned)options->configuration->history_events);
 	driver_start(service->driver, on_driver_started, service);
 	return true;
 }
@@ -479,16 +485,18 @@ static void teardown(Service *service)
 int service_run(const ServiceOptions *options)
 {
 	Service service = {
-		.idle_timeout_us = (uint64_t)options->idle_timeout * G_USEC_PER_SEC,
-		.shut_down_guests = options->shut_down_guests,
-		.shutdown_timeout_us = (uint64_t)options->shutdown_timeout * G_USEC_PER_SEC,
+		.log = options->log,
 		.fd_store = fd_store_new(),
 		.scopes = scope_maker_new(options->system, PLACEMENT_TIMEOUT_MS),
 		.layout = domain_signals_get_layout(),
 	};
-	int status = EXIT_FAILURE, r = setup(&service, options);
+	int status = EXIT_FAILURE, r;
 
+	settings_apply(&service, options->configuration);
+	r = setup(&service, options);
 	if (r < 0) {
+		configuration_source_free(options->configuration_source);
+		configuration_free(options->configuration);
 		log_text(LOG_ERR, "The %s bus: %s", options->system ? "system" : "session",
 			 g_strerror(-r));
 	} else if (start_driver(&service, options)) {

@@ -34,15 +34,12 @@
  *   method-call.c        a call that is answered later
  *   caller.c             who has how many of them
  *   credentials.c        which user each of them is
+ *   settings.c           what of vmherald.conf is in force
  *   bus-*.c              errors, paths, options, variants
  *   log-writer.c         where records go; journal.c speaks the journal's language
  *   log-control.c        /org/freedesktop/LogControl1
  *   loop-sd-event.c      the core's loop interface on sd-event
  */
-
-#define SERVICE_IDLE_TIMEOUT_DEFAULT 60
-#define SERVICE_SHUTDOWN_TIMEOUT_DEFAULT 120
-#define SERVICE_SHUTDOWN_TIMEOUT_MAX (24 * 60 * 60)
 
 typedef struct ManagedObjects ManagedObjects;
 
@@ -63,6 +60,7 @@ typedef struct Service {
 	unsigned calls;             /* kept method calls, dropped ones among them */
 	Callers *callers;
 	Credentials *credentials;   /* NULL on the session bus: all are us */
+	LogWriter *log;             /* outlives the service */
 	uint64_t idle_timeout_us;   /* 0: never leave */
 	sd_event_source *idle_timer;
 	bool sleeps;                /* beside a guest: nothing looks whether there is something to do */
@@ -75,11 +73,8 @@ typedef struct Service {
 
 typedef struct ServiceOptions {
 	bool system;
-	unsigned idle_timeout;      /* seconds; 0: never leave */
-	bool shut_down_guests;      /* when it is told to end; else they are left running */
-	unsigned shutdown_timeout;  /* seconds; what runs then is destroyed */
-	size_t history_bytes;       /* bounds of the history */
-	unsigned history_events;
+	Configuration *configuration;  /* taken over, and where it is read again, too */
+	ConfigurationSource *configuration_source;
 	LogWriter *log;             /* outlives the service */
 } ServiceOptions;
 
@@ -88,3 +83,6 @@ void service_reload(Service *service, DriverDone done, void *userdata);
 
 /* Runs until it is told to end or there is nothing to do. Returns an exit status. */
 int service_run(const ServiceOptions *options);
+
+/* The time until it leaves begins anew. */
+void service_arm_idle(Service *service);

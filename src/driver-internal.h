@@ -19,6 +19,8 @@ struct Driver {
 	char *launcher_path;
 	QemuUser user;                  /* that QEMU is started as, if launcher has one */
 	Directories *directories;
+	Configuration *configuration;
+	ConfigurationSource *configuration_source;  /* NULL: it is not read again */
 	int runtime_lock, state_lock;
 	WorkerPool *pool;
 	Strand *store;              /* reads and writes of definitions, one after the other */
@@ -89,6 +91,9 @@ void driver_set_changed_files(Driver *driver, GPtrArray *changed);
 /* A state may have changed. */
 void driver_look_at_shutdown(Driver *driver);
 void driver_end_shutdown(Driver *driver);
+
+/* Takes configuration over, and tells. */
+void driver_change_configuration(Driver *driver, Configuration *configuration);
 
 void driver_add_domain(Driver *driver, Domain *domain);
 void driver_remove_domain(Driver *driver, Domain *domain);

@@ -75,6 +75,7 @@ static void job_free(void *data)
 	job_let_go(job);
 	g_clear_error(&job->error);
 	g_clear_pointer(&job->definition, definition_unref);
+	g_clear_pointer(&job->configuration, configuration_free);
 	g_clear_pointer(&job->plan, reload_plan_free);
 	g_clear_pointer(&job->stored, stored_definitions_free);
 	g_clear_pointer(&job->problems, g_ptr_array_unref);
@@ -99,6 +100,7 @@ Job *job_new(Driver *driver, const JobClass *job_class, DriverDone done, void *u
 	job->definitions = driver->definitions;
 	job->saved = driver->directories->saved;
 	job->nvram = driver->directories->nvram;
+	job->configuration_source = driver->configuration_source;
 	driver->jobs++;
 	return job;
 }

@@ -49,6 +49,8 @@ struct Job {
 	bool only_check;
 	GPtrArray *problems;
 	GHashTable *saved_states;   /* uuids, as the worker found them */
+	const ConfigurationSource *configuration_source;  /* reload; the driver's, or NULL */
+	Configuration *configuration;  /* likewise: what is read there */
 	StoredDefinitions *stored;  /* reload */
 	ReloadPlan *plan;           /* likewise */
 };

@@ -74,8 +74,23 @@ void driver_load_definitions(Driver *driver)
 
 /* ---- reload ---- */
 
+/* It goes first: one that is bad must not leave half of a reload behind. */
+static bool read_configuration(Job *job, GError **error)
+{
+	g_autoptr(GPtrArray) problems = configuration_problems_new();
+
+	job->configuration = configuration_load(job->configuration_source, problems);
+	if (job->configuration)
+		return true;
+	configuration_problems_log(problems);
+	configuration_problems_to_error(problems, error);
+	return false;
+}
+
 static bool compute_reload(Job *job, GError **error)
 {
+	if (job->configuration_source && !read_configuration(job, error))
+		return false;
 	job->stored = definition_store_load(job->definitions);
 	job->saved_states = saved_state_list(job->saved);
 	return true;
@@ -110,6 +125,8 @@ static void commit_reload(Job *job)
 {
 	ReloadPlan *plan = job->plan;
 
+	if (job->configuration)
+		driver_change_configuration(job->driver, g_steal_pointer(&job->configuration));
 	for (unsigned i = 0; i < plan->removed->len; i++)
 		driver_forget(job->driver, g_ptr_array_index(plan->removed, i));
 	/* A new one may have the name that another has had so far. */

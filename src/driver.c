@@ -133,6 +133,7 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 	driver->emulators = g_ptr_array_new();
 	driver->problems = g_ptr_array_new();
 	driver->changed_files = g_ptr_array_new();
+	driver->configuration = configuration_new(system);
 	driver->directories = directories_new(system, error);
 	if (!driver->directories)
 		return NULL;
@@ -157,6 +158,7 @@ Driver *driver_new(Loop *loop, bool system, const DriverObserver *observer, GErr
 		.loop = loop,
 		.pool = driver->pool,
 		.directories = driver->directories,
+		.configuration = driver->configuration,
 		.emulators = qemu_emulators_new(driver->directories->state),
 		.links = link_watch_new(loop),
 		.deadlines = { DOMAIN_START_TIMEOUT_MS, DOMAIN_SHUTDOWN_TIMEOUT_MS },
@@ -227,6 +229,8 @@ Driver *driver_free(Driver *driver)
 	definition_store_free(driver->definitions);
 	directories_free(driver->directories);
 	g_free(driver->launcher_path);
+	configuration_source_free(driver->configuration_source);
+	configuration_free(driver->configuration);
 	if (driver->state_lock >= 0)
 		(void)close(driver->state_lock);
 	if (driver->runtime_lock >= 0)
@@ -313,6 +317,36 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 	driver_find_emulators(driver);
 	driver_logs_start(driver);
 	readopt_ended(driver);
+}
+
+/* ---- configuration ---- */
+
+static void set_configuration(Driver *driver, Configuration *configuration)
+{
+	configuration_free(driver->configuration);
+	driver->configuration = configuration;
+	driver->host.configuration = configuration;
+}
+
+void driver_use_configuration(Driver *driver, Configuration *configuration, ConfigurationSource *source)
+{
+	set_configuration(driver, configuration);
+	configuration_source_free(driver->configuration_source);
+	driver->configuration_source = source;
+}
+
+void driver_change_configuration(Driver *driver, Configuration *configuration)
+{
+	g_autoptr(Configuration) before = configuration_copy(driver->configuration);
+
+	set_configuration(driver, configuration);
+	if (driver->observer.configuration_changed)
+		driver->observer.configuration_changed(before, configuration, driver->observer.userdata);
+}
+
+const Configuration *driver_get_configuration(const Driver *driver)
+{
+	return driver->configuration;
 }
 
 /* ---- look-up ---- */

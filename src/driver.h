@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "domain/configuration-files.h"
 #include "domain/domain.h"
 #include "domain/stored-definition.h"
 #include "event/history.h"
@@ -43,6 +44,8 @@ typedef struct DriverObserver {
 	 * says how they look for each kind: a history of another one is not used. NULL: none is kept. */
 	void (*encode)(const Event *event, GByteArray *out);
 	const char *layout;
+	/* Another one is in force, since driver_reload(). NULL: nobody needs to know. */
+	void (*configuration_changed)(const Configuration *before, const Configuration *now, void *userdata);
 } DriverObserver;
 
 /* The end of a call that gives back a domain (NULL if it failed). Called exactly once. */
@@ -63,6 +66,12 @@ void driver_use_placement(Driver *driver, const Placement *placement);
 /* QEMU is started by that launcher where it is to be placed, or is to have a user of its own; and what is asked of emulators
  * is asked as that user. launcher is copied, and what it points at. Before driver_start(). */
 void driver_use_launcher(Driver *driver, const QemuLauncher *launcher);
+
+/* What is in force from now on, and where it is read again by driver_reload(); both are taken over. Otherwise it is the
+ * defaults, and they stay. Before driver_start(). */
+void driver_use_configuration(Driver *driver, Configuration *configuration, ConfigurationSource *source);
+/* Borrowed, until the next turn of the loop. */
+const Configuration *driver_get_configuration(const Driver *driver);
 
 /* Keeps the last events (event/history.h), those of the service before this one too; otherwise, and if that cannot be
  * (logged), there is no history. bytes, events: its bounds. Blocks: start-up, before driver_start(). */
@@ -120,7 +129,8 @@ void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, Driver
 			  void *userdata);
 /* Reads the files again: takes in new and changed ones, undefines what has no file any more (what runs becomes
  * transient), starts what is to be autostarted. No error for files that are bad: what they defined before stays, and
- * they are among the problems. */
+ * they are among the problems. Before them the configuration is read again: if that is bad,
+ * CORE_ERROR_INVALID_CONFIGURATION (logged, too), and nothing is changed. */
 void driver_reload(Driver *driver, DriverDone done, void *userdata);
 
 /* StoredProblem: what was wrong when the files were last read. Borrowed, until the next reading. */

@@ -29,18 +29,22 @@ static bool make(const char *path, GError **error)
 	return false;
 }
 
+char *directories_get_configuration(bool system)
+{
+	return system ? from_unit("CONFIGURATION_DIRECTORY", "/etc/vmherald")
+		      : g_build_filename(g_get_user_config_dir(), "vmherald", NULL);
+}
+
 Directories *directories_new(bool system, GError **error)
 {
 	g_autoptr(Directories) directories = g_new0(Directories, 1);
-	g_autofree char *config = NULL;
+	g_autofree char *config = directories_get_configuration(system);
 
 	if (system) {
-		config = from_unit("CONFIGURATION_DIRECTORY", "/etc/vmherald");
 		directories->state = from_unit("STATE_DIRECTORY", "/var/lib/vmherald");
 		directories->runtime = from_unit("RUNTIME_DIRECTORY", "/run/vmherald");
 		directories->logs = from_unit("LOGS_DIRECTORY", "/var/log/vmherald");
 	} else {
-		config = g_build_filename(g_get_user_config_dir(), "vmherald", NULL);
 		directories->state = g_build_filename(g_get_user_state_dir(), "vmherald", NULL);
 		directories->runtime = g_build_filename(g_get_user_runtime_dir(), "vmherald", NULL);
 		directories->logs = g_build_filename(directories->state, "log", NULL);

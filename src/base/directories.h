@@ -37,6 +37,9 @@ typedef struct Directories {
 	char *domains;
 } Directories;
 
+/* Where vmherald.conf is (domain/configuration-files.h), and the definitions are below; it need not be there. */
+char *directories_get_configuration(bool system);
+
 /* Finds and makes them (0700). CORE_ERROR_IO names the one that failed. Blocks: start-up. */
 Directories *directories_new(bool system, GError **error);
 Directories *directories_free(Directories *directories);

@@ -17,6 +17,7 @@
 #include "event/event.h"
 #include "loop/loop.h"
 #include "net/link-watch.h"
+#include "model/configuration.h"
 #include "model/definition.h"
 #include "model/state.h"
 #include "qemu/emulators.h"
@@ -77,6 +78,7 @@ typedef struct DomainHost {
 	Loop *loop;
 	WorkerPool *pool;
 	const Directories *directories;
+	const Configuration *configuration;  /* in force now; another one after a reload. Event thread */
 	QemuEmulators *emulators;
 	DomainDeadlines deadlines;
 	LinkWatch *links;               /* that guests stand on */

@@ -9,8 +9,8 @@
 
 /* The contract's list, in the order of CoreError. */
 static const char *const names[] = {
-	"NoSuchDomain", "DomainExists", "InvalidDefinition", "InvalidArgument", "WrongState",
-	"MonitorTimeout", "MonitorLost", "QemuError", "StartFailed", "NoSuchDevice", "DeviceExists",
+	"NoSuchDomain", "DomainExists", "InvalidDefinition", "InvalidConfiguration", "InvalidArgument",
+	"WrongState", "MonitorTimeout", "MonitorLost", "QemuError", "StartFailed", "NoSuchDevice", "DeviceExists",
 	"RemovalRefused", "Timeout", "LimitExceeded", "NotSupported", "HistoryLost",
 	"NotPermitted", "NoSuchLink", "Io",
 };
