@@ -2,22 +2,13 @@
 #pragma once
 
 #include "qemu/program.h"
+#include "qemu/user.h"
 
 /*
  * Starting a program in two steps: first there is a process that waits, and can be put where it belongs; then it is let go, and
  * becomes the program, as another user if there is one. What waits is vmherald-launcher (src/launcher), which ends without having
  * done anything if we do.
  */
-
-#define QEMU_USER_GROUPS_MAX 64u
-
-/* Who the program is to be. Plain numbers. */
-typedef struct QemuUser {
-	uid_t uid;
-	gid_t gid;
-	gid_t groups[QEMU_USER_GROUPS_MAX];    /* supplementary */
-	size_t n_groups;
-} QemuUser;
 
 typedef struct QemuLauncher {
 	const char *path;          /* of vmherald-launcher, absolute */

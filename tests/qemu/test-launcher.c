@@ -22,7 +22,7 @@ typedef struct Child {
 	int pidfd, gate, output;
 } Child;
 
-static const QemuUser other_user = { OTHER_UID, OTHER_GID, { 65531, 65532 }, 2 };
+static const QemuUser other_user = { "other", OTHER_UID, OTHER_GID, { 65531, 65532 }, 2 };
 
 static void spawn(Child *child, const QemuUser *user, const char *const *arguments)
 {
