@@ -4,17 +4,29 @@
 #include <stdbool.h>
 
 #include "bus/names.h"
+#include "message-weight.h"
+
+typedef struct Caller {
+	GQueue queue;               /* of links, which are parts of the calls */
+	bool has_user;              /* his calls are counted as those of uid */
+	uid_t uid;
+	uint64_t bytes;             /* of all his calls */
+} Caller;
 
 /* There is an entry for who has calls, and for nobody else. */
 struct Callers {
-	GHashTable *queues;         /* unique name -> GQueue of links, which are parts of the calls */
+	GHashTable *callers;        /* unique name -> Caller */
+	GHashTable *weights;        /* link -> bytes, of calls that have any that are counted */
+	UserLimits *limits;         /* NULL: users are not limited */
+	const Credentials *credentials;
 };
 
 Callers *callers_new(void)
 {
 	Callers *callers = g_new0(Callers, 1);
 
-	callers->queues = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	callers->callers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	callers->weights = g_hash_table_new(NULL, NULL);
 	return callers;
 }
 
@@ -22,9 +34,16 @@ Callers *callers_free(Callers *callers)
 {
 	if (!callers)
 		return NULL;
-	g_hash_table_unref(callers->queues);
+	g_hash_table_unref(callers->callers);
+	g_hash_table_unref(callers->weights);
 	g_free(callers);
 	return NULL;
+}
+
+void callers_use_limits(Callers *callers, UserLimits *limits, const Credentials *credentials)
+{
+	callers->limits = limits;
+	callers->credentials = credentials;
 }
 
 /* A peer without a bus between has no name. */
@@ -41,71 +60,122 @@ static bool is_ours(sd_bus_message *message)
 	return !interface || g_str_has_prefix(interface, BUS_INTERFACE(""));
 }
 
-static unsigned count_of(const Callers *callers, sd_bus_message *message)
+static bool get_user(const Callers *callers, sd_bus_message *message, uid_t *ret_uid)
 {
-	const GQueue *queue = g_hash_table_lookup(callers->queues, get_name(message));
-
-	return queue ? queue->length : 0;
+	return callers->limits &&
+	       credentials_get(callers->credentials, sd_bus_message_get_sender(message), ret_uid, NULL);
 }
 
-static int check(const Callers *callers, sd_bus_message *message, unsigned max, sd_bus_error *ret_error)
+static unsigned count_of(const Callers *callers, sd_bus_message *message)
+{
+	const Caller *caller = g_hash_table_lookup(callers->callers, get_name(message));
+
+	return caller ? caller->queue.length : 0;
+}
+
+static int check_connection(const Callers *callers, sd_bus_message *message, unsigned reserve, sd_bus_error *ret_error)
 {
 	unsigned n = count_of(callers, message);
 
-	if (n < max)
+	if (n < CALLER_CALLS_MAX + reserve)
 		return 0;
 	return sd_bus_error_setf(ret_error, BUS_ERROR("LimitExceeded"),
 				 "You have %u calls pending on this service; wait until some have been "
 				 "answered, or give them a shorter time-out", n);
 }
 
+static int check(const Callers *callers, sd_bus_message *message, unsigned reserve, sd_bus_error *ret_error)
+{
+	int r = check_connection(callers, message, reserve, ret_error);
+	uid_t uid;
+
+	if (r < 0 || !get_user(callers, message, &uid))
+		return r;
+	r = user_limits_check(callers->limits, uid, USER_LIMIT_CALLS, reserve, ret_error);
+	/* What has a reserve is short. */
+	if (r >= 0 && reserve == 0)
+		r = user_limits_check(callers->limits, uid, USER_LIMIT_CALL_BYTES, 0, ret_error);
+	return r;
+}
+
 int callers_check(Callers *callers, sd_bus_message *message, sd_bus_error *ret_error)
 {
-	unsigned reserve = 0;
+	bool destroys = g_strcmp0(sd_bus_message_get_member(message), "Destroy") == 0;
 
-	if (!is_ours(message))
-		return 0;
-	if (g_strcmp0(sd_bus_message_get_member(message), "Destroy") == 0)
-		reserve = CALLER_CALLS_RESERVE;
-	return check(callers, message, CALLER_CALLS_MAX + reserve, ret_error);
+	return is_ours(message) ? check(callers, message, destroys ? CALLER_CALLS_RESERVE : 0, ret_error) : 0;
 }
 
 int callers_check_later(Callers *callers, sd_bus_message *message, sd_bus_error *ret_error)
 {
-	return check(callers, message, CALLER_CALLS_MAX + CALLER_CALLS_RESERVE, ret_error);
+	return check(callers, message, CALLER_CALLS_RESERVE, ret_error);
+}
+
+/* ---- calls ---- */
+
+static Caller *get_caller(Callers *callers, sd_bus_message *message)
+{
+	const char *name = get_name(message);
+	Caller *caller = g_hash_table_lookup(callers->callers, name);
+
+	if (caller)
+		return caller;
+	caller = g_new0(Caller, 1);
+	caller->has_user = get_user(callers, message, &caller->uid);
+	g_hash_table_insert(callers->callers, g_strdup(name), caller);
+	return caller;
 }
 
 void callers_add(Callers *callers, sd_bus_message *message, GList *link)
 {
-	const char *name = get_name(message);
-	GQueue *queue = g_hash_table_lookup(callers->queues, name);
+	Caller *caller = get_caller(callers, message);
+	uint64_t weight;
 
-	if (!queue) {
-		queue = g_new0(GQueue, 1);
-		g_hash_table_insert(callers->queues, g_strdup(name), queue);
-	}
-	g_queue_push_tail_link(queue, link);
+	g_queue_push_tail_link(&caller->queue, link);
+	if (!caller->has_user)
+		return;
+	user_limits_add(callers->limits, caller->uid, USER_LIMIT_CALLS, 1);
+	if (!user_limits_limits(callers->limits, caller->uid, USER_LIMIT_CALL_BYTES))
+		return;
+	weight = message_weight(message);
+	if (weight == 0)
+		return;
+	caller->bytes += weight;
+	user_limits_add(callers->limits, caller->uid, USER_LIMIT_CALL_BYTES, weight);
+	g_hash_table_insert(callers->weights, link, GSIZE_TO_POINTER(weight));
 }
 
 void callers_remove(Callers *callers, sd_bus_message *message, GList *link)
 {
 	const char *name = get_name(message);
-	GQueue *queue = g_hash_table_lookup(callers->queues, name);
+	Caller *caller = g_hash_table_lookup(callers->callers, name);
+	uint64_t weight = GPOINTER_TO_SIZE(g_hash_table_lookup(callers->weights, link));
 
-	g_assert(queue);
-	g_queue_unlink(queue, link);
-	if (queue->length == 0)
-		g_hash_table_remove(callers->queues, name);
+	g_assert(caller);
+	g_queue_unlink(&caller->queue, link);
+	if (caller->has_user) {
+		(void)g_hash_table_remove(callers->weights, link);
+		caller->bytes -= weight;
+		user_limits_give(callers->limits, caller->uid, USER_LIMIT_CALL_BYTES, weight);
+		user_limits_give(callers->limits, caller->uid, USER_LIMIT_CALLS, 1);
+	}
+	if (caller->queue.length == 0)
+		g_hash_table_remove(callers->callers, name);
 }
 
 GQueue callers_take(Callers *callers, const char *name)
 {
-	GQueue *queue = g_hash_table_lookup(callers->queues, name);
+	Caller *caller = g_hash_table_lookup(callers->callers, name);
 	GQueue taken = G_QUEUE_INIT;
 
-	if (queue) {
-		taken = *queue;
-		g_hash_table_remove(callers->queues, name);
+	if (!caller)
+		return taken;
+	taken = caller->queue;
+	for (GList *link = taken.head; link; link = link->next)
+		(void)g_hash_table_remove(callers->weights, link);
+	if (caller->has_user) {
+		user_limits_give(callers->limits, caller->uid, USER_LIMIT_CALL_BYTES, caller->bytes);
+		user_limits_give(callers->limits, caller->uid, USER_LIMIT_CALLS, taken.length);
 	}
+	(void)g_hash_table_remove(callers->callers, name);
 	return taken;
 }

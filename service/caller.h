@@ -4,11 +4,17 @@
 #include <glib.h>
 #include <systemd/sd-bus.h>
 
+#include "credentials.h"
+#include "user-limits.h"
+
 /*
  * Who has calls pending: a connection to the bus, by its unique name.
  *
  * Each may have so many, over all domains and the manager, and the bound of a domain (DOMAIN_PENDING_MAX) is
  * above it: so nobody fills a domain alone, and whoever is at his own bound keeps nobody from anything.
+ *
+ * And each user has a limit for all his connections together (user-limits.h), in calls and in what their arguments take: a call is kept
+ * as it came until it is answered.
  *
  * Who leaves the bus has his calls dropped: they are forgotten here, and the core is told that nobody waits for
  * them any more (domain_abandon()). One match rule for all: the bus tells us of each connection that ends, and
@@ -24,6 +30,9 @@ typedef struct Callers Callers;
 Callers *callers_new(void);
 /* NULL-safe, returns NULL. The calls that are left are those of their owners. */
 Callers *callers_free(Callers *callers);
+
+/* Users are limited from now on; both outlive the callers. credentials: NULL on the session bus. */
+void callers_use_limits(Callers *callers, UserLimits *limits, const Credentials *credentials);
 
 /* For a filter of the bus, before a method call is dispatched: 0, or a negative errno and LimitExceeded in
  * ret_error if it is a call of ours and its sender has too many. */

@@ -454,6 +454,14 @@ void emitter_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply)
 	sd_bus_message_unref(reply);
 }
 
+uint64_t emitter_count_unwritten(const Emitter *emitter)
+{
+	uint64_t queued = 0;
+
+	(void)sd_bus_get_n_queued_write(emitter->bus, &queued);
+	return queued + emitter->entries.length;
+}
+
 void emitter_manager_changed(Emitter *emitter, const char *property)
 {
 	/* However often, it is told once, with its newest value. */

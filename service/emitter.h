@@ -65,5 +65,7 @@ void emitter_reply(Emitter *emitter, Domain *domain, sd_bus_message *reply);
 void emitter_manager_changed(Emitter *emitter, const char *property);
 
 bool emitter_is_empty(const Emitter *emitter);
+/* Messages that have not been written to the bus: those that wait here, and those that the connection holds. */
+uint64_t emitter_count_unwritten(const Emitter *emitter);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Emitter, emitter_free)

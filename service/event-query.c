@@ -88,11 +88,41 @@ static void look_through(EventQuery *query)
 	}
 }
 
+/* Of so many messages that have not been written no more can be answers: the oldest ones are. */
+static void forget_written(Service *service)
+{
+	uint64_t unwritten = emitter_count_unwritten(service->emitter);
+
+	while (service->queries.length > unwritten) {
+		uid_t uid = GPOINTER_TO_UINT(g_queue_pop_head(&service->queries));
+
+		user_limits_give(service->user_limits, uid, USER_LIMIT_QUERIES, 1);
+	}
+}
+
+/* An answer may have megabytes, and the bus need not take it. */
+static int check_user(Service *service, sd_bus_message *call, sd_bus_error *ret_error)
+{
+	uid_t uid;
+	int r;
+
+	if (!credentials_get(service->credentials, sd_bus_message_get_sender(call), &uid, NULL) ||
+	    !service->user_limits || !user_limits_limits(service->user_limits, uid, USER_LIMIT_QUERIES))
+		return 0;
+	forget_written(service);
+	r = user_limits_take(service->user_limits, uid, USER_LIMIT_QUERIES, 1, ret_error);
+	if (r >= 0)
+		g_queue_push_tail(&service->queries, GUINT_TO_POINTER(uid));
+	return r;
+}
+
 /* after and filter, of both methods. */
 static int read_query(sd_bus_message *call, Service *service, EventQuery *query, sd_bus_error *ret_error)
 {
-	int r = sd_bus_message_read(call, "t", &query->after);
+	int r = check_user(service, call, ret_error);
 
+	if (r >= 0)
+		r = sd_bus_message_read(call, "t", &query->after);
 	query->history = driver_get_history(service->driver);
 	query->newest = driver_get_last_sequence(service->driver);
 	if (r >= 0)

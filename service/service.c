@@ -395,6 +395,7 @@ static int setup(Service *service, const ServiceOptions *options)
 	service->instance_id = g_strdup_printf(SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
 	service->callers = callers_new();
 	service->credentials = options->system ? credentials_new(service->bus) : NULL;
+	callers_use_limits(service->callers, service->user_limits, service->credentials);
 	service->loop = loop_sd_event_new(service->event);
 	service->notifier = notifier_new(service->event);
 	service->emitter = emitter_new(service);
@@ -472,6 +473,8 @@ static void teardown(Service *service)
 	service->host_end = host_end_free(service->host_end);
 	service->emitter = emitter_free(service->emitter);
 	service->callers = callers_free(service->callers);
+	service->user_limits = user_limits_free(service->user_limits);
+	g_queue_clear(&service->queries);
 	service->credentials = credentials_free(service->credentials);
 	service->loop = loop_free(service->loop);
 	service->idle_timer = sd_event_source_disable_unref(service->idle_timer);
@@ -486,6 +489,7 @@ int service_run(const ServiceOptions *options)
 {
 	Service service = {
 		.log = options->log,
+		.user_limits = user_limits_new(),
 		.fd_store = fd_store_new(),
 		.scopes = scope_maker_new(options->system, PLACEMENT_TIMEOUT_MS),
 		.layout = domain_signals_get_layout(),

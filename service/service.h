@@ -9,6 +9,7 @@
 #include "driver.h"
 #include "emitter.h"
 #include "log-writer.h"
+#include "user-limits.h"
 #include "fd-store.h"
 #include "host-end.h"
 #include "notifier.h"
@@ -34,6 +35,7 @@
  *   method-call.c        a call that is answered later
  *   caller.c             who has how many of them
  *   credentials.c        which user each of them is
+ *   user-limits.c        what each user has of what others need too
  *   settings.c           what of vmherald.conf is in force
  *   bus-*.c              errors, paths, options, variants
  *   log-writer.c         where records go; journal.c speaks the journal's language
@@ -59,6 +61,8 @@ typedef struct Service {
 
 	unsigned calls;             /* kept method calls, dropped ones among them */
 	Callers *callers;
+	UserLimits *user_limits;
+	GQueue queries;             /* uids (event-query.c) */
 	Credentials *credentials;   /* NULL on the session bus: all are us */
 	LogWriter *log;             /* outlives the service */
 	uint64_t idle_timeout_us;   /* 0: never leave */

@@ -9,6 +9,7 @@ void settings_apply(Service *service, const Configuration *configuration)
 					   ? 0 : configuration->idle_timeout_us;
 	service->shut_down_guests = configuration->on_exit == CONFIGURATION_ON_EXIT_SHUTDOWN;
 	service->shutdown_timeout_us = configuration->shutdown_timeout_us;
+	user_limits_set(service->user_limits, &configuration->limits);
 }
 
 static void tell_change(const ConfigurationKey *key, const Configuration *now)
