@@ -24,7 +24,7 @@ def single_results(*cases):
 
 
 class RunTests(unittest.TestCase):
-    def check(self, suites, verdicts, last_line, good, listed=(), output=""):
+    def check(self, suites, verdicts, last_line, good, listed=(), output="", options=()):
         with tempfile.TemporaryDirectory() as build:
             logs = os.path.join(build, "meson-logs")
             os.mkdir(logs)
@@ -36,7 +36,7 @@ class RunTests(unittest.TestCase):
                         json.dump({"name": f"project:unit / {program}", "result": verdict,
                                    "stdout": output}, file)
                         file.write("\n")
-            run = subprocess.run([sys.executable, RUN_TESTS, "--only-sum", build], check=False,
+            run = subprocess.run([sys.executable, RUN_TESTS, "--only-sum", *options, build], check=False,
                                  encoding="utf-8", stdout=subprocess.PIPE)
         lines = run.stdout.splitlines()
         self.assertEqual(last_line, lines[-1])
@@ -52,6 +52,18 @@ class RunTests(unittest.TestCase):
         self.check([tap_suite("loop", case("1 - /loop/a"), case("2 - /loop/b", "skipped"))],
                    {"loop": "OK"}, "1 passed, 0 failed, 1 skipped", True,
                    ["skipped: loop: /loop/b"])
+
+    def test_why_it_was_skipped(self):
+        self.check([tap_suite("loop", case("1 - /loop/a"), case("2 - /loop/b", "skipped"))],
+                   {"loop": "OK"}, "1 passed, 0 failed, 1 skipped", True,
+                   ["skipped: loop: /loop/b: no namespaces: not permitted"],
+                   "ok 1 - /loop/a\nok 2 - /loop/b # SKIP no namespaces: not permitted\n")
+
+    def test_all_are_skipped(self):
+        suites = [tap_suite("loop", case("1 - /loop/a", "skipped"))]
+        self.check(suites, {"loop": "OK"}, "0 passed, 0 failed, 1 skipped", False)
+        self.check(suites, {"loop": "OK"}, "0 passed, 0 failed, 1 skipped", True, options=["--may-skip-all"])
+        self.check(None, {}, "0 passed, 1 failed, 0 skipped", False, options=["--may-skip-all"])
 
     def test_measurements_are_shown(self):
         self.check([tap_suite("loop", case("1 - /loop/a"))], {"loop": "OK"},
