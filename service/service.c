@@ -25,19 +25,10 @@
  * that runs, and only then the name. So whoever calls finds a service that knows, and whoever listens hears
  * everything from the moment the name is owned, since the emitter is opened then.
  *
- * And at the end: with nothing running and nobody calling, the name is given back first, while calls are still
- * served. The bus answers that after everything it had sent us before; a call among it (or a domain that was started by
- * one) means that the name is asked for again. Calls that come later start a new service, which waits for our
- * lock.
+ * And at the end: with nothing running and nobody calling, the name goes first (bus-name.c).
  */
 
 /* ---- the driver's observer ---- */
-
-static void wake_up(Service *service)
-{
-	if (service->sleeps)
-		service_arm_idle(service);
-}
 
 static void on_domain_added(Domain *domain, void *userdata)
 {
@@ -52,7 +43,7 @@ static void on_domain_removed(Domain *domain, void *userdata)
 {
 	Service *service = userdata;
 
-	wake_up(service);
+	bus_name_look_again(service);
 	notifier_look_again(service->notifier);
 	managed_objects_domain_removed(service->managed_objects, domain);
 	emitter_domain_removed(service->emitter, domain);
@@ -67,7 +58,7 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 {
 	Service *service = userdata;
 
-	wake_up(service);
+	bus_name_look_again(service);
 	if (properties & DOMAIN_PROPERTY_STATE)
 		notifier_look_again(service->notifier);
 	managed_objects_domain_changed(service->managed_objects, domain);
@@ -89,126 +80,7 @@ static void on_changed_files_changed(void *userdata)
 	emitter_manager_changed(((Service *)userdata)->emitter, "DefinitionsChanged");
 }
 
-/* ---- the name ---- */
-
-static void fail(Service *service, const char *what, int r)
-{
-	log_text(LOG_ERR, "%s: %s", what, g_strerror(-r));
-	(void)sd_event_exit(service->event, EXIT_FAILURE);
-}
-
-static void tell_ready(Service *service)
-{
-	g_autoptr(GPtrArray) domains = driver_list_domains(service->driver);
-
-	notifier_ready(service->notifier, service->driver);
-	log_event(LOG_ID_SERVICE_READY, NULL, "Version " PROJECT_VERSION " is ready, with %u domains",
-		  domains->len);
-}
-
-static int on_name_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-	Service *service = userdata;
-	uint32_t result = 0;
-
-	service->name_slot = sd_bus_slot_unref(service->name_slot);
-	/* 1: primary owner, 4: already owner (RequestName, D-Bus specification). */
-	if (sd_bus_message_is_method_error(reply, NULL) ||
-	    sd_bus_message_read(reply, "u", &result) < 0 || (result != 1 && result != 4)) {
-		const sd_bus_error *error = sd_bus_message_get_error(reply);
-
-		log_text(LOG_ERR, "The name " BUS_NAME " cannot be had: %s",
-			 error ? error->message : "somebody else owns it");
-		return sd_event_exit(service->event, EXIT_FAILURE);
-	}
-	service->leaving = false;
-	service->disturbed = false;
-	emitter_open(service->emitter);
-	tell_ready(service);
-	service_arm_idle(service);
-	driver_autostart(service->driver, false);
-	return 1;
-}
-
-static void request_name(Service *service)
-{
-	int r = sd_bus_request_name_async(service->bus, &service->name_slot, BUS_NAME, 0,
-					  on_name_reply, service);
-
-	if (r < 0)
-		fail(service, "RequestName", r);
-}
-
-static void on_driver_started(void *userdata)
-{
-	request_name(userdata);
-}
-
-/* ---- idle ---- */
-
-static bool is_idle(const Service *service)
-{
-	return service->calls == 0 && credentials_count_waiting(service->credentials) == 0 &&
-	       emitter_is_empty(service->emitter) &&
-	       driver_is_idle(service->driver) && !driver_is_shutting_down(service->driver);
-}
-
-static int on_released(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-	Service *service = userdata;
-
-	service->name_slot = sd_bus_slot_unref(service->name_slot);
-	if (service->disturbed || !is_idle(service)) {
-		request_name(service);
-		return 1;
-	}
-	log_text(LOG_INFO, "Nothing to do; leaving");
-	/* So the manager knows that who wants the unit started, for the next call, has to wait for our end. */
-	notifier_stopping(service->notifier, 0);
-	return sd_event_exit(service->event, EXIT_SUCCESS);
-}
-
-static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	Service *service = userdata;
-	int r;
-
-	if (service->leaving || !is_idle(service)) {
-		/* Its end is told like all that a domain tells, and then somebody looks again. */
-		service->sleeps = driver_has_guests(service->driver);
-		if (!service->sleeps)
-			service_arm_idle(service);
-		return 0;
-	}
-	service->leaving = true;
-	emitter_close(service->emitter);
-	service->disturbed = false;
-	r = sd_bus_release_name_async(service->bus, &service->name_slot, BUS_NAME, on_released,
-				      service);
-	if (r < 0)
-		fail(service, "ReleaseName", r);
-	return 0;
-}
-
-void service_arm_idle(Service *service)
-{
-	service->sleeps = false;
-	if (service->idle_timeout_us == 0) {
-		(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
-		return;
-	}
-	(void)sd_event_source_set_time_relative(service->idle_timer, service->idle_timeout_us);
-	(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_ONESHOT);
-}
-
-/* The bus delivers the calls that have waited for the name before it answers that we have it. What was found must be
- * told before such a call changes it. */
-static void note_name(Service *service, sd_bus_message *call)
-{
-	if (service->name_slot && !service->leaving &&
-	    g_strcmp0(sd_bus_message_get_destination(call), BUS_NAME) == 0)
-		emitter_open(service->emitter);
-}
+/* ---- calls ---- */
 
 /* What is answered at once, with the state as it is. */
 static bool reads_state(sd_bus_message *call)
@@ -234,9 +106,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 	int r;
 
 	if (sd_bus_message_is_method_call(message, NULL, NULL)) {
-		note_name(service, message);
-		service->disturbed = true;
-		service_arm_idle(service);
+		bus_name_note_call(service, message);
 		r = credentials_filter(service->credentials, message, ret_error);
 		if (r == 0)
 			r = callers_check(service->callers, message, ret_error);
@@ -384,10 +254,7 @@ static int setup(Service *service, const ServiceOptions *options)
 	if (r >= 0)
 		r = connect_bus(service, options);
 	if (r >= 0)
-		r = sd_event_add_time_relative(service->event, &service->idle_timer, CLOCK_MONOTONIC, 0,
-					       0, on_idle_timer, service);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
+		r = bus_name_set_up(service);
 	if (r >= 0)
 		r = sd_id128_randomize(&id);
 	if (r < 0)
@@ -419,6 +286,11 @@ static void use_launcher(Service *service)
 
 	if (path)
 		driver_use_launcher(service->driver, &(QemuLauncher){ .path = path });
+}
+
+static void on_driver_started(void *userdata)
+{
+	bus_name_request(userdata);
 }
 
 static bool start_driver(Service *service, const ServiceOptions *options)

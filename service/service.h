@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
+#include "bus-name.h"
 #include "caller.h"
 #include "credentials.h"
 #include "driver.h"
@@ -20,7 +21,8 @@
  * objects in front of it.
  *
  *   main.c               options, run
- *   service.c            start, name, idle, leave
+ *   service.c            start, leave
+ *   bus-name.c           the name, and giving it back when there is nothing to do
  *   manager-object.c     /org/vmherald/Domains1
  *   domain-object.c      /org/vmherald/Domains1/domain/_UUID: find, enumerate, appear, change
  *   *-interface.c        the methods and properties of one interface each
@@ -71,7 +73,7 @@ typedef struct Service {
 	sd_bus_slot *name_slot;
 	bool shut_down_guests;
 	uint64_t shutdown_timeout_us;
-	bool leaving;               /* the name has been given back, or is being */
+	NamePhase name_phase;
 	bool disturbed;             /* a call came while leaving */
 } Service;
 
@@ -88,5 +90,5 @@ void service_reload(Service *service, DriverDone done, void *userdata);
 /* Runs until it is told to end or there is nothing to do. Returns an exit status. */
 int service_run(const ServiceOptions *options);
 
-/* The time until it leaves begins anew. */
+/* The time until it leaves begins anew (bus-name.c). */
 void service_arm_idle(Service *service);
