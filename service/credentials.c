@@ -248,6 +248,13 @@ bool credentials_get(const Credentials *credentials, const char *name, uid_t *re
 	return true;
 }
 
+uid_t credentials_get_user(const Credentials *credentials, sd_bus_message *message)
+{
+	uid_t uid;
+
+	return credentials_get(credentials, sd_bus_message_get_sender(message), &uid, NULL) ? uid : (uid_t)-1;
+}
+
 void credentials_forget(Credentials *credentials, const char *name)
 {
 	if (credentials)

@@ -42,6 +42,9 @@ int credentials_filter(Credentials *credentials, sd_bus_message *message, sd_bus
  * bus does not know it. Without credentials it is always the service's own user. */
 bool credentials_get(const Credentials *credentials, const char *name, uid_t *ret_uid, pid_t *ret_pid);
 
+/* The user who has sent a message that has passed the filter. Nobody's number, (uid_t)-1, if he has left meanwhile. */
+uid_t credentials_get_user(const Credentials *credentials, sd_bus_message *message);
+
 /* The connection of that name has ended. */
 void credentials_forget(Credentials *credentials, const char *name);
 

@@ -40,6 +40,7 @@ NUMBER_GETTER(has_saved_state, "b", (int)domain_get_has_saved_state(domain))
 NUMBER_GETTER(pid, "u", (uint32_t)domain_get_pid(domain))
 NUMBER_GETTER(started_at, "t", (uint64_t)domain_get_started_at(domain))
 STRING_GETTER(emulator, domain_get_emulator(domain))
+NUMBER_GETTER(owner, "u", (uint32_t)domain_get_owner(domain))
 STRING_GETTER(unit, domain_get_unit(domain))
 STRING_GETTER(machine, domain_get_machine_type(domain))
 STRING_GETTER(accelerator, domain_get_accelerator(domain))
@@ -309,6 +310,7 @@ const sd_bus_vtable domain_interface_vtable[] = {
 	SD_BUS_PROPERTY("HasSavedState", "b", get_has_saved_state, 0, CHANGES),
 	SD_BUS_PROPERTY("PID", "u", get_pid, 0, CHANGES),
 	SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, CHANGES),
+	SD_BUS_PROPERTY("Owner", "u", get_owner, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("Unit", "s", get_unit, 0, CHANGES),
 	SD_BUS_PROPERTY("Emulator", "s", get_emulator, 0, CHANGES),
 	SD_BUS_PROPERTY("Machine", "s", get_machine, 0, CHANGES),

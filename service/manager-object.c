@@ -132,7 +132,7 @@ static int method_define(sd_bus_message *message, void *userdata, sd_bus_error *
 		r = bus_read_no_options(message, ret_error);
 	if (r < 0)
 		return r;
-	driver_define(service->driver, definition, method_call_done_path,
+	driver_define_for(service->driver, credentials_get_user(service->credentials, message), definition, method_call_done_path,
 		      method_call_new(service, message));
 	return 1;
 }
@@ -151,7 +151,7 @@ static int method_create(sd_bus_message *message, void *userdata, sd_bus_error *
 		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 	if (r < 0)
 		return r;
-	driver_create_with(service->driver, definition, paused, g_steal_pointer(&descriptors),
+	driver_create_for(service->driver, credentials_get_user(service->credentials, message), definition, paused, g_steal_pointer(&descriptors),
 			   method_call_done_path, method_call_new(service, message));
 	return 1;
 }
@@ -177,7 +177,7 @@ static int method_adopt(sd_bus_message *message, void *userdata, sd_bus_error *r
 		if (fd < 0)
 			return -errno;
 	}
-	driver_adopt(service->driver, name, monitor, fd, timeout_ms, method_call_done_path,
+	driver_adopt_for(service->driver, credentials_get_user(service->credentials, message), name, monitor, fd, timeout_ms, method_call_done_path,
 		     method_call_new(service, message));
 	return 1;
 }

@@ -19,6 +19,7 @@
 struct DriverAdoption {
 	Driver *driver;
 	Adoption *adoption;
+	uid_t owner;             /* on whose behalf */
 	char *name;              /* "": QEMU's own, or one that is made */
 	DriverDone done;
 	void *userdata;
@@ -119,7 +120,7 @@ static Domain *add_domain(DriverAdoption *adopting, GError **error)
 	g_autoptr(Definition) definition = NULL;
 	Domain *domain;
 
-	if (!check_is_new(driver, adoption, error))
+	if (!check_is_new(driver, adoption, error) || !driver_check_owner(driver, adopting->owner, true, error))
 		return NULL;
 	definition = make_definition(adopting, error);
 	if (!definition || !registry_hold(driver->registry, definition, NULL, error))
@@ -129,6 +130,7 @@ static Domain *add_domain(DriverAdoption *adopting, GError **error)
 	domain_set_adopted(domain, adopted_new(adoption_get_by(adoption), adoption_get_path(adoption),
 					       adoption_get_cpus(adoption),
 					       adoption_get_memory(adoption)));
+	domain_set_owner(domain, adopting->owner);
 	driver_add_domain(driver, domain);
 	return domain;
 }
@@ -246,10 +248,16 @@ static bool check_request(const Driver *driver, const char *name, const char *pa
 void driver_adopt(Driver *driver, const char *name, const char *path, int fd, int timeout_ms,
 		  DriverDone done, void *userdata)
 {
+	driver_adopt_for(driver, geteuid(), name, path, fd, timeout_ms, done, userdata);
+}
+
+void driver_adopt_for(Driver *driver, uid_t owner, const char *name, const char *path, int fd, int timeout_ms,
+		      DriverDone done, void *userdata)
+{
 	g_autoptr(GError) error = NULL;
 	DriverAdoption *adopting;
 
-	if (!check_request(driver, name, path, fd, &error)) {
+	if (!driver_check_owner(driver, owner, true, &error) || !check_request(driver, name, path, fd, &error)) {
 		if (fd >= 0)
 			(void)close(fd);
 		done(NULL, error, userdata);
@@ -257,6 +265,7 @@ void driver_adopt(Driver *driver, const char *name, const char *path, int fd, in
 	}
 	adopting = g_new0(DriverAdoption, 1);
 	adopting->driver = driver;
+	adopting->owner = owner;
 	adopting->name = g_strdup(name);
 	adopting->done = done;
 	adopting->userdata = userdata;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "domain/firmware.h"
+#include "domain/owner-store.h"
 #include "domain/saved-state.h"
 #include "driver-job.h"
 
@@ -38,8 +40,11 @@ static bool check_define(Job *job, GError **error)
 	if (!registry_hold(driver->registry, job->definition, domain, error))
 		return false;
 	job->holding = true;
+	job->is_new = !domain || !domain_is_persistent(domain);
+	if (domain)
+		job->owner = domain_get_owner(domain);
 	if (!domain)
-		return true;
+		return driver_check_owner(driver, job->owner, false, error);
 	job->domain = domain_ref(domain);
 	if (!domain_check_not_adopted(domain, "Let go of it (Undefine) or wait for its end, then define "
 				      "one with this uuid", error))
@@ -61,6 +66,10 @@ static bool check_define(Job *job, GError **error)
 
 static bool store_definition(Job *job, GError **error)
 {
+	/* Before it: a domain that is nobody's would count for nobody. */
+	if (job->is_new && job->owner != geteuid() &&
+	    !owner_store_write(job->owners, job->definition->uuid, job->owner, error))
+		return false;
 	return definition_store_write(job->definitions, job->definition, job->old_name, error);
 }
 
@@ -76,10 +85,11 @@ void driver_redefine(Driver *driver, Domain *domain, Definition *definition)
 }
 
 /* A state that was saved under that uuid is the domain's, also if the definition was away for a while. */
-Domain *driver_add_defined(Driver *driver, Definition *definition, GHashTable *saved_states)
+Domain *driver_add_defined(Driver *driver, Definition *definition, GHashTable *saved_states, uid_t owner)
 {
 	Domain *domain = domain_new(&driver->host, definition_ref(definition), true);
 
+	domain_set_owner(domain, owner);
 	domain_set_has_saved_state(domain, g_hash_table_contains(saved_states, definition->uuid));
 	driver_add_domain(driver, domain);
 	domain_emit_defined(domain, LIFECYCLE_REASON_ADDED);
@@ -96,7 +106,7 @@ static void commit_define(Job *job)
 		domain = domain_ref(known);
 		driver_redefine(job->driver, domain, job->definition);
 	} else {
-		domain = driver_add_defined(job->driver, job->definition, job->saved_states);
+		domain = driver_add_defined(job->driver, job->definition, job->saved_states, job->owner);
 	}
 	job_answer(job, domain, NULL);
 }
@@ -105,8 +115,14 @@ static const JobClass define_class = { parse_text, check_define, store_definitio
 
 void driver_define(Driver *driver, const char *text, DriverDone done, void *userdata)
 {
+	driver_define_for(driver, geteuid(), text, done, userdata);
+}
+
+void driver_define_for(Driver *driver, uid_t owner, const char *text, DriverDone done, void *userdata)
+{
 	Job *job = job_new(driver, &define_class, done, userdata);
 
+	job->owner = owner;
 	take_text(job, text);
 	job_push(job);
 }
@@ -121,7 +137,8 @@ static bool check_create(Job *job, GError **error)
 			    "it is back", job->definition->name);
 		return false;
 	}
-	if (!registry_hold(job->driver->registry, job->definition, NULL, error))
+	if (!driver_check_owner(job->driver, job->owner, false, error) ||
+	    !registry_hold(job->driver->registry, job->definition, NULL, error))
 		return false;
 	job->holding = true;
 	return true;
@@ -149,6 +166,7 @@ static void commit_create(Job *job)
 
 	answer->done = g_steal_pointer(&job->done);
 	answer->userdata = job->userdata;
+	domain_set_owner(domain, job->owner);
 	driver_add_domain(job->driver, domain);
 	domain_start_with(domain, job->paused, g_steal_pointer(&job->descriptors), on_created, answer);
 }
@@ -157,14 +175,15 @@ static const JobClass create_class = { parse_text, check_create, NULL, commit_cr
 
 void driver_create(Driver *driver, const char *text, bool paused, DriverDone done, void *userdata)
 {
-	driver_create_with(driver, text, paused, NULL, done, userdata);
+	driver_create_for(driver, geteuid(), text, paused, NULL, done, userdata);
 }
 
-void driver_create_with(Driver *driver, const char *text, bool paused, Descriptors *descriptors,
-			DriverDone done, void *userdata)
+void driver_create_for(Driver *driver, uid_t owner, const char *text, bool paused, Descriptors *descriptors,
+		       DriverDone done, void *userdata)
 {
 	Job *job = job_new(driver, &create_class, done, userdata);
 
+	job->owner = owner;
 	take_text(job, text);
 	job->paused = paused;
 	job->descriptors = descriptors;
@@ -196,7 +215,7 @@ static bool check_undefine(Job *job, GError **error)
 
 static bool store_removal(Job *job, GError **error)
 {
-	g_autoptr(GError) saved_error = NULL, vars_error = NULL;
+	g_autoptr(GError) saved_error = NULL, vars_error = NULL, owner_error = NULL;
 
 	if (!definition_store_remove(job->definitions, job->old_name, error))
 		return false;
@@ -205,6 +224,9 @@ static bool store_removal(Job *job, GError **error)
 		log_problem(LOG_ID_STORE_FAILED, NULL, saved_error->message);
 	if (!firmware_remove_vars(job->nvram, domain_get_uuid(job->domain), &vars_error))
 		log_problem(LOG_ID_STORE_FAILED, NULL, vars_error->message);
+	if (domain_get_owner(job->domain) != geteuid() &&
+	    !owner_store_remove(job->owners, domain_get_uuid(job->domain), &owner_error))
+		log_problem(LOG_ID_STORE_FAILED, NULL, owner_error->message);
 	return true;
 }
 

@@ -92,6 +92,12 @@ void driver_set_changed_files(Driver *driver, GPtrArray *changed);
 void driver_look_at_shutdown(Driver *driver);
 void driver_end_shutdown(Driver *driver);
 
+/* driver-owners.c */
+/* Whether he may have one more domain, or one more that is adopted. CORE_ERROR_LIMIT_EXCEEDED. */
+bool driver_check_owner(const Driver *driver, uid_t owner, bool adopted, GError **error);
+/* Of the definitions that have been loaded. Blocks: start-up. */
+void driver_load_owners(Driver *driver);
+
 /* Takes configuration over, and tells. */
 void driver_change_configuration(Driver *driver, Configuration *configuration);
 

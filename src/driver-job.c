@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver-job.h"
 
+#include <unistd.h>
+
 #include "base/error.h"
 
 void job_answer(Job *job, Domain *domain, const GError *error)
@@ -100,6 +102,8 @@ Job *job_new(Driver *driver, const JobClass *job_class, DriverDone done, void *u
 	job->definitions = driver->definitions;
 	job->saved = driver->directories->saved;
 	job->nvram = driver->directories->nvram;
+	job->owners = driver->directories->owners;
+	job->owner = geteuid();
 	job->configuration_source = driver->configuration_source;
 	driver->jobs++;
 	return job;

@@ -34,6 +34,9 @@ struct Job {
 	DefinitionStore *definitions;  /* the driver's, which outlives its workers */
 	const char *saved;          /* likewise */
 	const char *nvram;          /* likewise */
+	const char *owners;         /* likewise */
+	uid_t owner;                /* who asks for it */
+	bool is_new;                /* define: there is no such domain yet */
 	bool stored_step;           /* compute and check are behind us */
 	GError *error;
 
@@ -64,5 +67,5 @@ void job_answer(Job *job, Domain *domain, const GError *error);
 /* driver-definitions.c; what is told is told at once */
 void driver_redefine(Driver *driver, Domain *domain, Definition *definition);
 /* Returns a reference. */
-Domain *driver_add_defined(Driver *driver, Definition *definition, GHashTable *saved_states);
+Domain *driver_add_defined(Driver *driver, Definition *definition, GHashTable *saved_states, uid_t owner);
 void driver_forget(Driver *driver, Domain *domain);

@@ -116,7 +116,7 @@ static void take_in(Job *job, const ReloadEntry *entry)
 	Domain *domain = registry_find_by_uuid(job->driver->registry, definition->uuid);
 
 	if (!domain)
-		domain_unref(driver_add_defined(job->driver, definition, job->saved_states));
+		domain_unref(driver_add_defined(job->driver, definition, job->saved_states, job->owner));
 	else if (!domain_is_persistent(domain) || !entry->is_same)
 		driver_redefine(job->driver, domain, definition);
 }

@@ -263,6 +263,7 @@ static Domain *get_domain_of_run(Driver *driver, RunFile *run, GError **error)
 		return NULL;
 	registry_release(driver->registry, run->definition);
 	domain = domain_new(&driver->host, definition_ref(run->definition), false);
+	domain_set_owner(domain, run->owner);
 	if (run->adopted)
 		domain_set_adopted(domain, g_steal_pointer(&run->adopted));
 	driver_add_domain(driver, domain);
@@ -307,6 +308,7 @@ void driver_start(Driver *driver, void (*started)(void *userdata), void *userdat
 	atomic_file_clean(driver->directories->definitions);
 	driver_watch_definitions(driver);
 	driver_load_definitions(driver);
+	driver_load_owners(driver);
 	driver_told_init(driver);
 	driver->readopting = 1;
 	runs = run_file_list(driver->directories->domains);

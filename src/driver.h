@@ -14,6 +14,7 @@
  *   driver.c              start-up, look-up
  *   driver-stamp.c        the number of an event, and remembering it
  *   driver-definitions.c  define, create, undefine, autostart flag
+ *   driver-owners.c       whose domains they are
  *   driver-devices.c      devices that come and go, while it runs and in its definition
  *   driver-reload.c       taking in the files, at the start and again
  *   driver-watch.c        files that somebody else has changed
@@ -116,13 +117,15 @@ GPtrArray *driver_get_emulators(const Driver *driver);
 /* How often the logs of what runs are looked at, when they are written to. */
 #define DRIVER_LOGS_INTERVAL_MS 1000
 
-/* text is copied. */
+/* owner: the user on whose behalf it is; if it is new, it counts against his limit (CORE_ERROR_LIMIT_EXCEEDED). Without it, the service's
+ * own. text is copied. */
+void driver_define_for(Driver *driver, uid_t owner, const char *text, DriverDone done, void *userdata);
 void driver_define(Driver *driver, const char *text, DriverDone done, void *userdata);
 /* Transient: started at once, gone when it stops. */
 void driver_create(Driver *driver, const char *text, bool paused, DriverDone done, void *userdata);
 /* The same; descriptors (or NULL) are taken over. */
-void driver_create_with(Driver *driver, const char *text, bool paused, Descriptors *descriptors,
-			DriverDone done, void *userdata);
+void driver_create_for(Driver *driver, uid_t owner, const char *text, bool paused, Descriptors *descriptors,
+		       DriverDone done, void *userdata);
 /* An adopted domain is let go of, its QEMU goes on. destroy: what runs is ended first, TERM, then KILL. */
 void driver_undefine(Driver *driver, Domain *domain, bool destroy, DriverDone done, void *userdata);
 void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, DriverDone done,
@@ -180,6 +183,8 @@ void driver_detach_device(Driver *driver, Domain *domain, const char *id, int ti
 /* name: "" to ask QEMU. path: absolute, of its monitor's socket, or "" and fd (taken over) a connection to it, else -1.
  * timeout_ms: for the handshake (ADOPTION_TIMEOUT_MS). Errors: those of adoption.h, CORE_ERROR_DOMAIN_EXISTS (that QEMU, that
  * uuid or that name), CORE_ERROR_LIMIT_EXCEEDED. */
+void driver_adopt_for(Driver *driver, uid_t owner, const char *name, const char *path, int fd, int timeout_ms,
+		      DriverDone done, void *userdata);
 void driver_adopt(Driver *driver, const char *name, const char *path, int fd, int timeout_ms,
 		  DriverDone done, void *userdata);
 

@@ -52,10 +52,12 @@ Directories *directories_new(bool system, GError **error)
 	directories->definitions = g_build_filename(config, "domains", NULL);
 	directories->saved = g_build_filename(directories->state, "saved", NULL);
 	directories->nvram = g_build_filename(directories->state, "nvram", NULL);
+	directories->owners = g_build_filename(directories->state, "owners", NULL);
 	directories->domains = g_build_filename(directories->runtime, "domains", NULL);
 
 	if (!make(directories->definitions, error) || !make(directories->state, error) ||
 	    !make(directories->saved, error) || !make(directories->nvram, error) ||
+	    !make(directories->owners, error) ||
 	    !make(directories->logs, error) || !make(directories->domains, error))
 		return NULL;
 	return g_steal_pointer(&directories);
@@ -69,6 +71,7 @@ Directories *directories_free(Directories *directories)
 	g_free(directories->state);
 	g_free(directories->saved);
 	g_free(directories->nvram);
+	g_free(directories->owners);
 	g_free(directories->logs);
 	g_free(directories->runtime);
 	g_free(directories->domains);

@@ -13,6 +13,7 @@
  *   STATE/sequence                 the last number given to a signal (event/sequence)
  *   STATE/emulators.json           what each QEMU binary can do (qemu/emulators)
  *   STATE/nvram/UUID.vars          variables of the firmware of a persistent domain
+ *   STATE/owners/UUID              the user who has defined a persistent domain (domain/owner-store)
  *   STATE/lock, RUNTIME/lock       held by the one service that uses these directories
  *   STATE/saved/                   0700, the saved states of domains (domain/saved-state)
  *   RUNTIME/history                the last events (event/history)
@@ -32,6 +33,7 @@ typedef struct Directories {
 	char *state;
 	char *saved;
 	char *nvram;
+	char *owners;
 	char *logs;
 	char *runtime;
 	char *domains;

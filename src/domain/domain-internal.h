@@ -168,6 +168,7 @@ struct Domain {
 	Definition *next_definition;  /* NULL: the same */
 	Adopted *adopted;             /* NULL: its QEMU is ours */
 	bool persistent;
+	uid_t owner;
 
 	DomainState state;
 	LifecycleReason state_reason;

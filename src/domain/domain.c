@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <unistd.h>
+
 #include "base/error.h"
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
@@ -17,6 +19,7 @@ Domain *domain_new(const DomainHost *host, Definition *definition, bool persiste
 	domain->work = strand_new(host->pool);
 	domain->operations = g_ptr_array_new();
 	g_queue_init(&domain->queries_waiting);
+	domain->owner = geteuid();
 	domain_reset_run(domain);
 	return domain;
 }
@@ -202,6 +205,16 @@ Domain *domain_unref(Domain *domain)
 const char *domain_get_name(const Domain *domain)
 {
 	return domain->definition->name;
+}
+
+uid_t domain_get_owner(const Domain *domain)
+{
+	return domain->owner;
+}
+
+void domain_set_owner(Domain *domain, uid_t owner)
+{
+	domain->owner = owner;
 }
 
 const char *domain_get_uuid(const Domain *domain)

@@ -113,6 +113,10 @@ void domain_close(Domain *domain);
 
 const char *domain_get_name(const Domain *domain);
 const char *domain_get_uuid(const Domain *domain);
+/* The user who has defined, created or adopted it; the service's own if nobody has said so. It stays while the domain is there. */
+uid_t domain_get_owner(const Domain *domain);
+/* Before it is told. */
+void domain_set_owner(Domain *domain, uid_t owner);
 /* What runs, or, when nothing runs, what would. */
 const Definition *domain_get_definition(const Domain *domain);
 /* What the next start will use. */

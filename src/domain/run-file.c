@@ -2,6 +2,7 @@
 #include "domain/run-file.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/atomic-file.h"
 #include "base/error.h"
@@ -80,6 +81,7 @@ char *run_file_to_json(const RunFile *run)
 	write_int(builder, "incarnation", (int64_t)run->incarnation);
 	write_int(builder, "pid", run->pid);
 	write_int(builder, "start-time", (int64_t)run->start_time);
+	write_int(builder, "owner", run->owner);
 	write_bool(builder, "started", run->started);
 	write_bool(builder, "released", run->released);
 	write_int(builder, "started-at", run->started_at);
@@ -172,7 +174,7 @@ RunFile *run_file_read(const char *directory, GError **error)
 	g_autoptr(JsonNode) node = text ? json_text_parse(text, length, RUN_FILE_MAX, 64, error) : NULL;
 	JsonObject *object = json_node_as_object(node);
 	const char *definition, *emulator = "", *unit = NULL;
-	int64_t version = 0, incarnation = 0, pid = 0, start_time = 0, started_at = 0;
+	int64_t version = 0, incarnation = 0, pid = 0, start_time = 0, started_at = 0, owner = geteuid();
 	g_autoptr(GError) picture_error = NULL;
 	g_autoptr(RunFile) run = NULL;
 
@@ -205,6 +207,8 @@ RunFile *run_file_read(const char *directory, GError **error)
 	run->start_time = (uint64_t)start_time;
 	run->pid = pid > 1 && pid <= G_MAXINT32 ? (pid_t)pid : read_pid_file(directory);
 	run->started_at = started_at;
+	(void)json_read_int(object, "owner", &owner);
+	run->owner = (uid_t)owner;
 	(void)json_read_string(object, "unit", &unit);
 	run->emulator = g_strdup(emulator);
 	run->unit = g_strdup(unit);

@@ -29,6 +29,7 @@ typedef struct RunFile {
 	bool released;               /* false: killed between that and `cont` */
 	int64_t started_at;
 	char *emulator;
+	uid_t owner;                 /* domain_get_owner() */
 	char *unit;                  /* where it was placed (placement.h); NULL: nowhere */
 	GHashTable *backends;        /* device id -> Backends */
 	GHashTable *under_way;       /* device id -> UnderWay */

@@ -432,6 +432,7 @@ void domain_write_run_file(Domain *domain, bool started, RunFileWritten done, vo
 		.started_at = domain->started_at,
 		.emulator = domain->emulator,
 		.unit = domain->unit,
+		.owner = domain->owner,
 		.backends = domain->backends,
 		.adopted = domain->adopted,
 		.under_way = domain->under_way,

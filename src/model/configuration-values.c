@@ -133,6 +133,9 @@ static bool is_folder(const char *path)
 {
 	g_auto(GStrv) parts = g_strsplit(path, "/", -1);
 
+	for (const char *p = path; *p; p = g_utf8_next_char(p))
+		if (g_unichar_iscntrl(g_utf8_get_char(p)))
+			return false;
 	for (char **part = parts; *part; part++)
 		if (g_str_equal(*part, ".") || g_str_equal(*part, ".."))
 			return false;

@@ -10,7 +10,8 @@ bool configuration_number_parse(const char *text, uint64_t *ret_value);
 bool configuration_time_parse(const char *text, uint64_t *ret_value);
 bool configuration_size_parse(const char *text, uint64_t *ret_value);
 bool configuration_boolean_parse(const char *text, bool *ret_value);
-/* *ret_value: to be freed by g_strfreev(). Paths are absolute, without "." and ".." in them. */
+/* *ret_value: to be freed by g_strfreev(). text is UTF-8. Paths are absolute, and have no
+ * ".", ".." or control characters in them. */
 bool configuration_folders_parse(const char *text, char ***ret_value);
 /* Of a user or a group, as useradd(8) makes them. */
 bool configuration_name_is_valid(const char *text);

@@ -196,7 +196,7 @@ static void test_words(void)
 
 static void test_folders(void)
 {
-	static const char *const bad[] = { "a", "/a b", "/a/../b", "/a/.", "\"/a", "\"/a\"/b", "/a\"/b\"", "\"\"", "/a:/b c" };
+	static const char *const bad[] = { "a", "/a b", "/a/../b", "/a/.", "\"/a", "\"/a\"/b", "/a\"/b\"", "\"\"", "/a:/b c", "/a\x01", "/a\xc2\x85" };
 	char **folders = NULL;
 
 	g_assert_true(configuration_folders_parse(" /a\t\"/b c\"  /d:e ", &folders));
