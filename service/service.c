@@ -277,15 +277,25 @@ static int setup(Service *service, const ServiceOptions *options)
 	return r < 0 ? r : log_control_register(service->bus, options->log);
 }
 
-/* It is installed beside us, wherever that is. */
-static void use_launcher(Service *service)
+/* The launcher is installed beside us, wherever that is. On the system bus QEMU is to be another user than we; if there is none,
+ * nothing is started, and emulators are asked as nobody. */
+static void use_launcher(Service *service, bool system, const Configuration *configuration)
 {
+	const QemuUser nobody = { "nobody", 65534, 65534, { 0 }, 0 };
 	g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
 	g_autofree char *directory = program ? g_path_get_dirname(program) : NULL;
-	g_autofree char *path = directory ? g_build_filename(directory, "vmherald-launcher", NULL) : NULL;
+	g_autofree char *path = g_build_filename(directory ? directory : "/", "vmherald-launcher", NULL);
+	QemuLauncher launcher = { .path = path };
+	g_autoptr(GError) error = NULL;
+	QemuUser user = nobody;
 
-	if (path)
-		driver_use_launcher(service->driver, &(QemuLauncher){ .path = path });
+	if (system) {
+		(void)qemu_user_find(configuration->user, configuration->group, &user, &error);
+		launcher.user = &user;
+	}
+	if (error)
+		log_text(LOG_ERR, "No domain can be started: %s", error->message);
+	driver_use_launcher(service->driver, &launcher, error ? error->message : NULL);
 }
 
 static void on_driver_started(void *userdata)
@@ -324,7 +334,7 @@ static bool start_driver(Service *service, const ServiceOptions *options)
 	driver_use_store(service->driver, &store);
 	placement = scope_maker_get_placement(service->scopes);
 	driver_use_placement(service->driver, &placement);
-	use_launcher(service);
+	use_launcher(service, options->system, driver_get_configuration(service->driver));
 	driver_keep_history(service->driver, options->configuration->history_bytes,
 			    (unsigned)options->configuration->history_events);
 	driver_start(service->driver, on_driver_started, service);

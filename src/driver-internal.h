@@ -18,6 +18,7 @@ struct Driver {
 	DomainHost host;
 	char *launcher_path;
 	QemuUser user;                  /* that QEMU is started as, if launcher has one */
+	char *user_name, *user_problem;
 	Directories *directories;
 	Configuration *configuration;
 	ConfigurationSource *configuration_source;  /* NULL: it is not read again */

@@ -180,17 +180,21 @@ void driver_use_placement(Driver *driver, const Placement *placement)
 	driver->host.placement = *placement;
 }
 
-void driver_use_launcher(Driver *driver, const QemuLauncher *launcher)
+void driver_use_launcher(Driver *driver, const QemuLauncher *launcher, const char *user_problem)
 {
 	QemuLauncher *own = &driver->host.launcher;
 
 	driver->launcher_path = g_strdup(launcher->path);
+	driver->user_problem = g_strdup(user_problem);
+	driver->host.user_problem = driver->user_problem;
 	own->path = driver->launcher_path;
-	if (launcher->user) {
-		driver->user = *launcher->user;
-		own->user = &driver->user;
-		qemu_emulators_use_launcher(driver->host.emulators, own);
-	}
+	if (!launcher->user)
+		return;
+	driver->user = *launcher->user;
+	driver->user_name = g_strdup(driver->user.name);
+	driver->user.name = driver->user_name;
+	own->user = &driver->user;
+	qemu_emulators_use_launcher(driver->host.emulators, own);
 }
 
 Driver *driver_free(Driver *driver)
@@ -229,6 +233,8 @@ Driver *driver_free(Driver *driver)
 	definition_store_free(driver->definitions);
 	directories_free(driver->directories);
 	g_free(driver->launcher_path);
+	g_free(driver->user_name);
+	g_free(driver->user_problem);
 	configuration_source_free(driver->configuration_source);
 	configuration_free(driver->configuration);
 	if (driver->state_lock >= 0)

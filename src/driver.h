@@ -65,8 +65,9 @@ void driver_use_store(Driver *driver, const DescriptorStore *store);
 void driver_use_placement(Driver *driver, const Placement *placement);
 
 /* QEMU is started by that launcher where it is to be placed, or is to have a user of its own; and what is asked of emulators
- * is asked as that user. launcher is copied, and what it points at. Before driver_start(). */
-void driver_use_launcher(Driver *driver, const QemuLauncher *launcher);
+ * is asked as that user. user_problem: why there is no such user, though there is to be one: then nothing is started; NULL: there
+ * is. All is copied, with what it points at. Before driver_start(). */
+void driver_use_launcher(Driver *driver, const QemuLauncher *launcher, const char *user_problem);
 
 /* What is in force from now on, and where it is read again by driver_reload(); both are taken over. Otherwise it is the
  * defaults, and they stay. Before driver_start(). */

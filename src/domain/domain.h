@@ -84,6 +84,7 @@ typedef struct DomainHost {
 	LinkWatch *links;               /* that guests stand on */
 	MonitorStore *monitors;         /* NULL: connections end with the service */
 	Placement placement;            /* place is NULL: what is started stays with the service */
+	const char *user_problem;       /* why QEMU cannot be started as the user that it is to be; NULL: it can */
 	QemuLauncher launcher;          /* path is NULL: QEMU is started at once, as what we are */
 	/* The event is complete, the state it speaks of has been entered: stamp and publish it. Takes it over. */
 	void (*event)(Domain *domain, Event *event, void *userdata);

@@ -2,6 +2,7 @@
 #include "domain/firmware.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/atomic-file.h"
@@ -76,6 +77,53 @@ bool firmware_prepare(const Definition *definition, const char *nvram, GError **
 	     !copy_template(firmware->vars_template, vars, error)))
 		return false;
 	return check_file("vars", vars, R_OK | W_OK, error);
+}
+
+/* At most FIRMWARE_VARS_MAX bytes. */
+static GByteArray *read_all(int fd, const char *path, GError **error)
+{
+	g_autoptr(GByteArray) contents = g_byte_array_new();
+	guint8 buffer[16 * 1024];
+	ssize_t length;
+
+	while ((length = TEMP_FAILURE_RETRY(read(fd, buffer, sizeof(buffer)))) > 0) {
+		g_byte_array_append(contents, buffer, (guint)length);
+		if (contents->len > FIRMWARE_VARS_MAX) {
+			g_set_error(error, CORE_ERROR, CORE_ERROR_IO, "%s: has more than %u bytes", path, FIRMWARE_VARS_MAX);
+			return NULL;
+		}
+	}
+	if (length == 0)
+		return g_steal_pointer(&contents);
+	core_error_set_errno(error, errno, "%s: cannot be read", path);
+	return NULL;
+}
+
+/* WARNING: with the rights of that user. Whatever was read with ours, the guest would see. */
+bool firmware_prepare_for(const QemuImageAccess *access, const Definition *definition, const char *nvram, GError **error)
+{
+	const DefinitionFirmware *firmware = &definition->firmware;
+	g_autofree char *vars = firmware_vars_path(definition, nvram);
+	g_autofree char *name = vars_name(definition->uuid);
+	g_autoptr(GByteArray) contents = NULL;
+	struct stat st;
+	int fd;
+
+	if (!firmware->vars_template || firmware->vars || lstat(vars, &st) == 0)
+		return true;
+	fd = qemu_image_open(access, firmware->vars_template, false, error);
+	if (fd >= 0) {
+		contents = read_all(fd, firmware->vars_template, error);
+		(void)close(fd);
+	}
+	if (!contents) {
+		g_prefix_error(error, "firmware.vars-template: ");
+		return false;
+	}
+	if (atomic_file_write(nvram, name, (const char *)contents->data, contents->len, 0600, error))
+		return true;
+	g_prefix_error(error, "firmware.vars: %s: ", vars);
+	return false;
 }
 
 bool firmware_remove_vars(const char *nvram, const char *uuid, GError **error)

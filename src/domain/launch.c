@@ -14,6 +14,7 @@
 #include "qemu/command-line.h"
 #include "qemu/interface.h"
 #include "qemu/log-file.h"
+#include "qemu/sandbox.h"
 
 /* The descriptor QEMU finds the listening socket at. */
 #define MONITOR_FD_IN_QEMU 3
@@ -54,33 +55,52 @@ void launch_plan_clear(LaunchPlan *plan)
 	g_clear_pointer(&plan->directory, g_free);
 	g_clear_pointer(&plan->logs, g_free);
 	g_clear_pointer(&plan->nvram, g_free);
+	g_clear_pointer(&plan->user_problem, g_free);
+	g_clear_pointer(&plan->image_directories, g_strfreev);
 	plan->descriptors = descriptors_free(plan->descriptors);
 }
 
+/* files: NULL for the one that is only shown. */
 static GStrv make_command_line(const Definition *definition, const LaunchPlan *plan,
-			       const char *emulator)
+			       const char *emulator, const LaunchFiles *files)
 {
 	g_autofree char *pid_file = g_build_filename(plan->directory, RUN_PID_FILE_NAME, NULL);
-	g_autofree char *vars = firmware_vars_path(definition, plan->nvram);
 	g_autoptr(QemuEmulator) known = qemu_emulators_get(plan->emulators, emulator);
-	const QemuCommandLineContext context = {
+	QemuCommandLineContext context = {
 		.emulator = emulator,
 		.monitor_fd = MONITOR_FD_IN_QEMU,
-		.pid_file = pid_file,
+		.pid_file = files->fdsets ? NULL : pid_file,
 		.incoming = plan->incoming,
 		.knows_sandbox = known && known->knows_sandbox,
-		.firmware_vars = vars,
-		.log_directory = plan->logs,
 	};
 
+	launch_files_set_context(files, &context);
 	return qemu_command_line_build(definition, &context);
 }
 
 GStrv launch_make_command_line(const Definition *definition, const LaunchPlan *plan, GError **error)
 {
 	g_autofree char *emulator = qemu_emulator_find(definition->emulator, error);
+	g_auto(LaunchFiles) files = { 0 };
 
-	return emulator ? make_command_line(definition, plan, emulator) : NULL;
+	if (!emulator)
+		return NULL;
+	launch_files_name(definition, plan->nvram, plan->logs, &files);
+	return make_command_line(definition, plan, emulator, &files);
+}
+
+static bool open_files(const RunFile *run, const LaunchPlan *plan, LaunchFiles *ret_files, GError **error)
+{
+	g_autofree char *mark = g_build_filename(plan->directory, RUN_PID_FILE_NAME, NULL);
+	const QemuImageAccess access = {
+		.user = plan->launcher ? plan->launcher->user : NULL,
+		.directories = (const char *const *)plan->image_directories,
+	};
+
+	if (access.user)
+		return launch_files_open(run->definition, &access, plan->nvram, plan->logs, mark, ret_files, error);
+	launch_files_name(run->definition, plan->nvram, plan->logs, ret_files);
+	return firmware_prepare(run->definition, plan->nvram, error);
 }
 
 static bool make_log_directory(const char *logs, GError **error)
@@ -100,24 +120,28 @@ static bool place(RunFile *run, const LaunchPlan *plan, const Launched *launched
 }
 
 /* nics: what it gets of its interfaces. */
-static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, const GArray *nics,
-		  Launched *launched, GError **error)
+static bool spawn(RunFile *run, const LaunchPlan *plan, int listening_fd, const LaunchFiles *files,
+		  const GArray *nics, Launched *launched, GError **error)
 {
 	g_autofree char *log_file = g_build_filename(plan->logs, RUN_LOG_FILE_NAME, NULL);
-	g_auto(GStrv) arguments = make_command_line(run->definition, plan, launched->emulator);
+	g_auto(GStrv) arguments = make_command_line(run->definition, plan, launched->emulator, files);
 	g_autoptr(GArray) inherit = g_array_new(FALSE, FALSE, sizeof(QemuDescriptor));
 	const QemuDescriptor monitor = { listening_fd, MONITOR_FD_IN_QEMU };
 	const QemuDescriptor *given;
 	size_t n_given;
 
-	G_STATIC_ASSERT(1 + DESCRIPTORS_MAX + DEFINITION_NIC_DESCRIPTORS_MAX <= QEMU_PROGRAM_INHERIT_MAX);
+	G_STATIC_ASSERT(1 + DESCRIPTORS_MAX + DEFINITION_NIC_DESCRIPTORS_MAX + QEMU_FDSETS_FDS_MAX <=
+			QEMU_PROGRAM_INHERIT_MAX);
 	G_STATIC_ASSERT(DESCRIPTOR_NUMBER_MAX < QEMU_INTERFACE_FD_FIRST);
 	g_array_append_val(inherit, monitor);
 	given = descriptors_get(plan->descriptors, &n_given);
 	if (n_given > 0)
 		g_array_append_vals(inherit, given, n_given);
 	g_array_append_vals(inherit, nics->data, nics->len);
-	if (!make_log_directory(plan->logs, error) || !qemu_log_begin(log_file, error))
+	given = qemu_fdsets_get(files->fdsets, &n_given);
+	if (n_given > 0)
+		g_array_append_vals(inherit, given, n_given);
+	if (!qemu_log_begin(log_file, error))
 		return false;
 	launched->process = qemu_process_spawn(arguments, log_file, (const QemuDescriptor *)inherit->data,
 					       inherit->len, plan->launcher, error);
@@ -175,13 +199,13 @@ static bool check_no_orphan(const char *directory, GError **error)
 }
 
 /* The links are made last, when nothing else can fail any more but QEMU itself. */
-static bool spawn_with_links(RunFile *run, const LaunchPlan *plan, int listening_fd, Launched *launched,
-			     GError **error)
+static bool spawn_with_links(RunFile *run, const LaunchPlan *plan, int listening_fd, const LaunchFiles *files,
+			     Launched *launched, GError **error)
 {
 	g_autoptr(GArray) descriptors = host_nics_descriptors_new();
 
 	return host_nics_make(run->host_nics, run->definition, descriptors, error) &&
-	       spawn(run, plan, listening_fd, descriptors, launched, error);
+	       spawn(run, plan, listening_fd, files, descriptors, launched, error);
 }
 
 /* What an earlier run may have left, for example when the disk was full. */
@@ -193,15 +217,31 @@ static bool remove_left(const RunFile *run, const char *directory, GError **erro
 	return directories_remove(directory, error);
 }
 
+/* Whether it may be started at all, as what it would be. */
+static bool check_confined(const RunFile *run, const LaunchPlan *plan, const char *emulator, GError **error)
+{
+	g_autoptr(QemuEmulator) known = NULL;
+
+	if (plan->user_problem) {
+		g_set_error_literal(error, CORE_ERROR, CORE_ERROR_START_FAILED, plan->user_problem);
+		return false;
+	}
+	if (!plan->require_sandbox)
+		return true;
+	known = qemu_emulators_get(plan->emulators, emulator);
+	return qemu_sandbox_check(run->definition, known && known->knows_sandbox, error);
+}
+
 static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, GError **error)
 {
 	g_autoptr(GError) picture_error = NULL;
+	g_auto(LaunchFiles) files = { 0 };
 	const char *directory = plan->directory;
 	int listening_fd;
 	bool ok;
 
 	launched->emulator = qemu_emulator_find(run->definition->emulator, error);
-	if (!launched->emulator)
+	if (!launched->emulator || !check_confined(run, plan, launched->emulator, error))
 		return false;
 	run->emulator = g_strdup(launched->emulator);
 	if (!remove_left(run, directory, error))
@@ -211,8 +251,8 @@ static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, 
 		return false;
 	}
 	run->host_nics = host_nics_plan(run->definition);
-	if (!write_run_file(run, directory, error) ||
-	    !firmware_prepare(run->definition, plan->nvram, error))
+	if (!write_run_file(run, directory, error) || !make_log_directory(plan->logs, error) ||
+	    !open_files(run, plan, &files, error))
 		return false;
 	listening_fd = make_listening_socket(directory, error);
 	if (listening_fd < 0)
@@ -221,7 +261,7 @@ static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, 
 	if (!launched->picture)
 		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
 	launched->monitor_fd = launch_connect(directory, error);
-	ok = launched->monitor_fd >= 0 && spawn_with_links(run, plan, listening_fd, launched, error);
+	ok = launched->monitor_fd >= 0 && spawn_with_links(run, plan, listening_fd, &files, launched, error);
 	(void)close(listening_fd);
 	return ok;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/descriptors.h"
+#include "domain/launch-files.h"
 #include "domain/placement.h"
 #include "domain/run-file.h"
 #include "qemu/emulators.h"
@@ -25,6 +26,9 @@ typedef struct LaunchPlan {
 	Descriptors *descriptors;    /* or NULL */
 	const Placement *placement;  /* the host's; NULL: it stays with us */
 	const QemuLauncher *launcher; /* the host's; NULL: none is needed */
+	GStrv image_directories;     /* where disks are opened for a QEMU that has another user */
+	char *user_problem;          /* why there is no user to start it as; NULL: there is, or none is needed */
+	bool require_sandbox;        /* nothing is started that does without */
 } LaunchPlan;
 
 void launch_plan_clear(LaunchPlan *plan);

@@ -85,6 +85,7 @@ static PanicDump *dump_new(Domain *domain)
 typedef struct DumpStep {
 	Domain *domain;
 	PanicDump *dump;
+	const QemuUser *user;        /* NULL: us */
 	int fd;
 	bool exists;
 	GError *error;
@@ -97,6 +98,7 @@ static DumpStep *step_new(Domain *domain)
 	step->domain = domain_ref(domain);
 	step->dump = domain->dump;
 	step->dump->ref_count++;
+	step->user = domain->host->launcher.user;
 	step->fd = -1;
 	return step;
 }
@@ -123,6 +125,20 @@ static void push_work(Domain *domain, const StrandItemClass *item_class)
 {
 	domain->dump->working = true;
 	strand_push(domain->work, item_class, step_new(domain));
+}
+
+/* WARNING: with the rights of QEMU's user. The path is of whoever has written the definition; with ours, the guest's memory would
+ * become any file of the host's. */
+static StrandStep work_as_user(DumpStep *step, void (*work)(DumpStep *step))
+{
+	if (qemu_user_enter(step->user)) {
+		work(step);
+		qemu_user_leave(step->user);
+	} else {
+		core_error_set_errno(&step->error, errno, "%s: cannot be reached as user %s", step->dump->path,
+				     step->user->name);
+	}
+	return STRAND_DONE;
 }
 
 /* ---- the end ---- */
@@ -157,14 +173,17 @@ static bool is_ours(const char *partial, int fd)
 	       ours.st_ino == there.st_ino;
 }
 
-static StrandStep discard_work(void *data)
+static void discard(DumpStep *step)
 {
-	DumpStep *step = data;
 	g_autofree char *partial = get_partial(step->dump);
 
 	if (step->dump->fd >= 0 && is_ours(partial, step->dump->fd))
 		(void)unlink(partial);
-	return STRAND_DONE;
+}
+
+static StrandStep discard_work(void *data)
+{
+	return work_as_user(data, discard);
 }
 
 static void worked_done(void *data)
@@ -181,9 +200,8 @@ static void worked_done(void *data)
 
 static const StrandItemClass discard_class = { discard_work, NULL, worked_done, step_free };
 
-static StrandStep commit_work(void *data)
+static void commit(DumpStep *step)
 {
-	DumpStep *step = data;
 	g_autofree char *partial = get_partial(step->dump);
 
 	if (!is_ours(partial, step->dump->fd))
@@ -193,7 +211,11 @@ static StrandStep commit_work(void *data)
 		core_error_set_errno(&step->error, errno, "%s: cannot be made", step->dump->path);
 		(void)unlink(partial);
 	}
-	return STRAND_DONE;
+}
+
+static StrandStep commit_work(void *data)
+{
+	return work_as_user(data, commit);
 }
 
 static const StrandItemClass commit_class = { commit_work, NULL, worked_done, step_free };
@@ -326,19 +348,22 @@ void panic_dump_guest_stopped(Domain *domain)
 /* ---- the file ---- */
 
 /* What is left of one that was cut off is in the way. */
-static StrandStep open_work(void *data)
+static void open_partial(DumpStep *step)
 {
-	DumpStep *step = data;
 	g_autofree char *partial = get_partial(step->dump);
 
 	if (unlink(partial) < 0 && errno != ENOENT) {
 		core_error_set_errno(&step->error, errno, "%s: cannot be removed", partial);
-		return STRAND_DONE;
+		return;
 	}
 	step->fd = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (step->fd < 0)
 		core_error_set_errno(&step->error, errno, "%s: cannot be made", partial);
-	return STRAND_DONE;
+}
+
+static StrandStep open_work(void *data)
+{
+	return work_as_user(data, open_partial);
 }
 
 static void open_done(void *data)
@@ -406,15 +431,18 @@ void panic_dump_add_details(Domain *domain, Event *event)
 
 /* ---- found again ---- */
 
-static StrandStep find_work(void *data)
+static void find(DumpStep *step)
 {
-	DumpStep *step = data;
 	g_autofree char *partial = get_partial(step->dump);
 	struct stat status;
 
 	step->fd = open(partial, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	step->exists = step->fd < 0 && lstat(step->dump->path, &status) == 0;
-	return STRAND_DONE;
+}
+
+static StrandStep find_work(void *data)
+{
+	return work_as_user(data, find);
 }
 
 /* It was whole, and nothing was left but what on-panic wants. Who is to be kept is kept. */

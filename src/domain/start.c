@@ -171,6 +171,9 @@ LaunchPlan start_make_plan(const Domain *domain, bool incoming)
 		.emulators = domain->host->emulators,
 		.placement = domain->host->placement.place ? &domain->host->placement : NULL,
 		.launcher = get_launcher(domain),
+		.image_directories = g_strdupv(domain->host->configuration->image_directories),
+		.require_sandbox = domain->host->configuration->require_sandbox,
+		.user_problem = g_strdup(domain->host->user_problem),
 	};
 }
 

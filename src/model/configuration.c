@@ -36,8 +36,10 @@ const ConfigurationKey configuration_keys[] = {
 	  .at_restart = true, FIELD(history_events) },
 	{ "Service", "LogLevel", CONFIGURATION_CHOICE, "info", .words = level_words, FIELD(log_level) },
 
-	{ "QEMU", "User", CONFIGURATION_NAME, "vmherald-qemu", FIELD(user) },
-	{ "QEMU", "Group", CONFIGURATION_NAME, "", .infinity = true, FIELD(group) },
+	{ "QEMU", "User", CONFIGURATION_NAME, "vmherald-qemu", .at_restart = true,
+	  FIELD(user) },
+	{ "QEMU", "Group", CONFIGURATION_NAME, "", .infinity = true, .at_restart = true,
+	  FIELD(group) },
 	{ "QEMU", "ImageDirectories", CONFIGURATION_FOLDERS, "/var/lib/vmherald/images",
 	  FIELD(image_directories) },
 	{ "QEMU", "RequireSandbox", CONFIGURATION_BOOLEAN, "yes", .session_value = "no", FIELD(require_sandbox) },

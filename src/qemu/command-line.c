@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "qemu/interface.h"
 #include "qemu/program.h"
+#include "qemu/sandbox.h"
 
 #define EMULATOR_PREFIX "qemu-system-"
 #define MONITOR_ID      "vmherald-monitor"
@@ -14,9 +15,6 @@
 #define CODE_NODE       "vmherald-firmware"
 #define VARS_NODE       "vmherald-firmware-vars"
 
-/* No system calls that nobody needs any more, no way to more rights, no other programs, no changes of
- * scheduling or limits. */
-#define SANDBOX_SAFE       "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 /* QEMU itself is to become another user. */
 #define SANDBOX_OTHER_USER "on,obsolete=deny,spawn=deny,resourcecontrol=deny"
 
@@ -71,9 +69,9 @@ static void add_machine(GPtrArray *line, const Definition *definition,
 		append_machine(options, definition->machine);
 	if (definition->memory_backend)
 		g_string_append(options, ",memory-backend=" MEMORY_ID);
-	if (definition->firmware.code)
+	if (context->firmware_code)
 		g_string_append(options, ",pflash0=" CODE_NODE);
-	if (definition->firmware.code && context->firmware_vars)
+	if (context->firmware_code && context->firmware_vars)
 		g_string_append(options, ",pflash1=" VARS_NODE);
 	if (options->len > 0)
 		add(line, "-machine", g_strdup(options->str + 1));
@@ -92,7 +90,7 @@ static void add_sandbox(GPtrArray *line, const Definition *definition, bool is_k
 		if (strcmp(definition->sandbox, "off") != 0)
 			add(line, "-sandbox", g_strdup(definition->sandbox));
 	} else if (is_known) {
-		add(line, "-sandbox", g_strdup(other_user ? SANDBOX_OTHER_USER : SANDBOX_SAFE));
+		add(line, "-sandbox", g_strdup(other_user ? SANDBOX_OTHER_USER : QEMU_SANDBOX_SAFE));
 	}
 }
 
@@ -189,14 +187,15 @@ static void add_flash(GPtrArray *line, const char *node, const char *path, bool 
 	add_object(line, "-blockdev", blockdev);
 }
 
-static void add_firmware(GPtrArray *line, const DefinitionFirmware *firmware, const char *vars)
+static void add_firmware(GPtrArray *line, const DefinitionFirmware *firmware,
+			 const QemuCommandLineContext *context)
 {
 	if (firmware->image)
 		add(line, "-bios", g_strdup(firmware->image));
-	if (firmware->code)
-		add_flash(line, CODE_NODE, firmware->code, true);
-	if (firmware->code && vars)
-		add_flash(line, VARS_NODE, vars, false);
+	if (context->firmware_code)
+		add_flash(line, CODE_NODE, context->firmware_code, true);
+	if (context->firmware_code && context->firmware_vars)
+		add_flash(line, VARS_NODE, context->firmware_vars, false);
 }
 
 char *qemu_console_log_name(const DefinitionConsole *console)
@@ -204,13 +203,24 @@ char *qemu_console_log_name(const DefinitionConsole *console)
 	return g_strdup_printf("console-%s.log", console->id);
 }
 
+GStrv qemu_console_log_paths(const Definition *definition, const char *directory)
+{
+	g_autoptr(GStrvBuilder) paths = g_strv_builder_new();
+
+	for (unsigned i = 0; i < definition->consoles->len; i++) {
+		g_autofree char *name = qemu_console_log_name(g_ptr_array_index(definition->consoles, i));
+		g_autofree char *path = g_build_filename(directory, name, NULL);
+
+		g_strv_builder_add(paths, path);
+	}
+	return g_strv_builder_end(paths);
+}
+
 /* Without a reader, so that nobody can keep the guest waiting. QEMU appends, so that the file may be
  * emptied while it is written to. */
-static void add_console(GPtrArray *line, const DefinitionConsole *console, const char *log_directory)
+static void add_console(GPtrArray *line, const DefinitionConsole *console, const char *log)
 {
-	g_autofree char *name = qemu_console_log_name(console);
-	g_autofree char *path = g_build_filename(log_directory, name, NULL);
-	g_autofree char *written = double_commas(path);
+	g_autofree char *written = double_commas(log);
 	g_autofree char *chardev = g_strconcat("vmherald-console-", console->id, NULL);
 
 	add(line, "-chardev", g_strdup_printf("null,id=%s,logfile=%s,logappend=on", chardev, written));
@@ -227,7 +237,7 @@ static void add_console(GPtrArray *line, const DefinitionConsole *console, const
 	}
 }
 
-static void add_consoles(GPtrArray *line, const GPtrArray *consoles, const char *log_directory)
+static void add_consoles(GPtrArray *line, const GPtrArray *consoles, const char *const *logs)
 {
 	bool has_bus = false;
 	unsigned i;
@@ -244,7 +254,7 @@ static void add_consoles(GPtrArray *line, const GPtrArray *consoles, const char 
 			add_object(line, "-device", bus);
 			has_bus = true;
 		}
-		add_console(line, console, log_directory);
+		add_console(line, console, logs[i]);
 	}
 }
 
@@ -293,6 +303,7 @@ GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLin
 	add(line, "-S", NULL);
 
 	add_sandbox(line, definition, context->knows_sandbox);
+	qemu_fdsets_add_options(context->fdsets, line);
 	add_machine(line, definition, context);
 	for (i = 0; definition->accel[i]; i++)
 		add(line, "-accel", g_strdup(definition->accel[i]));
@@ -302,19 +313,20 @@ GStrv qemu_command_line_build(const Definition *definition, const QemuCommandLin
 	add(line, "-m", g_strdup_printf("size=%" G_GUINT64_FORMAT "B", definition->memory));
 	add_action(line, definition);
 	add_memory_backend(line, definition);
-	add_firmware(line, &definition->firmware, context->firmware_vars);
+	add_firmware(line, &definition->firmware, context);
 
 	add_interfaces(line, definition->interfaces);
-	add_consoles(line, definition->consoles, context->log_directory);
+	add_consoles(line, definition->consoles, context->console_logs);
 	add_entries(line, "-object", definition->objects);
-	add_entries(line, "-blockdev", definition->blockdevs);
+	add_entries(line, "-blockdev", context->blockdevs ? context->blockdevs : definition->blockdevs);
 	add_entries(line, "-netdev", definition->netdevs);
 	add_entries(line, "-device", definition->devices);
 
 	add(line, "-chardev", g_strdup_printf("socket,id=" MONITOR_ID ",fd=%d,server=on,wait=off",
 					      context->monitor_fd));
 	add(line, "-mon", g_strdup("chardev=" MONITOR_ID ",mode=control"));
-	add(line, "-pidfile", g_strdup(context->pid_file));
+	if (context->pid_file)
+		add(line, "-pidfile", g_strdup(context->pid_file));
 	if (context->incoming)
 		add(line, "-incoming", g_strdup("defer"));
 	for (i = 0; definition->arguments[i]; i++)

@@ -11,9 +11,9 @@
  * child, which matters in a process with threads.
  */
 
-#define QEMU_PROGRAM_FD_MAX      383
+#define QEMU_PROGRAM_FD_MAX      639
 /* Besides the gate of a launcher (qemu/launcher). */
-#define QEMU_PROGRAM_INHERIT_MAX 193u
+#define QEMU_PROGRAM_INHERIT_MAX 449u
 
 /* One of our descriptors and the number it has in the program. */
 typedef struct QemuDescriptor {

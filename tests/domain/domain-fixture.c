@@ -356,6 +356,8 @@ void fixture_open_driver(DomainFixture *fixture)
 	/* The number never goes back, and has no hole. */
 	g_assert_cmpuint(driver_get_last_sequence(fixture->driver), ==, fixture->last_sequence);
 	driver_keep_history(fixture->driver, HISTORY_BYTES_MIN, HISTORY_EVENTS_DEFAULT);
+	/* That of the session bus: a fake QEMU has no sandbox. */
+	driver_use_configuration(fixture->driver, configuration_new(false), NULL);
 	if (fixture->placement)
 		driver_use_placement(fixture->driver, fixture->placement);
 	if (fixture->keeps)

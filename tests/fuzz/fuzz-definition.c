@@ -66,8 +66,10 @@ static bool takes_json(const char *option)
 
 static void check_command_line(const Definition *definition)
 {
+	g_auto(GStrv) console_logs = qemu_console_log_paths(definition, "/logs");
 	const QemuCommandLineContext context = {
 		.emulator = "/usr/bin/qemu", .monitor_fd = 3, .pid_file = "/run/pid",
+		.firmware_code = definition->firmware.code, .console_logs = (const char *const *)console_logs,
 	};
 	g_auto(GStrv) arguments = qemu_command_line_build(definition, &context);
 	g_auto(GStrv) again = qemu_command_line_build(definition, &context);

@@ -66,11 +66,13 @@ static void check_golden(const char *name)
 	g_autofree char *json = load(json_path);
 	g_autoptr(Definition) definition = parse(json);
 	g_autofree char *emulator = fixed_emulator(definition);
+	g_auto(GStrv) console_logs = qemu_console_log_paths(definition, "/var/log/vmherald/a,b");
 	QemuCommandLineContext context = {
 		.emulator = emulator,
 		.monitor_fd = 3,
 		.pid_file = "/run/vmherald/guest/qemu.pid",
-		.log_directory = "/var/log/vmherald/a,b",
+		.console_logs = (const char *const *)console_logs,
+		.firmware_code = definition->firmware.code,
 		.firmware_vars = firmware_vars(definition),
 		.knows_sandbox = !g_str_has_suffix(emulator, "-sparc"),
 	};

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/interface.h"
+
+#include "qemu/fdsets.h"
 #include "qemu/program.h"
 
 #define NIC(n_queues, ...) { .id = (char *) "net0", .mac = (char *) "52:54:00:00:00:01", .queues = n_queues, \
@@ -76,7 +78,7 @@ static void test_vhost(void)
 static void test_numbers(void)
 {
 	g_assert_cmpint(QEMU_INTERFACE_FD_FIRST + (int) DEFINITION_NIC_DESCRIPTORS_MAX - 1, ==,
-			QEMU_PROGRAM_FD_MAX);
+			QEMU_FDSETS_FD_FIRST - 1);
 }
 
 int main(int argc, char **argv)

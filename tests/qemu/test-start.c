@@ -128,11 +128,13 @@ static QemuProcess *start(Run *run, const Definition *definition)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *emulator = qemu_emulator_find("qemu-system-x86_64", &error);
+	g_auto(GStrv) console_logs = qemu_console_log_paths(definition, run->folder);
 	QemuCommandLineContext context = {
 		.emulator = emulator,
 		.monitor_fd = CHILD_FD,
 		.pid_file = run->pid_file,
-		.log_directory = run->folder,
+		.console_logs = (const char *const *)console_logs,
+		.firmware_code = definition->firmware.code,
 		.knows_sandbox = true,
 	};
 	const QemuDescriptor listener = { run->listener, CHILD_FD };

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "qemu/program.h"
+
+/*
+ * Files that QEMU gets open, under names which it opens like paths: /dev/fdset/N (QEMU's -add-fd). So it reads and writes what it
+ * could not reach itself. Of a set, QEMU takes the descriptor whose access (O_RDONLY, O_RDWR) is that of the open.
+ */
+
+/* Numbers in QEMU: behind those of the interfaces (qemu/interface.h). */
+#define QEMU_FDSETS_FD_FIRST 384
+#define QEMU_FDSETS_FDS_MAX  256u
+/* Of the sets: out of the way of those in definitions, and in domain/screenshot.c. */
+#define QEMU_FDSETS_ID_FIRST 0x766d6900
+
+typedef struct QemuFdsets QemuFdsets;
+
+QemuFdsets *qemu_fdsets_new(void);
+/* Closes them. NULL-safe, returns NULL. */
+QemuFdsets *qemu_fdsets_free(QemuFdsets *fdsets);
+
+/* Makes a set of one or two descriptors, which it takes over, also on failure; second: -1 if there is none. opaque: a text for the
+ * command line, or NULL. The name of the set. CORE_ERROR_LIMIT_EXCEEDED: there are QEMU_FDSETS_FDS_MAX. */
+char *qemu_fdsets_add(QemuFdsets *fdsets, int fd, int second, const char *opaque, GError **error);
+
+/* By rising numbers; borrowed. fdsets may be NULL. */
+const QemuDescriptor *qemu_fdsets_get(const QemuFdsets *fdsets, size_t *ret_n);
+
+/* The options, of allocated strings. fdsets may be NULL. */
+void qemu_fdsets_add_options(const QemuFdsets *fdsets, GPtrArray *line);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuFdsets, qemu_fdsets_free)
