@@ -13,7 +13,7 @@ SUITE = "bookworm"
 # What the system has besides: the service manager and its bus, who is asked and who registers machines, what the
 # packages depend on (they are installed without a network), and what the cases look with.
 PACKAGES = (
-    "systemd", "systemd-sysv", "libpam-systemd", "systemd-container", "dbus", "polkitd",
+    "systemd", "systemd-sysv", "libpam-systemd", "systemd-container", "dbus", "dbus-user-session", "polkitd",
     "qemu-system-x86", "libjson-glib-1.0-0", "libnl-route-3-200", "libsystemd0", "libglib2.0-0",
     "python3", "python3-gi", "gir1.2-glib-2.0", "libglib2.0-bin", "dbus-bin", "procps", "adduser",
 )
