@@ -22,6 +22,9 @@
 
 #define SLICE "machine.slice"
 
+/* It is told twice if its first name is taken. */
+G_STATIC_ASSERT(SCOPE_TIMEOUT_MS + 2 * (MACHINE_TIMEOUT_US / 1000) <= PLACEMENT_TIMEOUT_MS);
+
 struct ScopeMaker {
 	bool system;
 	unsigned timeout_ms;
@@ -323,6 +326,9 @@ static bool place(const Definition *definition, pid_t pid, char **ret_unit, GErr
 	bool ok = true;
 	int r = open_bus(maker->system, &request.bus);
 
+	/* For what is asked of the bus itself. */
+	if (r >= 0)
+		r = sd_bus_set_method_call_timeout(request.bus, get_left(&request));
 	if (r >= 0)
 		r = subscribe(&request, &bus_error);
 	if (r < 0 && is_absent(&bus_error)) {

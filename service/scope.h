@@ -20,12 +20,15 @@
  * guests are still there to be shut down, and an ordinary restart of the service has no order with a start. */
 #define SCOPE_GUESTS_TARGET "vmherald-guests.target"
 
+/* What the service gives systemd for one scope; systemd-machined may take the rest of PLACEMENT_TIMEOUT_MS. */
+#define SCOPE_TIMEOUT_MS 6000
+
 /* How long an earlier scope of the same name, whose processes have just ended, may take to go. */
 #define SCOPE_LINGER_MS 2000
 
 typedef struct ScopeMaker ScopeMaker;
 
-/* system: on the system bus. timeout_ms: for one scope, PLACEMENT_TIMEOUT_MS at most. */
+/* system: on the system bus. timeout_ms: for one scope, SCOPE_TIMEOUT_MS at most. */
 ScopeMaker *scope_maker_new(bool system, unsigned timeout_ms);
 /* NULL-safe, returns NULL. */
 ScopeMaker *scope_maker_free(ScopeMaker *maker);

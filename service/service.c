@@ -373,7 +373,7 @@ int service_run(const ServiceOptions *options)
 		.log = options->log,
 		.user_limits = user_limits_new(),
 		.fd_store = fd_store_new(),
-		.scopes = scope_maker_new(options->system, PLACEMENT_TIMEOUT_MS),
+		.scopes = scope_maker_new(options->system, SCOPE_TIMEOUT_MS),
 		.layout = domain_signals_get_layout(),
 	};
 	int status = EXIT_FAILURE, r;
