@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -25,16 +26,32 @@ void launch_files_name(const Definition *definition, const char *nvram, const ch
 	};
 }
 
-/* Of one of our own files, in a folder that is ours alone; a link in its place is nobody's. *name: its path, and then that of the set. */
+static int open_own(const char *path, int flags, GError **error)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		core_error_set_errno(error, errno, "%s: cannot be opened", path);
+	} else if (!S_ISREG(status.st_mode) || status.st_nlink > 1) {
+		g_set_error(error, CORE_ERROR, CORE_ERROR_IO, "%s: is not a file that has this name alone; remove it", path);
+	} else {
+		return fd;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}
+
+/* Of one of our own files, in a folder that is ours alone; a link in its place is nobody's, and a file that has another name too may be
+ * anybody's. *name: its path, and then that of the set. */
 static bool replace_own(QemuFdsets *fdsets, char **name, int flags, GError **error)
 {
-	int fd = open(*name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+	int fd = open_own(*name, flags, error);
 	char *set;
 
-	if (fd < 0) {
-		core_error_set_errno(error, errno, "%s: cannot be opened", *name);
+	if (fd < 0)
 		return false;
-	}
 	set = qemu_fdsets_add(fdsets, fd, -1, NULL, error);
 	if (!set)
 		return false;

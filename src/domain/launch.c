@@ -103,9 +103,17 @@ static bool open_files(const RunFile *run, const LaunchPlan *plan, LaunchFiles *
 	return firmware_prepare(run->definition, plan->nvram, error);
 }
 
+/* A link in its place would lead what is written there elsewhere. */
 static bool make_log_directory(const char *logs, GError **error)
 {
-	if (g_mkdir_with_parents(logs, 0700) == 0)
+	struct stat status;
+	int result = g_mkdir_with_parents(logs, 0700);
+
+	if (result == 0 && lstat(logs, &status) == 0 && !S_ISDIR(status.st_mode)) {
+		errno = ENOTDIR;
+		result = -1;
+	}
+	if (result == 0)
 		return true;
 	core_error_set_errno(error, errno, "%s: cannot be made", logs);
 	return false;

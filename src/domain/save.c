@@ -414,13 +414,30 @@ static bool check_alone(const Domain *domain, GError **error)
 	return true;
 }
 
-static bool check_save(const Domain *domain, const char *path, GError **error)
+/* WARNING: it is made with our rights, and removed with them. Where QEMU is somebody else, who may save a domain is not who may make
+ * files all over the host: nothing leads out of a directory for images, when the file is in that itself. */
+static bool check_path(const Domain *domain, const char *path, GError **error)
 {
-	if (path && !g_path_is_absolute(path)) {
+	char *const *directories = domain->host->configuration->image_directories;
+	g_autofree char *folder = g_path_get_dirname(path);
+
+	if (!g_path_is_absolute(path)) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_ARGUMENT,
 			    "path: '%s' is not absolute", path);
 		return false;
 	}
+	if (!domain->host->launcher.user || g_strv_contains((const char *const *)directories, folder))
+		return true;
+	g_set_error(error, CORE_ERROR, CORE_ERROR_NOT_PERMITTED,
+		    "path: '%s' is not in a directory for images itself, such as %s (ImageDirectories= in the section [QEMU] of "
+		    "vmherald.conf); or leave it out", path, directories[0] ? directories[0] : "/var/lib/vmherald/images");
+	return false;
+}
+
+static bool check_save(const Domain *domain, const char *path, GError **error)
+{
+	if (path && !check_path(domain, path, error))
+		return false;
 	if (!domain->persistent) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_WRONG_STATE,
 			    "Domain '%s' is transient: it vanishes when it stops, and nobody could "

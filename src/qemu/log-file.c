@@ -121,7 +121,8 @@ bool qemu_log_limit(const char *log_file, GError **error)
 		core_error_set_errno(error, errno, "%s: cannot be opened", log_file);
 		return false;
 	}
-	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+	/* A file that has another name too is not ours alone. */
+	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1 &&
 	    info.st_size > (off_t) QEMU_LOG_SIZE_MAX)
 		ok = empty(fd, info.st_size, log_file, error);
 	close(fd);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A real QEMU that is another user than the service: what it is, what it cannot reach, that all it has to do with our folders works
 nevertheless, and what is refused there."""
+import json
 import os
+import shutil
 import subprocess
 
 import confined
@@ -165,6 +167,26 @@ class Refused(confined.ConfinedCase):
         # Not by the descriptors that QEMU is given, either: a name in /proc leads nowhere.
         self.assert_not_started("thief4", "NotPermitted", "firmware.code", firmware={"code": "/proc/self/fd/3"})
 
+    def test_saved_elsewhere(self):
+        """Root makes that file: nowhere but where images are."""
+        self.addCleanup(self.connection.kill_service)
+        self.addCleanup(confined.configure)
+        images = os.path.join(harness.folder(), "images")
+        os.makedirs(os.path.join(images, "below"), exist_ok=True)
+        confined.configure(f"ImageDirectories={images}")
+        self.manager("Reload")
+        domain = self.define("leaves")
+        domain.start(paused=True)
+        for path in ("/etc/cron.d/planted", f"{images}/../planted", f"{images}/below/planted", f"{images}x"):
+            with self.subTest(path=path):
+                text = self.assert_fails("NotPermitted", domain.save, path=GLib.Variant("s", path))
+                self.assertIn(path, text)
+                self.assertIn("ImageDirectories=", text)
+                self.assertFalse(os.path.lexists(path))
+        self.assertEqual("paused", domain.state)
+        domain.save(path=GLib.Variant("s", f"{images}/leaves"))
+        self.assertTrue(os.path.exists(f"{images}/leaves"))
+
     def test_no_such_user(self):
         """Nothing is started: least of all as root."""
         self.addCleanup(self.connection.kill_service)
@@ -173,6 +195,100 @@ class Refused(confined.ConfinedCase):
         if self.connection.service_runs():
             self.connection.kill_service()
         self.assert_not_started("orphan", "StartFailed", "nobody-has-this-name", "User=", "vmherald.conf")
+
+
+class Planted(confined.ConfinedCase):
+    """Even if somebody could put something into the folders of the service: it leads nowhere. Names that the service gives are made
+    of what has been checked, too."""
+
+    def setUp(self):
+        super().setUp()
+        self.victim = os.path.join(harness.folder(), "victim")
+        os.makedirs(self.victim)
+        self.addCleanup(shutil.rmtree, self.victim)
+        self.file = os.path.join(self.victim, "file")
+        with open(self.file, "wb") as file:
+            file.write(b"as it was")
+        self.domain = self.define("web1", consoles=[CONSOLE])
+        self.uuid = self.domain.get("Domain", "UUID")
+
+    def assert_untouched(self):
+        self.assertEqual(["file"], os.listdir(self.victim))
+        self.assertEqual(b"as it was", read(self.file))
+
+    def plant(self, make, target, *names):
+        path = place(*names)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make(target, path)
+        self.addCleanup(lambda: os.path.islink(path) and os.unlink(path))
+        return path
+
+    def test_folder_of_a_run(self):
+        """In its place there is a folder of the service's own when it starts."""
+        path = self.plant(os.symlink, self.victim, "run", "domains", self.uuid)
+        self.domain.start(paused=True)
+        self.assertFalse(os.path.islink(path))
+        self.domain.destroy()
+        self.assert_untouched()
+
+    def test_folder_of_logs(self):
+        path = self.plant(os.symlink, self.victim, "log", self.uuid)
+        self.assertIn(path, self.assert_fails("StartFailed", self.domain.start))
+        self.assert_untouched()
+
+    def test_log_of_qemu(self):
+        path = self.plant(os.symlink, self.file, "log", self.uuid, "qemu.log")
+        self.domain.start(paused=True)
+        self.assertFalse(os.path.islink(path))
+        self.assert_untouched()
+
+    def test_log_of_a_console(self):
+        for make in (os.symlink, os.link):
+            with self.subTest(make=make.__name__):
+                path = self.plant(make, self.file, "log", self.uuid, "console-tty.log")
+                self.assertIn(path, self.assert_fails("StartFailed", self.domain.start))
+                os.unlink(path)
+                self.assert_untouched()
+
+    def test_log_that_is_emptied(self):
+        """Not a file that is somebody's under another name."""
+        self.domain.start()
+        with open(self.file, "r+b") as file:
+            file.truncate(LOG_SIZE_MAX + 1)
+        linked = self.plant(os.link, self.file, "log", self.uuid, "other.log")
+        full = place("log", self.uuid, "qemu.log")
+        with open(full, "ab") as file:
+            file.truncate(LOG_SIZE_MAX + 1)
+        wait_until(lambda: os.path.getsize(full) < LOG_SIZE_MAX, "a log to be emptied")
+        wait_until(lambda: os.path.exists(f"{full}.1"), "what was in it to be kept")
+        with open(full, "ab") as file:
+            file.truncate(LOG_SIZE_MAX + 1)
+        # All files of the folder are looked at each time.
+        wait_until(lambda: os.path.getsize(full) < LOG_SIZE_MAX, "a log to be emptied once more")
+        self.assertEqual(LOG_SIZE_MAX + 1, os.path.getsize(self.file))
+        os.unlink(linked)
+
+    def test_run_file(self):
+        """A link to a definition of somebody else's is no run that is taken up."""
+        os.makedirs(place("run", "domains", self.uuid), mode=0o700)
+        path = self.plant(os.symlink, self.file, "run", "domains", self.uuid, "run.json")
+        self.connection.kill_service()
+        self.assertEqual("shut-off", self.domain.state)
+        self.domain.start(paused=True)
+        self.assertFalse(os.path.islink(path))
+        self.assert_untouched()
+
+    def test_names(self):
+        """What becomes part of a path is checked: of a domain, of its console; and its uuid."""
+        before = sorted(os.listdir(harness.folder())), sorted(os.listdir(place("etc", "domains")))
+        for document in ({"name": "../../planted"}, {"name": ".."}, {"name": "a/b"}, {"name": "/planted"}, {"name": ""},
+                         {"name": "web2", "uuid": "../../planted"}, {"name": "web2", "uuid": "00000000-0000-0000-0000-00000000000/"},
+                         {"name": "web2", "consoles": [{"type": "serial", "id": "../../../planted"}]},
+                         {"name": "web2", "consoles": [{"type": "serial", "id": "a/b"}]},
+                         {"name": "web2", "consoles": [{"type": "serial", "id": "a,logfile=/planted"}]}):
+            with self.subTest(**document):
+                self.assert_fails("InvalidDefinition", self.manager, "DefineDomain", "(sa{sv})", json.dumps(document), {})
+        self.assertEqual(before, (sorted(os.listdir(harness.folder())), sorted(os.listdir(place("etc", "domains")))))
 
 
 if __name__ == "__main__":
