@@ -385,12 +385,12 @@ static bool compute_problems(Job *job, GError **error)
 	return true;
 }
 
-static void commit_problems(Job *job)
+static void answer_it(Job *job)
 {
 	job_answer(job, NULL, NULL);
 }
 
-static const JobClass validate_class = { compute_problems, NULL, NULL, commit_problems };
+static const JobClass validate_class = { compute_problems, NULL, NULL, answer_it };
 
 void driver_validate(Driver *driver, const char *text, DriverValidated done, void *userdata)
 {
@@ -402,5 +402,24 @@ void driver_validate(Driver *driver, const char *text, DriverValidated done, voi
 		job->problems = definition_validate(text, strlen(text));
 	else
 		job->text = g_strdup(text);
+	job_push(job);
+}
+
+/* ---- identify ---- */
+
+static bool parse_identity(Job *job, GError **error)
+{
+	job->definition = definition_parse(job->text, strlen(job->text), error);
+	return job->definition != NULL;
+}
+
+static const JobClass identify_class = { parse_identity, NULL, NULL, answer_it };
+
+void driver_identify(Driver *driver, const char *text, DriverIdentified done, void *userdata)
+{
+	Job *job = job_new(driver, &identify_class, NULL, userdata);
+
+	job->identified = done;
+	take_text(job, text);
 	job_push(job);
 }

@@ -9,9 +9,16 @@ void job_answer(Job *job, Domain *domain, const GError *error)
 {
 	DriverDone done = g_steal_pointer(&job->done);
 	DriverValidated validated = g_steal_pointer(&job->validated);
+	DriverIdentified identified = g_steal_pointer(&job->identified);
 
 	if (done)
 		done(domain, error, job->userdata);
+	if (identified && error)
+		identified(NULL, NULL, error, job->userdata);
+	else if (identified)
+		identified(job->definition->name,
+			   job->definition->has_made_up_uuid ? NULL : job->definition->uuid, NULL,
+			   job->userdata);
 	if (validated)
 		validated(error ? NULL : job->problems, error, job->userdata);
 }
@@ -68,7 +75,7 @@ static void job_free(void *data)
 	Job *job = data;
 
 	job->driver->jobs--;
-	if (job->done || job->validated) {
+	if (job->done || job->validated || job->identified) {
 		g_autoptr(GError) error = g_error_new(CORE_ERROR, CORE_ERROR_IO,
 						      "The service is leaving");
 

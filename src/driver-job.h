@@ -30,6 +30,7 @@ struct Job {
 	Driver *driver;
 	DriverDone done;
 	DriverValidated validated;  /* instead of done */
+	DriverIdentified identified; /* likewise */
 	void *userdata;
 	DefinitionStore *definitions;  /* the driver's, which outlives its workers */
 	const char *saved;          /* likewise */

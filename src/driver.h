@@ -148,6 +148,11 @@ GPtrArray *driver_get_changed_files(const Driver *driver);
 typedef void (*DriverValidated)(GPtrArray *problems, const GError *error, void *userdata);
 void driver_validate(Driver *driver, const char *text, DriverValidated done, void *userdata);
 
+/* Which domain a definition is of, as driver_define() of the same text would find it. uuid: NULL if it has none. Both NULL with the error
+ * if it is none. */
+typedef void (*DriverIdentified)(const char *name, const char *uuid, const GError *error, void *userdata);
+void driver_identify(Driver *driver, const char *text, DriverIdentified done, void *userdata);
+
 /* ---- devices ---- */
 
 /* Which of the two a change is for: libvirt's VIR_DOMAIN_AFFECT_*. */

@@ -174,6 +174,7 @@ void definition_read_document(DefinitionReader *reader, const char *text, size_t
 		definition_reader_problem(reader, "is required");
 		definition_reader_leave(reader, outer);
 	}
+	definition->has_made_up_uuid = !definition->uuid;
 	if (!definition->uuid)
 		definition->uuid = g_uuid_string_random();
 }

@@ -93,6 +93,7 @@ typedef struct Definition {
 	int ref_count;
 	char *name;
 	char *uuid;                      /* lower case with dashes; never NULL */
+	bool has_made_up_uuid;           /* when it was parsed: none was written */
 	char *title;                     /* NULL if none */
 	char *emulator;                  /* NULL: the default */
 	JsonObject *machine;             /* NULL: QEMU's default; else has "type" and options */
