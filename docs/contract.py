@@ -12,15 +12,17 @@ Before each interface, method, signal and property stands a comment of this form
     QEMU: EVENT (VERSIONS)      a line each; "none: WHY" where the service itself is the source
     Throttled: HOW              only where QEMU throttles the event
     libvirt: COUNTERPART        a line each; or none
+    Action: ACTION              who may: the action of polkit on the system bus, of methods and writable properties
     Since: VERSION
 
-The three lines before Since are those of signals. Nothing is guessed: what has another form, or is
+The three lines before Action are those of signals. Nothing is guessed: what has another form, or is
 not explained, is a ContractError that names the file and the member."""
 import dataclasses
 import re
 import xml.etree.ElementTree as ElementTree
 
-FACTS = ("QEMU", "Throttled", "libvirt", "Since")
+FACTS = ("QEMU", "Throttled", "libvirt", "Action", "Since")
+ACTION = re.compile(r"org\.vmherald\.domains1\.[a-z-]+")
 FACT = re.compile(rf"({'|'.join(FACTS)}): (.+)")
 QEMU_EVENT = re.compile(r"([A-Z][A-Z0-9_]+) \(((?:all versions|since [\d.]+|[\d.]+ only)(?:; [^)]+)?)\)")
 KINDS = ("method", "signal", "property")
@@ -131,7 +133,7 @@ class Comment:
             self.facts.setdefault(match.group(1), []).append(match.group(2))
         if order != sorted(order):
             self.fail(f"the facts are not in the order {', '.join(FACTS)}")
-        for fact in ("Since", "Throttled"):
+        for fact in ("Since", "Throttled", "Action"):
             if len(self.facts.get(fact, [])) > 1 or fact == "Since" and fact not in self.facts:
                 self.fail(f"the comment needs one line {fact}:")
 
@@ -143,6 +145,17 @@ def check_signal(member, where):
     for line in member.facts["QEMU"]:
         if not line.startswith("none: ") and not QEMU_EVENT.fullmatch(line):
             raise ContractError(f"{where}: not EVENT (VERSIONS): {line}")
+
+
+def check_action(member, where):
+    """Whoever calls needs one; what is only read needs that of all reading."""
+    needed = member.kind == "method" or "write" in member.access
+    if needed and "Action" not in member.facts:
+        raise ContractError(f"{where}: it has no line Action:")
+    if set(member.facts) - {"Since", "Action" if needed else "Since"}:
+        raise ContractError(f"{where}: only signals have other facts than Since:, but for Action: of what is called or written")
+    if needed and not ACTION.fullmatch(member.facts["Action"][0]):
+        raise ContractError(f"{where}: no action: {member.facts['Action'][0]}")
 
 
 def make_member(interface, element, text, where):
@@ -172,8 +185,8 @@ def make_member(interface, element, text, where):
         comment.fail("what it is is not said")
     if element.tag == "signal":
         check_signal(member, where)
-    elif set(member.facts) != {"Since"}:
-        comment.fail("only signals have other facts than Since:")
+    else:
+        check_action(member, where)
     return member
 
 

@@ -169,6 +169,7 @@ class Page:
                 ("QEMU", events),
                 ("Throttled by QEMU", [ESCAPE(line) for line in member.facts.get("Throttled", [])]),
                 ("libvirt", [ESCAPE(line) for line in member.facts.get("libvirt", [])]),
+                ("Action of polkit", [ESCAPE(line) for line in member.facts.get("Action", [])]),
                 ("Since", [ESCAPE(line) for line in member.facts["Since"]])):
             if lines:
                 rows.append(f"<dt>{heading}</dt>" + "".join(f"<dd>{line}</dd>" for line in lines))

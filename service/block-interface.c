@@ -80,10 +80,10 @@ static int method_cancel_job(sd_bus_message *message, void *userdata, sd_bus_err
 
 const sd_bus_vtable block_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("SetWriteThreshold", SD_BUS_ARGS("s", node, "t", bytes),
-				SD_BUS_NO_RESULT, method_set_threshold, 0),
-	SD_BUS_METHOD_WITH_ARGS("CancelJob", SD_BUS_ARGS("s", id, "a{sv}", options),
-				SD_BUS_NO_RESULT, method_cancel_job, 0),
+	ACTION_METHOD("SetWriteThreshold", SD_BUS_ARGS("s", node, "t", bytes),
+		      SD_BUS_NO_RESULT, method_set_threshold, ACTION_CONTROL),
+	ACTION_METHOD("CancelJob", SD_BUS_ARGS("s", id, "a{sv}", options),
+		      SD_BUS_NO_RESULT, method_cancel_job, ACTION_CONTROL),
 	SD_BUS_PROPERTY("Jobs", "a{sa{sv}}", get_jobs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("IOStatus", "a{ss}", get_io_status, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("WriteThresholds", "a{st}", get_thresholds, 0,

@@ -201,12 +201,12 @@ static int method_change_media(sd_bus_message *message, void *userdata, sd_bus_e
 
 const sd_bus_vtable devices_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("AttachDevice", SD_BUS_ARGS("s", device, "a{sv}", options),
-				SD_BUS_RESULT("s", id), method_attach, 0),
-	SD_BUS_METHOD_WITH_ARGS("DetachDevice", SD_BUS_ARGS("s", id, "a{sv}", options),
-				SD_BUS_NO_RESULT, method_detach, 0),
-	SD_BUS_METHOD_WITH_ARGS("ChangeMedia", SD_BUS_ARGS("s", id, "s", blockdev, "a{sv}", options),
-				SD_BUS_NO_RESULT, method_change_media, 0),
+	ACTION_METHOD("AttachDevice", SD_BUS_ARGS("s", device, "a{sv}", options),
+		      SD_BUS_RESULT("s", id), method_attach, ACTION_ATTACH),
+	ACTION_METHOD("DetachDevice", SD_BUS_ARGS("s", id, "a{sv}", options),
+		      SD_BUS_NO_RESULT, method_detach, ACTION_ATTACH),
+	ACTION_METHOD("ChangeMedia", SD_BUS_ARGS("s", id, "s", blockdev, "a{sv}", options),
+		      SD_BUS_NO_RESULT, method_change_media, ACTION_ATTACH),
 	SD_BUS_PROPERTY("Trays", "a{ss}", get_trays, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Devices", "a{sa{sv}}", get_devices, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("DeviceAdded",

@@ -147,9 +147,9 @@ int domain_object_register(Service *service)
 
 	find_shown();
 	for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(interfaces); i++)
-		r = sd_bus_add_fallback_vtable(service->bus, NULL, BUS_DOMAIN_PATH,
-					       interfaces[i].interface, interfaces[i].vtable,
-					       find_domain, service);
+		r = actions_add_fallback(service->actions, service->bus, BUS_DOMAIN_PATH,
+					 interfaces[i].interface, interfaces[i].vtable, find_domain,
+					 service);
 	return r;
 }
 

@@ -43,8 +43,8 @@ static int method_set_balloon(sd_bus_message *message, void *userdata, sd_bus_er
 
 const sd_bus_vtable guest_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("SetBalloon", SD_BUS_ARGS("t", bytes), SD_BUS_NO_RESULT,
-				method_set_balloon, 0),
+	ACTION_METHOD("SetBalloon", SD_BUS_ARGS("t", bytes), SD_BUS_NO_RESULT,
+		      method_set_balloon, ACTION_CONTROL),
 	SD_BUS_PROPERTY("Channels", "a{sa{sv}}", get_channels, 0,
 			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Balloon", "t", get_balloon, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

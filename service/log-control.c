@@ -58,14 +58,14 @@ static int get_identifier(sd_bus *bus, const char *path, const char *interface,
 
 static const sd_bus_vtable log_control_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", get_level, set_level, 0, 0),
-	SD_BUS_WRITABLE_PROPERTY("LogTarget", "s", get_target, set_target, 0, 0),
+	ACTION_WRITABLE_PROPERTY("LogLevel", "s", get_level, set_level, 0, ACTION_MANAGE),
+	ACTION_WRITABLE_PROPERTY("LogTarget", "s", get_target, set_target, 0, ACTION_MANAGE),
 	SD_BUS_PROPERTY("SyslogIdentifier", "s", get_identifier, 0, 0),
 	SD_BUS_VTABLE_END,
 };
 
-int log_control_register(sd_bus *bus, LogWriter *writer)
+int log_control_register(sd_bus *bus, Actions *actions, LogWriter *writer)
 {
-	return sd_bus_add_object_vtable(bus, NULL, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE,
-					log_control_vtable, writer);
+	return actions_add_object(actions, bus, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE,
+				  log_control_vtable, writer);
 }

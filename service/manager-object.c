@@ -290,27 +290,27 @@ static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *
 
 static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("DefineDomain", SD_BUS_ARGS("s", definition, "a{sv}", options),
-				SD_BUS_RESULT("o", domain), method_define, 0),
-	SD_BUS_METHOD_WITH_ARGS("CreateDomain", SD_BUS_ARGS("s", definition, "a{sv}", options),
-				SD_BUS_RESULT("o", domain), method_create, 0),
-	SD_BUS_METHOD_WITH_ARGS("AdoptDomain",
-				SD_BUS_ARGS("s", name, "s", monitor, "a{sv}", options),
-				SD_BUS_RESULT("o", domain), method_adopt, 0),
-	SD_BUS_METHOD_WITH_ARGS("GetDomain", SD_BUS_ARGS("s", name_or_uuid),
-				SD_BUS_RESULT("o", domain), method_get_domain, 0),
-	SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_ARGS("a{sv}", options),
-				SD_BUS_RESULT("a(osss)", domains), method_list_domains, 0),
-	SD_BUS_METHOD_WITH_ARGS("GetEvents",
-				SD_BUS_ARGS("t", after, "a{sv}", filter, "u", limit),
-				SD_BUS_RESULT("b", complete, "t", last, "a(tttossv)", events),
-				event_query_method, 0),
-	SD_BUS_METHOD_WITH_ARGS("CountEvents", SD_BUS_ARGS("t", after, "a{sv}", filter),
-				SD_BUS_RESULT("b", complete, "t", last, "t", count),
-				event_query_count_method, 0),
-	SD_BUS_METHOD_WITH_ARGS("ValidateDefinition", SD_BUS_ARGS("s", definition),
-				SD_BUS_RESULT("a(ss)", problems), method_validate, 0),
-	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
+	ACTION_METHOD("DefineDomain", SD_BUS_ARGS("s", definition, "a{sv}", options),
+		      SD_BUS_RESULT("o", domain), method_define, ACTION_DEFINE),
+	ACTION_METHOD("CreateDomain", SD_BUS_ARGS("s", definition, "a{sv}", options),
+		      SD_BUS_RESULT("o", domain), method_create, ACTION_DEFINE),
+	ACTION_METHOD("AdoptDomain",
+		      SD_BUS_ARGS("s", name, "s", monitor, "a{sv}", options),
+		      SD_BUS_RESULT("o", domain), method_adopt, ACTION_ADOPT),
+	ACTION_METHOD("GetDomain", SD_BUS_ARGS("s", name_or_uuid),
+		      SD_BUS_RESULT("o", domain), method_get_domain, ACTION_INSPECT),
+	ACTION_METHOD("ListDomains", SD_BUS_ARGS("a{sv}", options),
+		      SD_BUS_RESULT("a(osss)", domains), method_list_domains, ACTION_INSPECT),
+	ACTION_METHOD("GetEvents",
+		      SD_BUS_ARGS("t", after, "a{sv}", filter, "u", limit),
+		      SD_BUS_RESULT("b", complete, "t", last, "a(tttossv)", events),
+		      event_query_method, ACTION_INSPECT),
+	ACTION_METHOD("CountEvents", SD_BUS_ARGS("t", after, "a{sv}", filter),
+		      SD_BUS_RESULT("b", complete, "t", last, "t", count),
+		      event_query_count_method, ACTION_INSPECT),
+	ACTION_METHOD("ValidateDefinition", SD_BUS_ARGS("s", definition),
+		      SD_BUS_RESULT("a(ss)", problems), method_validate, ACTION_INSPECT),
+	ACTION_METHOD("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, ACTION_MANAGE),
 
 	SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("InstanceID", "s", get_instance_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -331,6 +331,6 @@ int manager_object_register(Service *service)
 
 	if (r < 0)
 		return r;
-	return sd_bus_add_object_vtable(service->bus, NULL, BUS_PATH, BUS_INTERFACE("Manager"),
-					manager_vtable, service);
+	return actions_add_object(service->actions, service->bus, BUS_PATH, BUS_INTERFACE("Manager"),
+				  manager_vtable, service);
 }

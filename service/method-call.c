@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "access.h"
 #include "base/log.h"
 #include "bus-error.h"
 #include "bus/object-path.h"
@@ -160,6 +161,7 @@ static void drop_calls(Service *service, const char *name)
 
 static void forget(Service *service, const char *name)
 {
+	access_forget(service->access, name);
 	credentials_forget(service->credentials, name);
 	drop_calls(service, name);
 }

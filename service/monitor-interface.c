@@ -86,9 +86,9 @@ static int method_execute(sd_bus_message *message, void *userdata, sd_bus_error 
 
 const sd_bus_vtable monitor_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("Execute",
-				SD_BUS_ARGS("s", command, "s", arguments, "a{sv}", options),
-				SD_BUS_RESULT("s", result), method_execute, 0),
+	ACTION_METHOD("Execute",
+		      SD_BUS_ARGS("s", command, "s", arguments, "a{sv}", options),
+		      SD_BUS_RESULT("s", result), method_execute, ACTION_MONITOR_EXECUTE),
 	SD_BUS_PROPERTY("QemuVersion", "s", get_qemu_version, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Connected", "b", get_connected, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("IrregularEvents", "t", get_irregular_events, 0,

@@ -68,8 +68,8 @@ static int method_get_interfaces(sd_bus_message *message, void *userdata, sd_bus
 
 const sd_bus_vtable network_interface_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("GetInterfaces", SD_BUS_ARGS("a{sv}", options),
-				SD_BUS_RESULT("a{sa{sv}}", interfaces), method_get_interfaces, 0),
+	ACTION_METHOD("GetInterfaces", SD_BUS_ARGS("a{sv}", options),
+		      SD_BUS_RESULT("a{sa{sv}}", interfaces), method_get_interfaces, ACTION_INSPECT),
 	SD_BUS_PROPERTY("Filters", "a{sa{sv}}", get_filters, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_SIGNAL_WITH_ARGS("FilterChanged",
 				SD_BUS_ARGS("s", nic, "a{sv}", filter, "(ttt)", stamp, "a{sv}",

@@ -132,14 +132,6 @@ void notifier_stopping(Notifier *notifier, uint64_t extend_us)
 	tell(state);
 }
 
-void notifier_settle(Notifier *notifier)
-{
-	int r = notifier ? sd_notify_barrier(false, NOTIFIER_SETTLE_US) : 0;
-
-	if (r < 0)
-		log_text(LOG_NOTICE, "The service manager does not answer: %s", g_strerror(-r));
-}
-
 Notifier *notifier_new(sd_event *event)
 {
 	Notifier *notifier;

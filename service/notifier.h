@@ -36,7 +36,3 @@ void notifier_reload_ends(Notifier *notifier);
 
 /* STOPPING=1: there is no way back. extend_us: how long it may take beyond what the unit allows; 0: no longer. */
 void notifier_stopping(Notifier *notifier, uint64_t extend_us);
-
-/* Until the manager has taken in what it was told so far. WARNING: waits, NOTIFIER_SETTLE_US at most. */
-void notifier_settle(Notifier *notifier);
-#define NOTIFIER_SETTLE_US (UINT64_C(2) * 1000 * 1000)

@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
+#include "access.h"
 #include "base/log.h"
 #include "bus/names.h"
 #include "domain-object.h"
@@ -25,10 +26,19 @@
  * that runs, and only then the name. So whoever calls finds a service that knows, and whoever listens hears
  * everything from the moment the name is owned, since the emitter is opened then.
  *
- * And at the end: with nothing running and nobody calling, the name goes first (bus-name.c).
+ * And at the end: with nothing running and nobody calling, the name is given back first, while calls are still
+ * served. The bus answers that after everything it had sent us before; a call among it (or a domain that was started by
+ * one) means that the name is asked for again. Calls that come later start a new service, which waits for our
+ * lock.
  */
 
 /* ---- the driver's observer ---- */
+
+static void wake_up(Service *service)
+{
+	if (service->sleeps)
+		service_arm_idle(service);
+}
 
 static void on_domain_added(Domain *domain, void *userdata)
 {
@@ -43,7 +53,7 @@ static void on_domain_removed(Domain *domain, void *userdata)
 {
 	Service *service = userdata;
 
-	bus_name_look_again(service);
+	wake_up(service);
 	notifier_look_again(service->notifier);
 	managed_objects_domain_removed(service->managed_objects, domain);
 	emitter_domain_removed(service->emitter, domain);
@@ -58,7 +68,7 @@ static void on_changed(Domain *domain, DomainProperty properties, void *userdata
 {
 	Service *service = userdata;
 
-	bus_name_look_again(service);
+	wake_up(service);
 	if (properties & DOMAIN_PROPERTY_STATE)
 		notifier_look_again(service->notifier);
 	managed_objects_domain_changed(service->managed_objects, domain);
@@ -80,7 +90,126 @@ static void on_changed_files_changed(void *userdata)
 	emitter_manager_changed(((Service *)userdata)->emitter, "DefinitionsChanged");
 }
 
-/* ---- calls ---- */
+/* ---- the name ---- */
+
+static void fail(Service *service, const char *what, int r)
+{
+	log_text(LOG_ERR, "%s: %s", what, g_strerror(-r));
+	(void)sd_event_exit(service->event, EXIT_FAILURE);
+}
+
+static void tell_ready(Service *service)
+{
+	g_autoptr(GPtrArray) domains = driver_list_domains(service->driver);
+
+	notifier_ready(service->notifier, service->driver);
+	log_event(LOG_ID_SERVICE_READY, NULL, "Version " PROJECT_VERSION " is ready, with %u domains",
+		  domains->len);
+}
+
+static int on_name_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+	uint32_t result = 0;
+
+	service->name_slot = sd_bus_slot_unref(service->name_slot);
+	/* 1: primary owner, 4: already owner (RequestName, D-Bus specification). */
+	if (sd_bus_message_is_method_error(reply, NULL) ||
+	    sd_bus_message_read(reply, "u", &result) < 0 || (result != 1 && result != 4)) {
+		const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+		log_text(LOG_ERR, "The name " BUS_NAME " cannot be had: %s",
+			 error ? error->message : "somebody else owns it");
+		return sd_event_exit(service->event, EXIT_FAILURE);
+	}
+	service->leaving = false;
+	service->disturbed = false;
+	emitter_open(service->emitter);
+	tell_ready(service);
+	service_arm_idle(service);
+	driver_autostart(service->driver, false);
+	return 1;
+}
+
+static void request_name(Service *service)
+{
+	int r = sd_bus_request_name_async(service->bus, &service->name_slot, BUS_NAME, 0,
+					  on_name_reply, service);
+
+	if (r < 0)
+		fail(service, "RequestName", r);
+}
+
+static void on_driver_started(void *userdata)
+{
+	request_name(userdata);
+}
+
+/* ---- idle ---- */
+
+static bool is_idle(const Service *service)
+{
+	return service->calls == 0 && credentials_count_waiting(service->credentials) == 0 &&
+	       access_count_held(service->access) == 0 && emitter_is_empty(service->emitter) &&
+	       driver_is_idle(service->driver) && !driver_is_shutting_down(service->driver);
+}
+
+static int on_released(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	Service *service = userdata;
+
+	service->name_slot = sd_bus_slot_unref(service->name_slot);
+	if (service->disturbed || !is_idle(service)) {
+		request_name(service);
+		return 1;
+	}
+	log_text(LOG_INFO, "Nothing to do; leaving");
+	/* So the manager knows that who wants the unit started, for the next call, has to wait for our end. */
+	notifier_stopping(service->notifier, 0);
+	return sd_event_exit(service->event, EXIT_SUCCESS);
+}
+
+static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	Service *service = userdata;
+	int r;
+
+	if (service->leaving || !is_idle(service)) {
+		/* Its end is told like all that a domain tells, and then somebody looks again. */
+		service->sleeps = driver_has_guests(service->driver);
+		if (!service->sleeps)
+			service_arm_idle(service);
+		return 0;
+	}
+	service->leaving = true;
+	emitter_close(service->emitter);
+	service->disturbed = false;
+	r = sd_bus_release_name_async(service->bus, &service->name_slot, BUS_NAME, on_released,
+				      service);
+	if (r < 0)
+		fail(service, "ReleaseName", r);
+	return 0;
+}
+
+void service_arm_idle(Service *service)
+{
+	service->sleeps = false;
+	if (service->idle_timeout_us == 0) {
+		(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
+		return;
+	}
+	(void)sd_event_source_set_time_relative(service->idle_timer, service->idle_timeout_us);
+	(void)sd_event_source_set_enabled(service->idle_timer, SD_EVENT_ONESHOT);
+}
+
+/* The bus delivers the calls that have waited for the name before it answers that we have it. What was found must be
+ * told before such a call changes it. */
+static void note_name(Service *service, sd_bus_message *call)
+{
+	if (service->name_slot && !service->leaving &&
+	    g_strcmp0(sd_bus_message_get_destination(call), BUS_NAME) == 0)
+		emitter_open(service->emitter);
+}
 
 /* What is answered at once, with the state as it is. */
 static bool reads_state(sd_bus_message *call)
@@ -106,10 +235,14 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
 	int r;
 
 	if (sd_bus_message_is_method_call(message, NULL, NULL)) {
-		bus_name_note_call(service, message);
+		note_name(service, message);
+		service->disturbed = true;
+		service_arm_idle(service);
 		r = credentials_filter(service->credentials, message, ret_error);
 		if (r == 0)
 			r = callers_check(service->callers, message, ret_error);
+		if (r == 0)
+			r = access_filter(service->access, message, ret_error);
 		/* It catches up by itself, when it is answered. */
 		if (r == 0)
 			r = managed_objects_filter(service->managed_objects, message, ret_error);
@@ -254,7 +387,10 @@ static int setup(Service *service, const ServiceOptions *options)
 	if (r >= 0)
 		r = connect_bus(service, options);
 	if (r >= 0)
-		r = bus_name_set_up(service);
+		r = sd_event_add_time_relative(service->event, &service->idle_timer, CLOCK_MONOTONIC, 0,
+					       0, on_idle_timer, service);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(service->idle_timer, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_id128_randomize(&id);
 	if (r < 0)
@@ -263,6 +399,8 @@ static int setup(Service *service, const ServiceOptions *options)
 	service->callers = callers_new();
 	service->credentials = options->system ? credentials_new(service->bus) : NULL;
 	callers_use_limits(service->callers, service->user_limits, service->credentials);
+	service->actions = actions_new();
+	service->access = options->system ? access_new(service) : NULL;
 	service->loop = loop_sd_event_new(service->event);
 	service->notifier = notifier_new(service->event);
 	service->emitter = emitter_new(service);
@@ -274,7 +412,7 @@ static int setup(Service *service, const ServiceOptions *options)
 		r = domain_object_register(service);
 	if (r >= 0)
 		r = method_calls_watch(service);
-	return r < 0 ? r : log_control_register(service->bus, options->log);
+	return r < 0 ? r : log_control_register(service->bus, service->actions, options->log);
 }
 
 /* The launcher is installed beside us, wherever that is. On the system bus QEMU is to be another user than we; if there is none,
@@ -296,11 +434,6 @@ static void use_launcher(Service *service, bool system, const Configuration *con
 	if (error)
 		log_text(LOG_ERR, "No domain can be started: %s", error->message);
 	driver_use_launcher(service->driver, &launcher, error ? error->message : NULL);
-}
-
-static void on_driver_started(void *userdata)
-{
-	bus_name_request(userdata);
 }
 
 static bool start_driver(Service *service, const ServiceOptions *options)
@@ -348,6 +481,7 @@ static void teardown(Service *service)
 	if (service->emitter && service->driver)
 		emitter_flush(service->emitter);
 	service->managed_objects = managed_objects_free(service->managed_objects);
+	service->access = access_free(service->access);
 	service->driver = driver_free(service->driver);
 	service->fd_store = fd_store_free(service->fd_store);
 	service->scopes = scope_maker_free(service->scopes);
@@ -357,6 +491,7 @@ static void teardown(Service *service)
 	service->callers = callers_free(service->callers);
 	service->user_limits = user_limits_free(service->user_limits);
 	g_queue_clear(&service->queries);
+	service->actions = actions_free(service->actions);
 	service->credentials = credentials_free(service->credentials);
 	service->loop = loop_free(service->loop);
 	service->idle_timer = sd_event_source_disable_unref(service->idle_timer);

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
-#include "bus-name.h"
+#include "action.h"
 #include "caller.h"
 #include "credentials.h"
 #include "driver.h"
@@ -21,8 +21,7 @@
  * objects in front of it.
  *
  *   main.c               options, run
- *   service.c            start, leave
- *   bus-name.c           the name, and giving it back when there is nothing to do
+ *   service.c            start, name, idle, leave
  *   manager-object.c     /org/vmherald/Domains1
  *   domain-object.c      /org/vmherald/Domains1/domain/_UUID: find, enumerate, appear, change
  *   *-interface.c        the methods and properties of one interface each
@@ -36,6 +35,10 @@
  *   unit-name.c          and what it is called by them
  *   method-call.c        a call that is answered later
  *   caller.c             who has how many of them
+ *   action.c             what is needed for each method
+ *   access.c             whether a caller may: asked, held, run again
+ *   access-target.c      what his call wants: action, domain
+ *   authority.c          polkit
  *   credentials.c        which user each of them is
  *   user-limits.c        what each user has of what others need too
  *   settings.c           what of vmherald.conf is in force
@@ -45,6 +48,7 @@
  *   loop-sd-event.c      the core's loop interface on sd-event
  */
 
+typedef struct Access Access;
 typedef struct ManagedObjects ManagedObjects;
 
 typedef struct Service {
@@ -66,6 +70,8 @@ typedef struct Service {
 	UserLimits *user_limits;
 	GQueue queries;             /* uids (event-query.c) */
 	Credentials *credentials;   /* NULL on the session bus: all are us */
+	Actions *actions;
+	Access *access;             /* NULL on the session bus: nobody is asked */
 	LogWriter *log;             /* outlives the service */
 	uint64_t idle_timeout_us;   /* 0: never leave */
 	sd_event_source *idle_timer;
@@ -73,7 +79,7 @@ typedef struct Service {
 	sd_bus_slot *name_slot;
 	bool shut_down_guests;
 	uint64_t shutdown_timeout_us;
-	NamePhase name_phase;
+	bool leaving;               /* the name has been given back, or is being */
 	bool disturbed;             /* a call came while leaving */
 } Service;
 
@@ -90,5 +96,5 @@ void service_reload(Service *service, DriverDone done, void *userdata);
 /* Runs until it is told to end or there is nothing to do. Returns an exit status. */
 int service_run(const ServiceOptions *options);
 
-/* The time until it leaves begins anew (bus-name.c). */
+/* The time until it leaves begins anew. */
 void service_arm_idle(Service *service);

@@ -28,6 +28,8 @@ typedef enum VmhConnectionFlags {
 	VMH_CONNECTION_PASSIVE = 1 << 0,
 	/* No call starts the service: VMH_ERROR_UNREACHABLE if it is not there. For who only looks on. */
 	VMH_CONNECTION_NO_AUTO_START = 1 << 1,
+	/* No call makes polkit ask somebody for a password: VMH_ERROR_ACCESS_DENIED where it would have to. */
+	VMH_CONNECTION_NO_ASK_PASSWORD = 1 << 2,
 } VmhConnectionFlags;
 
 /* bus: "session" or NULL, "system", or the address of a bus ("unix:path=..."). Neither starts the service nor needs it to be there.

@@ -17,7 +17,8 @@ static int make_message(VmhConnection *connection, const Call *call, GVariant *a
 		r = sd_bus_message_set_auto_start(message, !call->no_start &&
 						  !(connection->flags & VMH_CONNECTION_NO_AUTO_START));
 	if (r >= 0)
-		r = sd_bus_message_set_allow_interactive_authorization(message, true);
+		r = sd_bus_message_set_allow_interactive_authorization(
+			message, !(connection->flags & VMH_CONNECTION_NO_ASK_PASSWORD));
 	if (r >= 0 && arguments)
 		r = bus_append_arguments(message, arguments, call->fds);
 	if (r < 0) {

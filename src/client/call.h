@@ -12,7 +12,8 @@
  *
  * Nobody but who has the connection's lock touches sd-bus, whose counts are not atomic; so arguments and answer are GVariants.
  *
- * Whoever waits for an answer can also wait for polkit to ask the user: calls allow interactive authorization. With
+ * Whoever waits for an answer can also wait for polkit to ask the user: calls allow interactive authorization, unless the
+ * connection has VMH_CONNECTION_NO_ASK_PASSWORD. With
  * VMH_CONNECTION_NO_AUTO_START every call is as one with no_start.
  */
 

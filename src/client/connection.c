@@ -78,7 +78,8 @@ static VmhConnection *connection_new(const char *bus, unsigned flags)
 
 VmhConnection *vmh_connection_open(const char *bus, unsigned flags, VmhError **error)
 {
-	const unsigned known = VMH_CONNECTION_PASSIVE | VMH_CONNECTION_NO_AUTO_START;
+	const unsigned known = VMH_CONNECTION_PASSIVE | VMH_CONNECTION_NO_AUTO_START |
+			       VMH_CONNECTION_NO_ASK_PASSWORD;
 	VmhConnection *connection;
 	bool up;
 

@@ -2,7 +2,9 @@
 #include "ctl/call.h"
 
 #include <glib/gi18n.h>
+#include <unistd.h>
 
+#include "ctl/agent.h"
 #include "ctl/input.h"
 
 /* As sd-bus looks for it. */
@@ -18,6 +20,11 @@ CtlExit call_connect(Ctl *ctl, unsigned flags)
 
 	if (ctl->connection)
 		return CTL_OK;
+	if (ctl->no_ask_password)
+		flags |= VMH_CONNECTION_NO_ASK_PASSWORD;
+	/* The connection has threads of its own; so the agent comes before it. */
+	else if (ctl->system && geteuid() != 0 && isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
+		agent_start();
 	ctl->connection = vmh_connection_open(bus, flags, &error);
 	if (ctl->connection)
 		return CTL_OK;

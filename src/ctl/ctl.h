@@ -29,6 +29,7 @@ typedef struct Ctl {
 	const Verb *verb;
 	char *address;              /* of the bus, instead of the session's or the system's */
 	bool system;
+	bool no_ask_password;
 	bool json;
 	bool terminal;              /* stdout is one: tables get a head and are aligned */
 	bool color;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/agent.h"
 #include "ctl/output.h"
 #include "ctl/verbs.h"
 
@@ -23,6 +24,7 @@ static struct {
 	gboolean session;
 	gboolean system;
 	char *address;
+	gboolean no_ask_password;
 	gboolean json;
 	gboolean no_color;
 	gboolean version;
@@ -36,6 +38,8 @@ static const GOptionEntry global_options[] = {
 	{ "system", 0, 0, G_OPTION_ARG_NONE, &global.system, N_("Use the system bus"), NULL },
 	{ "address", 0, 0, G_OPTION_ARG_FILENAME, &global.address,
 	  N_("Use the bus at this address"), N_("ADDRESS") },
+	{ "no-ask-password", 0, 0, G_OPTION_ARG_NONE, &global.no_ask_password,
+	  N_("Do not ask for passwords"), NULL },
 	{ "json", 0, 0, G_OPTION_ARG_NONE, &global.json, N_("Print JSON"), NULL },
 	{ "no-color", 0, 0, G_OPTION_ARG_NONE, &global.no_color, N_("Print no colours"), NULL },
 	{ "version", 0, 0, G_OPTION_ARG_NONE, &global.version, N_("Print the version"), NULL },
@@ -208,6 +212,7 @@ static CtlExit run(Ctl *ctl, char ***arguments)
 		return usage_error(NULL, _("Only one of --session, --system and --address can be used"));
 	ctl->system = global.system;
 	ctl->address = global.address;
+	ctl->no_ask_password = global.no_ask_password;
 	ctl->json = global.json;
 	if (global.complete) {
 		list_names(ctl);
@@ -239,6 +244,7 @@ int main(int argc, char **argv)
 	code = run(&ctl, &arguments);
 	vmh_connection_close(ctl.connection);
 	vmh_connection_unref(ctl.connection);
+	agent_stop();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "vmheraldctl: %s\n", _("Cannot write the output"));
 		code = code == CTL_OK ? CTL_FAILED : code;

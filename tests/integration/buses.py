@@ -128,14 +128,18 @@ class Broker(Bus):
         stream = Gio.Socket.new_from_fd(ours.detach()).connection_factory_create_connection()
         self.controller = Gio.DBusConnection.new_sync(
             stream, None, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT, None, None)
-        batch = (True, 1, [(True, 1, True, "")], [ALLOW], [ALLOW])
-        policy = GLib.Variant(POLICY, ([(ANYBODY, batch)], [], [], False, ""))
+        policy = GLib.Variant(POLICY, self.policy())
         with listener:
             descriptors = Gio.UnixFDList.new_from_array([os.dup(listener.fileno())])
             self.controller.call_with_unix_fd_list_sync(
                 None, "/org/bus1/DBus/Broker", "org.bus1.DBus.Broker", "AddListener",
                 GLib.Variant("(ohv)", ("/org/bus1/DBus/Listener/0", 0, policy)), None,
                 Gio.DBusCallFlags.NONE, -1, descriptors, None)
+
+    def policy(self):
+        """Everybody may everything."""
+        batch = (True, 1, [(True, 1, True, "")], [ALLOW], [ALLOW])
+        return [(ANYBODY, batch)], [], [], False, ""
 
     def close(self):
         """It ends with its controller."""

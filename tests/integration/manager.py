@@ -32,8 +32,6 @@ class Manager:
         self.watchdog = watchdog
         self.hear = hear
         self.told = []               # the fields of each message that is not about the store
-        self.slow = False            # takes in what it was told when catch_up() says so
-        self.barriers = []           # of those who wait for that
         self.kept = []               # (name, descriptor, whether it is let go of at a hang-up)
         self.refused = 0
         self.lock = threading.Lock()
@@ -58,10 +56,9 @@ class Manager:
             fields = dict(line.split("=", 1) for line in text.decode().splitlines())
             with self.lock:
                 self._take(fields, list(fds))
-                about_service = not {"FDNAME", "BARRIER"} & set(fields)
-                if about_service:
+                if "FDNAME" not in fields:
                     self.told.append(fields)
-            if self.hear and about_service:
+            if self.hear and "FDNAME" not in fields:
                 self.hear(fields)
 
     # ---- what it was told ----
@@ -86,29 +83,12 @@ class Manager:
             for entry in [entry for entry in self.kept if entry[0] == name]:
                 os.close(entry[1])
                 self.kept.remove(entry)
-        if fields.get("BARRIER") == "1":
-            self.barriers += fds
-            if not self.slow:
-                self._let_go()
-            return
         for fd in fds:
             if fields.get("FDSTORE") != "1" or len(self.kept) >= self.limit:
                 self.refused += 1
                 os.close(fd)
             else:
                 self.kept.append((name, fd, fields.get("FDPOLL") != "0"))
-
-    def _let_go(self):
-        """Closed is answered."""
-        for fd in self.barriers:
-            os.close(fd)
-        self.barriers = []
-
-    def catch_up(self):
-        """If slow: what it has been told so far is taken in now."""
-        wait_until(lambda: self.barriers, "the service to wait")
-        with self.lock:
-            self._let_go()
 
     def names(self):
         with self.lock:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the service manager is told, when, and how often; and that guests are shut down when the host goes down."""
-import json
 import os
 import signal
 import time
 
 from gi.repository import Gio, GLib
 
-import buses
 import harness
 import life
 from client import Connection
@@ -33,16 +31,11 @@ class Managed(life.LifeCase):
     OPTIONS = ()
     WATCHDOG = 0
 
-    def end_others(self):
-        """One that the bus has started for another case."""
+    def setUp(self):
         first = Connection()
         self.addCleanup(first.close)
         if first.service_runs():
             first.kill_service(signal.SIGTERM)
-        return first
-
-    def setUp(self):
-        first = self.end_others()
         self.manager_of = Manager(first, options=self.OPTIONS, watchdog=self.WATCHDOG, hear=self.hear)
         self.addCleanup(self.manager_of.close)
         self.manager_of.start()
@@ -52,10 +45,10 @@ class Managed(life.LifeCase):
     def hear(self, fields):
         pass
 
-    def wait_for_leave(self, status=0):
+    def wait_for_leave(self):
         process = self.manager_of.process
         wait_until(lambda: process.poll() is not None, "the service to end")
-        self.assertEqual(status, process.returncode)
+        self.assertEqual(0, process.returncode)
 
 
 class Told(Managed):
@@ -119,71 +112,6 @@ class Idle(Managed):
         self.wait_for_leave()
         self.assertEqual({"STOPPING": "1"}, self.manager_of.told[-1])
         self.assertEqual([], self.manager("ListDomains", "(a{sv})", {}))
-
-
-class LastMoment(Managed):
-    """The name is free, and systemd does not know yet that the service ends: for systemd the unit is started, so that
-    who calls now has nobody but this service. So it is on the bus here: to be activated means to wait."""
-    OPTIONS = ("--idle-timeout=1",)
-    SERVICE = f"[D-BUS Service]\nName={NAME}\nExec=/bin/true\n"
-
-    def setUp(self):
-        self.end_others()
-        services = os.path.join(harness.folder(), "own-services")
-        os.makedirs(services, exist_ok=True)
-        with open(os.path.join(services, NAME + ".service"), "w", encoding="utf-8") as file:
-            file.write(self.SERVICE)
-        bus = buses.Daemon(services)
-        self.addCleanup(bus.close)
-        self.addCleanup(os.environ.__setitem__, "DBUS_SESSION_BUS_ADDRESS", os.environ["DBUS_SESSION_BUS_ADDRESS"])
-        os.environ["DBUS_SESSION_BUS_ADDRESS"] = bus.address
-        super().setUp()
-        # Before anything else is cleaned up, for that wants a service.
-        self.addCleanup(self.restart)
-        self.manager_of.slow = True
-
-    def wait_for_moment(self):
-        wait_until(lambda: self.manager_of.barriers, "the service to wait", harness.DEADLINE)
-        self.assertFalse(name_is_owned())
-
-    def restart(self):
-        """As systemd does for who calls later."""
-        self.manager_of.slow = False
-        if self.manager_of.process.poll() is not None:
-            self.manager_of.start()
-            self.manager_of.wait_ready()
-
-    def test_nobody_calls(self):
-        self.wait_for_moment()
-        self.manager_of.catch_up()
-        self.wait_for_leave()
-
-    def test_question(self):
-        """Is answered, and nothing is left to be done."""
-        self.wait_for_moment()
-        pending = [self.connection.send(harness.PATH, f"{NAME}.Manager", member, signature, *arguments)
-                   for member, signature, *arguments in (("ListDomains", "(a{sv})", {}), ("Reload", "()"))]
-        self.connection.call_bus("GetId")
-        self.manager_of.catch_up()
-        self.assertEqual([], pending[0].result())
-        pending[1].result()
-        self.wait_for_leave()
-
-    def test_start(self):
-        """Is done; the next service has the guest, and systemd starts that."""
-        path = self.manager("DefineDomain", "(sa{sv})", json.dumps(harness.definition("late", machine="none")), {})
-        domain = harness.Domain(self.connection, path, "late")
-        since = self.mark()
-        self.wait_for_moment()
-        pending = domain.send("Domain", "Start", "(a{sv})", {})
-        self.connection.call_bus("GetId")
-        self.manager_of.catch_up()
-        pending.result()
-        self.assertEqual([], self.recorder.find("Domain.Lifecycle", "stopped", since=since))
-        self.wait_for_leave(75)
-        self.restart()
-        self.assertEqual("running", domain.state)
-        self.assertEqual(1, len(self.recorder.find("Domain.Lifecycle", "started", since=since)))
 
 
 class Watchdog(Managed):

@@ -118,14 +118,6 @@ class Units(Case):
             self.assertEqual(("notify", "main"), (unit["Type"], unit["NotifyAccess"]))
             self.assertGreater(int(unit["WatchdogSec"]), 0)
 
-    def test_a_bad_configuration_is_not_tried_again(self):
-        """The units know the status with which the service leaves then."""
-        with open(os.path.join(installation.SOURCE, "service", "main.c"), encoding="utf-8") as file:
-            status = re.search(r"#define EXIT_CONFIGURATION (\d+)", file.read()).group(1)
-        for manager in ("user", "system"):
-            unit = read(self.installed(f"/{manager}/vmherald.service"))["Service"]
-            self.assertEqual(("on-failure", status), (unit["Restart"], unit["RestartPreventExitStatus"]))
-
     def test_folders_are_roots(self):
         unit = read(self.installed("/system/vmherald.service"))["Service"]
         for folder, mode in (("State", "0700"), ("Logs", "0700"), ("Runtime", "0700"), ("Configuration", "0755")):

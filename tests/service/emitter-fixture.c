@@ -48,6 +48,7 @@ void fixture_set_up(EmitterFixture *fixture, const void *data)
 	fixture->service.bus = fixture->bus.service;
 	fixture->service.loop = loop_sd_event_new(fixture->bus.event);
 	fixture->service.callers = callers_new();
+	fixture->service.actions = actions_new();
 	fixture->service.instance_id = (char *)"test";
 	fixture->service.emitter = emitter_new(&fixture->service);
 	g_assert_cmpint(manager_object_register(&fixture->service), >=, 0);
@@ -63,6 +64,7 @@ void fixture_tear_down(EmitterFixture *fixture, const void *data)
 	fixture->service.driver = driver_free(fixture->service.driver);
 	fixture->service.emitter = emitter_free(fixture->service.emitter);
 	fixture->service.callers = callers_free(fixture->service.callers);
+	fixture->service.actions = actions_free(fixture->service.actions);
 	fixture->service.loop = loop_free(fixture->service.loop);
 	bus_tear_down(&fixture->bus, NULL);
 	g_assert_true(directories_remove(bus_get_folder(), NULL));

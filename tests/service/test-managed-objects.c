@@ -143,6 +143,7 @@ static void tear_down(Fixture *fixture, const void *data)
 	fixture->service.driver = driver_free(fixture->service.driver);
 	fixture->service.emitter = emitter_free(fixture->service.emitter);
 	fixture->service.callers = callers_free(fixture->service.callers);
+	fixture->service.actions = actions_free(fixture->service.actions);
 	fixture->service.loop = loop_free(fixture->service.loop);
 	g_ptr_array_unref(fixture->domains);
 	g_hash_table_unref(fixture->told);
