@@ -8,6 +8,7 @@ import subprocess
 
 import confined
 import harness
+import life
 from confined import place, status
 from harness import GLib, Gio, NAME, wait_until
 
@@ -118,6 +119,27 @@ class Works(confined.ConfinedCase):
         domain.start()
         self.assertEqual("running", domain.state)
         self.assertFalse(os.path.exists(state))
+
+    def test_panic_dump(self):
+        """With the rights of QEMU's user: it is made in a folder that is that user's, and not in one that is root's."""
+        for owner, made in ((confined.user().pw_uid, True), (0, False)):
+            with self.subTest(owner=owner):
+                crashes = os.path.join(harness.folder(), f"crashes-of-{owner}")
+                os.mkdir(crashes, 0o755)
+                self.addCleanup(shutil.rmtree, crashes)
+                os.chown(crashes, owner, -1)
+                dump = os.path.join(crashes, "core")
+                domain = self.define(f"panics{owner}", panic_dump=dump, on_panic="preserve",
+                                     devices=[{"driver": "pvpanic", "id": "pvpanic0"}])
+                domain.start()
+                domain.hmp(f"o /b {life.PVPANIC:#x} {life.PVPANIC_PANICKED}")
+                wait_until(lambda: domain.state == "crashed", "the guest to panic")
+                if made:
+                    wait_until(lambda: os.path.exists(dump), "its memory to be written")
+                    self.assertEqual((owner, b"\x7fELF"), (os.stat(dump).st_uid, read(dump)[:4]))
+                else:
+                    wait_until(lambda: f"could not be written to {dump}" in life.service_log(), "the reason to be told")
+                    self.assertEqual([], os.listdir(crashes))
 
     def test_found_again(self):
         """By the service after it was killed."""
