@@ -120,6 +120,7 @@ static void set_up(Fixture *fixture, const void *data)
 	service->bus = fixture->bus.service;
 	service->loop = loop_sd_event_new(fixture->bus.event);
 	service->callers = callers_new();
+	service->actions = actions_new();
 	service->instance_id = (char *)"test";
 	service->emitter = emitter_new(service);
 	service->managed_objects = managed_objects_new(service);
