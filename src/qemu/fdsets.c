@@ -71,6 +71,11 @@ char *qemu_fdsets_add(QemuFdsets *fdsets, int fd, int second, const char *opaque
 	return g_strdup_printf("/dev/fdset/%u", QEMU_FDSETS_ID_FIRST + fdsets->n_sets++);
 }
 
+unsigned qemu_fdsets_get_next_id(const QemuFdsets *fdsets)
+{
+	return QEMU_FDSETS_ID_FIRST + fdsets->n_sets;
+}
+
 const QemuDescriptor *qemu_fdsets_get(const QemuFdsets *fdsets, size_t *ret_n)
 {
 	*ret_n = fdsets ? fdsets->descriptors->len : 0;

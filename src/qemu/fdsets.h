@@ -24,6 +24,9 @@ QemuFdsets *qemu_fdsets_free(QemuFdsets *fdsets);
  * command line, or NULL. The name of the set. CORE_ERROR_LIMIT_EXCEEDED: there are QEMU_FDSETS_FDS_MAX. */
 char *qemu_fdsets_add(QemuFdsets *fdsets, int fd, int second, const char *opaque, GError **error);
 
+/* That of the set which is added next; they rise by one. */
+unsigned qemu_fdsets_get_next_id(const QemuFdsets *fdsets);
+
 /* By rising numbers; borrowed. fdsets may be NULL. */
 const QemuDescriptor *qemu_fdsets_get(const QemuFdsets *fdsets, size_t *ret_n);
 
