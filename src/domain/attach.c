@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json-read.h"
+#include "domain/disks.h"
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
 #include "qemu/interface.h"
@@ -35,6 +36,7 @@ typedef struct Attach {
 	bool begun;                     /* the first command is on its way */
 	unsigned step;                  /* the backend (or, at BACKEND_MAX, the device) that is next */
 	Backends *added;
+	GivenDisk *disk;                /* while QEMU is told of it */
 	GError *error;
 } Attach;
 
@@ -201,6 +203,7 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 {
 	Attach *attach = userdata;
 
+	g_clear_pointer(&attach->disk, given_disk_free);
 	attach->error = attach_check(attach, error);
 	if (attach->error) {
 		/* A step that was refused has left nothing to take back; one that was not answered may still be
@@ -240,10 +243,32 @@ static void call_step(Attach *attach, const char *command, JsonNode *arguments)
 	}
 }
 
+/* Takes arguments over. */
+static void add_backend(Attach *attach, JsonNode *arguments)
+{
+	const BackendRow *row = &backend_rows[attach->step];
+
+	attach->added->ids[attach->step] = g_strdup(json_object_get_string_member(
+		json_node_get_object(arguments), row->id_member));
+	call_step(attach, row->add, arguments);
+}
+
+static void on_disk_given(Domain *domain, GivenDisk *given, const GError *error, void *userdata)
+{
+	Attach *attach = userdata;
+
+	attach->disk = given;
+	attach->error = attach_check(attach, error);
+	if (!attach->error) {
+		add_backend(attach, given_disk_get_arguments(given));
+		return;
+	}
+	g_clear_pointer(&attach->disk, given_disk_free);
+	attach_undo(attach);
+}
+
 static void attach_step(Attach *attach)
 {
-	const BackendRow *row;
-	JsonNode *arguments;
 
 	while (attach->step < BACKEND_MAX && !attach->backends[attach->step])
 		attach->step++;
@@ -251,11 +276,11 @@ static void attach_step(Attach *attach)
 		call_step(attach, "device_add", json_node_ref(attach->device));
 		return;
 	}
-	row = &backend_rows[attach->step];
-	arguments = json_node_ref(attach->backends[attach->step]);
-	attach->added->ids[attach->step] = g_strdup(json_object_get_string_member(
-		json_node_get_object(arguments), row->id_member));
-	call_step(attach, row->add, arguments);
+	if (attach->step == BACKEND_BLOCKDEV)
+		disks_give(attach->domain, attach->backends[attach->step], backend_rows[attach->step].name,
+			   on_disk_given, attach);
+	else
+		add_backend(attach, json_node_ref(attach->backends[attach->step]));
 }
 
 /* ---- a link of the host ---- */

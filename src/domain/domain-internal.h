@@ -43,6 +43,7 @@
  *   host-nics.c   the table of them; making and removing (worker thread)
  *   nic-query.c   both sides of them, as they are now (nic-report.c)
  *   drives.c      trays, errors of drives, write thresholds
+ *   disks.c       the files of a block device that is plugged in
  *   media.c       the transaction that changes a medium
  *   jobs.c        block jobs and others
  *   channels.c    ports between guest and host
@@ -131,6 +132,7 @@ typedef struct Start {
 	char *saved_version;          /* of the QEMU that saved it */
 	bool definition_changed;      /* since it was saved */
 	bool loading;                 /* QEMU reads it */
+	unsigned disk_sets, n_disk_sets;   /* sets of descriptors that QEMU has got: the first, and how many */
 	bool let_go;                  /* the guest may have gone on: it must not be loaded again */
 	GError *error;                /* set once it has failed; then only the clean-up is left */
 	int timer;

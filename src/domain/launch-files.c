@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "domain/firmware.h"
+#include "qemu/disks.h"
 
 void launch_files_clear(LaunchFiles *files)
 {
@@ -15,6 +16,8 @@ void launch_files_clear(LaunchFiles *files)
 	g_clear_pointer(&files->firmware_code, g_free);
 	g_clear_pointer(&files->firmware_vars, g_free);
 	g_clear_pointer(&files->console_logs, g_strfreev);
+	g_clear_pointer(&files->blockdevs, g_ptr_array_unref);
+	g_clear_pointer(&files->disks, g_ptr_array_unref);
 }
 
 void launch_files_name(const Definition *definition, const char *nvram, const char *logs, LaunchFiles *ret_files)
@@ -101,6 +104,19 @@ static bool open_console_logs(LaunchFiles *files, GError **error)
 	return true;
 }
 
+static bool open_disks(const Definition *definition, const QemuImageAccess *access, LaunchFiles *files, GError **error)
+{
+	files->disk_sets = qemu_fdsets_get_next_id(files->fdsets);
+	files->disks = qemu_disks_new(definition);
+	files->blockdevs = g_ptr_array_new();
+	if (!qemu_disks_open(files->disks, access, files->fdsets, error))
+		return false;
+	files->n_disk_sets = qemu_fdsets_get_next_id(files->fdsets) - files->disk_sets;
+	for (unsigned i = 0; i < files->disks->len; i++)
+		g_ptr_array_add(files->blockdevs, qemu_disk_get_entry(g_ptr_array_index(files->disks, i)));
+	return true;
+}
+
 /* A QEMU that writes no file with its number where we find it is known by the word in its command line. */
 static bool add_mark(QemuFdsets *fdsets, const char *mark, GError **error)
 {
@@ -123,7 +139,7 @@ bool launch_files_open(const Definition *definition, const QemuImageAccess *acce
 	launch_files_name(definition, nvram, logs, &files);
 	files.fdsets = qemu_fdsets_new();
 	if (!add_mark(files.fdsets, mark, error) || !open_firmware(definition, access, nvram, &files, error) ||
-	    !open_console_logs(&files, error))
+	    !open_disks(definition, access, &files, error) || !open_console_logs(&files, error))
 		return false;
 	*ret_files = files;
 	files = (LaunchFiles){ 0 };
@@ -133,6 +149,7 @@ bool launch_files_open(const Definition *definition, const QemuImageAccess *acce
 void launch_files_set_context(const LaunchFiles *files, QemuCommandLineContext *context)
 {
 	context->fdsets = files->fdsets;
+	context->blockdevs = files->blockdevs;
 	context->firmware_code = files->firmware_code;
 	context->firmware_vars = files->firmware_vars;
 	context->console_logs = (const char *const *)files->console_logs;

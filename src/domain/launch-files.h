@@ -15,6 +15,9 @@ typedef struct LaunchFiles {
 	char *firmware_code;
 	char *firmware_vars;
 	GStrv console_logs;
+	GPtrArray *disks;            /* QemuDisk; NULL: as the definition has them */
+	GPtrArray *blockdevs;        /* what is in them */
+	unsigned disk_sets, n_disk_sets;   /* the first of their sets, and how many */
 } LaunchFiles;
 
 void launch_files_clear(LaunchFiles *files);
@@ -23,7 +26,7 @@ void launch_files_clear(LaunchFiles *files);
 void launch_files_name(const Definition *definition, const char *nvram, const char *logs, LaunchFiles *ret_files);
 
 /* mark: a path that is to be found in the command line of that QEMU. firmware_prepare_for() is part of it. CORE_ERROR_NOT_PERMITTED,
- * CORE_ERROR_START_FAILED, CORE_ERROR_IO: the message begins with the key of the definition. Blocks: worker thread. */
+ * CORE_ERROR_LIMIT_EXCEEDED, CORE_ERROR_START_FAILED, CORE_ERROR_IO: the message begins with the key of the definition. Blocks: worker thread. */
 bool launch_files_open(const Definition *definition, const QemuImageAccess *access, const char *nvram, const char *logs,
 		       const char *mark, LaunchFiles *ret_files, GError **error);
 

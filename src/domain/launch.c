@@ -269,6 +269,8 @@ static bool launch_in(RunFile *run, const LaunchPlan *plan, Launched *launched, 
 	if (!launched->picture)
 		log_problem(LOG_ID_STORE_FAILED, directory, picture_error->message);
 	launched->monitor_fd = launch_connect(directory, error);
+	launched->disk_sets = files.disk_sets;
+	launched->n_disk_sets = files.n_disk_sets;
 	ok = launched->monitor_fd >= 0 && spawn_with_links(run, plan, listening_fd, &files, launched, error);
 	(void)close(listening_fd);
 	return ok;

@@ -41,6 +41,7 @@ typedef struct Launched {
 	RunPicture *picture;         /* NULL: it could not be made */
 	int monitor_fd;              /* connected, non-blocking */
 	char *emulator;              /* absolute path */
+	unsigned disk_sets, n_disk_sets;   /* sets of descriptors of its disks: the first, and how many */
 } Launched;
 
 /* Makes the directory (0700), the links of the interfaces and the process, and connects to it. On failure nothing remains,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/json-read.h"
+#include "domain/disks.h"
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
 
@@ -34,7 +35,8 @@ typedef struct Change {
 	uint64_t operation;
 	uint64_t run;
 	char *id;
-	JsonNode *blockdev;         /* until it is sent */
+	JsonNode *blockdev;
+	GivenDisk *disk;            /* while QEMU is told of it */
 	char *node;                 /* of the new medium; NULL: none */
 	char *old;                  /* node of the medium that was in; NULL: none */
 	bool was_open;
@@ -116,7 +118,8 @@ static const char *make_command(Change *change, JsonNode **ret_arguments)
 	case STEP_LOOK:
 		return "query-block";
 	case STEP_ADD:
-		*ret_arguments = g_steal_pointer(&change->blockdev);
+		if (change->node)
+			*ret_arguments = given_disk_get_arguments(change->disk);
 		return change->node ? "blockdev-add" : NULL;
 	case STEP_OPEN:
 		arguments = call_arguments("id", change->id);
@@ -310,6 +313,7 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 	Change *change = userdata;
 	Step step = change->step;
 
+	g_clear_pointer(&change->disk, given_disk_free);
 	if (!error && change_is_over(change)) {
 		change_fail(change, g_error_new(CORE_ERROR, CORE_ERROR_MONITOR_LOST,
 						"The domain stopped while the medium of '%s' was "
@@ -343,8 +347,32 @@ static void on_step(JsonNode *result, const GError *error, void *userdata)
 		change_step(change);
 }
 
+static void on_disk_given(Domain *domain, GivenDisk *given, const GError *error, void *userdata)
+{
+	Change *change = userdata;
+
+	if (error) {
+		/* Nothing has come of it; what QEMU may have got by a call that was not answered, it closes by itself. */
+		change->error = g_error_copy(error);
+		change_undo(change);
+		return;
+	}
+	change->disk = given;
+	change_step(change);
+}
+
+/* The step needs what has not been opened yet. */
+static bool wants_disk(const Change *change)
+{
+	return change->step == STEP_ADD && change->node && !change->disk;
+}
+
 static void change_step(Change *change)
 {
+	if (wants_disk(change)) {
+		disks_give(change->domain, change->blockdev, "blockdev", on_disk_given, change);
+		return;
+	}
 	for (; change->step < STEP_MAX; change->step++) {
 		JsonNode *arguments = NULL;
 		const char *command = make_command(change, &arguments);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "domain/disks.h"
 #include "domain/domain-internal.h"
 #include "domain/domain-log.h"
 #include "domain/launch.h"
@@ -77,6 +78,8 @@ static void launch_done(void *data)
 	domain->has_directory = true;
 	nic_links_started(domain, g_steal_pointer(&job->file.host_nics));
 	domain->emulator = g_steal_pointer(&job->launched.emulator);
+	domain->start->disk_sets = job->launched.disk_sets;
+	domain->start->n_disk_sets = job->launched.n_disk_sets;
 	domain->unit = g_steal_pointer(&job->file.unit);
 	domain_changed(domain, domain->unit ? DOMAIN_PROPERTY_HARDWARE | DOMAIN_PROPERTY_UNIT
 					    : DOMAIN_PROPERTY_HARDWARE);
@@ -323,8 +326,16 @@ static void on_cont(JsonNode *result, const GError *error, void *userdata)
 	domain_unref(domain);
 }
 
+/* What QEMU has opened of a set stays open, and its locks with it, until its node goes. Without this they would stay until QEMU ends. */
+static void forget_disks(Domain *domain)
+{
+	for (unsigned i = 0; i < domain->start->n_disk_sets; i++)
+		disks_forget(domain, domain->start->disk_sets + i);
+}
+
 void start_release(Domain *domain)
 {
+	forget_disks(domain);
 	domain->start->let_go = true;
 	if (domain->start->paused)
 		finish(domain);

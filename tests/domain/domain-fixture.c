@@ -360,6 +360,8 @@ void fixture_open_driver(DomainFixture *fixture)
 	driver_use_configuration(fixture->driver, configuration_new(false), NULL);
 	if (fixture->placement)
 		driver_use_placement(fixture->driver, fixture->placement);
+	if (fixture->launcher)
+		driver_use_launcher(fixture->driver, fixture->launcher, NULL);
 	if (fixture->keeps)
 		use_store(fixture);
 	driver_start(fixture->driver, on_started, fixture);

@@ -44,6 +44,7 @@ typedef struct DomainFixture {
 	bool remembers;              /* the next driver has a history */
 	bool keeps;                  /* and a store of descriptors */
 	const Placement *placement;  /* and this, if it is not NULL */
+	const QemuLauncher *launcher;   /* and this */
 	GMutex lock;
 	GHashTable *kept;            /* name -> descriptor; under lock, for workers write it */
 	GHashTable *taken;           /* names that were asked for */
