@@ -186,7 +186,8 @@ class Machine:
         return self.run("cat", path).stdout
 
     def write(self, path, text, mode="0644"):
-        self.run("install", "-D", "-m", mode, "/dev/stdin", path, stdin=text)
+        # Whoever watches the folder, as polkit does, sees it when it is whole and has its mode.
+        self.run("sh", "-ec", 'install -D -m "$1" /dev/stdin "$2.new"; mv "$2.new" "$2"', "write", mode, path, stdin=text)
 
     def exists(self, path):
         return self.run("test", "-e", path, "-o", "-L", path, check=False).returncode == 0

@@ -17,12 +17,12 @@ KILLS = 3
 GAP = "service-restarted"                 # reason of Monitor.Resynchronized where something may be missing
 EVENTS_BETWEEN = 100
 DEFINITIONS = "/etc/vmherald/domains"
-LISTENER = "root"
+LISTENER = "alice"
 TOLD = ("suspended", "resumed")           # what inside_storm.py makes QEMUs say
 
 
 class Listener:
-    """vmheraldctl events, to a file that is read afterwards."""
+    """vmheraldctl events, of a member, to a file that is read afterwards."""
 
     def __init__(self, case):
         self.machine = case.machine
