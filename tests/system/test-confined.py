@@ -108,6 +108,18 @@ class Confined(system_case.SystemCase):
         wait_until(lambda: not json.loads(self.machine.run("machinectl", "list", "--output=json").stdout or "[]"),
                    "the machine to go")
 
+    def test_a_disk_of_the_images(self):
+        """Files of the image folder are opened for QEMU, which cannot open them itself."""
+        disk = "/var/lib/vmherald/images/web1.img"
+        self.machine.run("truncate", "--size=1M", disk)
+        self.machine.run("chmod", "0600", disk)
+        blockdev = {"driver": "file", "node-name": "disk", "filename": disk}
+        path, _, _ = self.start("web1", blockdevs=[blockdev])
+        nodes = json.loads(self.root.domain(path, "Execute", "(ssa{sv})", "query-named-block-nodes", "", {},
+                                            interface="Monitor"))
+        self.assertIn("disk", [node["node-name"] for node in nodes])
+        self.assertNotEqual(0, self.as_qemu("cat", disk).returncode)
+
     def test_a_file_of_somebody(self):
         """What QEMU's user may not open, a definition does not reach; the error says which file."""
         for secret in ("/etc/shadow", "/root/secret.img"):
