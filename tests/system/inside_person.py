@@ -56,7 +56,7 @@ class Person:
                 self.pending[number] = {"error": name or f"{error.domain}:{error.code}", "message": error.message}
 
         self.bus.call(request.get("destination", NAME), request["path"], request["interface"], request["member"],
-                      body, None, Gio.DBusCallFlags(flags), request.get("milliseconds", 50000), None, finish)
+                      body, None, Gio.DBusCallFlags(flags), request["milliseconds"], None, finish)
         return {"number": number}
 
     def do_reply(self, request):

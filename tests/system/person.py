@@ -60,11 +60,12 @@ class Person:
 
     # ---- calls ----
 
-    def send(self, path, interface, member, signature="()", *arguments, interactive=False, destination=NAME):
-        """Sends a call and returns its number, for reply()."""
+    def send(self, path, interface, member, signature="()", *arguments, interactive=False, destination=NAME,
+             milliseconds=50000):
+        """Sends a call and returns its number, for reply(). milliseconds: after those it has failed."""
         body = GLib.Variant(signature, arguments).print_(True)
         return self.ask("send", path=path, interface=interface, member=member, body=body, interactive=interactive,
-                        destination=destination)["number"]
+                        destination=destination, milliseconds=milliseconds)["number"]
 
     def reply(self, number):
         """Waits for the answer. One value is returned as it is, more as a tuple; Refused if it is an error."""
