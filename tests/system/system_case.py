@@ -150,7 +150,7 @@ def told_in_tap(suite, result):
         machine = _state.get("machine")
         if machine:
             if not result.wasSuccessful() and machine.leader:
-                for line in machine.run("journalctl", "--no-pager", "--lines=100", check=False).stdout.splitlines():
+                for line in machine.run("journalctl", "--no-pager", "--lines=400", check=False).stdout.splitlines():
                     print("# " + line)
             machine.end()
 
