@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "machine.h"
 
+#include <errno.h>
 #include <systemd/sd-id128.h>
 
 #include "base/log.h"
@@ -10,6 +11,29 @@
 #define MACHINED_PATH      "/org/freedesktop/machine1"
 #define MACHINED_MANAGER   "org.freedesktop.machine1.Manager"
 #define ERROR_EXISTS       "org.freedesktop.machine1.MachineExists"
+
+static bool ask_for(sd_bus *bus, const char *machine)
+{
+	sd_bus_message *call = NULL;
+	int r = sd_bus_message_new_method_call(bus, &call, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine");
+
+	if (r >= 0)
+		r = sd_bus_message_set_auto_start(call, false);
+	if (r >= 0)
+		r = sd_bus_message_append(call, "s", machine);
+	if (r >= 0)
+		r = sd_bus_call(bus, call, MACHINE_LOOK_TIMEOUT_US / 2, NULL, NULL);
+	sd_bus_message_unref(call);
+	return r >= 0 || r == -ETIMEDOUT;
+}
+
+bool machine_is_listed(sd_bus *bus, const Definition *definition)
+{
+	g_autofree char *name = machine_name_of_domain(definition->name);
+	g_autofree char *other = machine_name_of_uuid(definition->name, definition->uuid);
+
+	return ask_for(bus, name) || ask_for(bus, other);
+}
 
 static int make_call(sd_bus *bus, const char *name, const char *uuid, pid_t leader,
 		     sd_bus_message **ret_call)

@@ -217,6 +217,13 @@ static int start_unit(Request *request, sd_bus_error *ret_error)
 	return r;
 }
 
+/* Which no earlier run has had. */
+static void take_own_name(Request *request)
+{
+	g_free(request->unit);
+	request->unit = unit_name_of_process(request->definition->name, request->pid);
+}
+
 /* QEMU has ended, and is started again at once: the manager may need a moment to see that its scope is empty. If it
  * is not, or belongs to a domain that had this name before, there is another name. */
 static int start_unit_again(Request *request, sd_bus_error *ret_error)
@@ -232,8 +239,7 @@ static int start_unit_again(Request *request, sd_bus_error *ret_error)
 			return r;
 		sd_bus_error_free(ret_error);
 	}
-	g_free(request->unit);
-	request->unit = unit_name_of_process(request->definition->name, request->pid);
+	take_own_name(request);
 	return start_unit(request, ret_error);
 }
 
@@ -334,6 +340,9 @@ static bool place(const Definition *definition, pid_t pid, char **ret_unit, GErr
 	if (r < 0 && is_absent(&bus_error)) {
 		tell_absence(maker);
 	} else {
+		/* WARNING: the name of the scope that machined is yet to stop must not be that of the new one. */
+		if (r >= 0 && maker->system && machine_is_listed(request.bus, definition))
+			take_own_name(&request);
 		if (r >= 0)
 			r = make(&request, &bus_error);
 		if (r < 0) {

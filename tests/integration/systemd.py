@@ -12,6 +12,7 @@ SYSTEMD = "org.freedesktop.systemd1"
 MACHINED = "org.freedesktop.machine1"
 UNIT_EXISTS = SYSTEMD + ".UnitExists"
 MACHINE_EXISTS = MACHINED + ".MachineExists"
+NO_SUCH_MACHINE = MACHINED + ".NoSuchMachine"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 
 INTERFACES = """<node>
@@ -26,6 +27,7 @@ INTERFACES = """<node>
 <interface name="org.freedesktop.machine1.Manager">
   <method name="RegisterMachine"><arg type="s"/><arg type="ay"/><arg type="s"/><arg type="s"/><arg type="u"/>
     <arg type="s"/><arg type="o" direction="out"/></method>
+  <method name="GetMachine"><arg type="s"/><arg type="o" direction="out"/></method>
 </interface>
 </node>"""
 
@@ -137,10 +139,14 @@ class Machined(Player):
         self.machines = {}           # name -> the other arguments
 
     def check(self, member, arguments):
+        if member == "GetMachine":
+            known = arguments[0] in self.taken or arguments[0] in self.machines
+            return None if known else (NO_SUCH_MACHINE, f"No machine '{arguments[0]}' known")
         if arguments[0] in self.taken:
             return (MACHINE_EXISTS, f"Machine '{arguments[0]}' already exists")
         return None
 
     def answer(self, member, arguments):
-        self.machines[arguments[0]] = arguments[1:]
+        if member == "RegisterMachine":
+            self.machines[arguments[0]] = arguments[1:]
         return GLib.Variant("(o)", ("/org/freedesktop/machine1/machine/x",))
