@@ -31,6 +31,10 @@ LOOP = "GLib.idle_add(lambda: True); GLib.MainLoop().run()"
 class Ends(unittest.TestCase):
     def setUp(self):
         self.base = self.enterContext(tempfile.TemporaryDirectory(prefix="vmherald-test-"))
+        # What is ignored here, as it is below nohup, would be ignored by what is started.
+        for number in place.ENDING:
+            self.addCleanup(signal.signal, number, signal.signal(number, signal.default_int_handler
+                                                                 if number == signal.SIGINT else signal.SIG_DFL))
 
     def start(self, last, **keys):
         process = subprocess.Popen([sys.executable, "-c", PROGRAM.replace("LAST", last)], stdin=subprocess.DEVNULL,
