@@ -22,8 +22,8 @@ static char *user_to_string(const QemuUser *user)
 	return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-bool qemu_launcher_spawn(const QemuLauncher *launcher, char *const *arguments, const QemuProgramFiles *files,
-			 pid_t *ret_pid, int *ret_pidfd, int *ret_gate, GError **error)
+static bool spawn_waiting(const QemuLauncher *launcher, char *const *arguments, const QemuProgramFiles *files,
+			  pid_t *ret_pid, int *ret_pidfd, int *ret_gate, GError **error)
 {
 	QemuDescriptor inherit[QEMU_PROGRAM_INHERIT_MAX + 1];
 	QemuProgramFiles with_gate = *files;
@@ -65,11 +65,22 @@ bool qemu_launcher_spawn(const QemuLauncher *launcher, char *const *arguments, c
 	return true;
 }
 
+bool qemu_launcher_spawn(const QemuLauncher *launcher, char *const *arguments, const QemuProgramFiles *files,
+			 pid_t *ret_pid, int *ret_pidfd, int *ret_gate, GError **error)
+{
+	if (launcher)
+		return spawn_waiting(launcher, arguments, files, ret_pid, ret_pidfd, ret_gate, error);
+	*ret_gate = -1;
+	return qemu_program_spawn(arguments, files, ret_pid, ret_pidfd, error);
+}
+
 bool qemu_launcher_release(int gate, const char *program, GError **error)
 {
 	LauncherFailure failure;
 	ssize_t length;
 
+	if (gate < 0)
+		return true;
 	/* It is gone: whoever waits for it is told so. */
 	(void)send(gate, "", 1, MSG_NOSIGNAL);
 	do

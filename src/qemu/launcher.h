@@ -16,10 +16,10 @@ typedef struct QemuLauncher {
 } QemuLauncher;
 
 /* qemu_program_spawn(), but the program waits. *ret_gate is the caller's, and ends the child when it is closed without
- * qemu_launcher_release(). Any thread. */
+ * qemu_launcher_release(). Without a launcher (NULL) it goes at once, and *ret_gate is -1. Any thread. */
 bool qemu_launcher_spawn(const QemuLauncher *launcher, char *const *arguments, const QemuProgramFiles *files,
 			 pid_t *ret_pid, int *ret_pidfd, int *ret_gate, GError **error);
 
-/* Lets it go, and closes the gate. Blocks until exec has succeeded or failed; any thread. CORE_ERROR_START_FAILED names the program;
+/* Lets it go, and closes the gate; -1: it goes already. Blocks until exec has succeeded or failed; any thread. CORE_ERROR_START_FAILED names the program;
  * the child is to be waited for, whatever has become of it. */
 bool qemu_launcher_release(int gate, const char *program, GError **error);

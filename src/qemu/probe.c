@@ -63,14 +63,10 @@ static char *run(char *const *arguments, const QemuLauncher *launcher)
 		return NULL;
 
 	files.output = ends[1];
-	if (launcher) {
-		spawned = qemu_launcher_spawn(launcher, arguments, &files, &pid, &pidfd, &gate, NULL);
-		if (spawned)
-			/* If it cannot, there is no output. */
-			(void)qemu_launcher_release(gate, arguments[0], NULL);
-	} else {
-		spawned = qemu_program_spawn(arguments, &files, &pid, &pidfd, NULL);
-	}
+	spawned = qemu_launcher_spawn(launcher, arguments, &files, &pid, &pidfd, &gate, NULL);
+	if (spawned)
+		/* If it cannot, there is no output. */
+		(void)qemu_launcher_release(gate, arguments[0], NULL);
 	close(ends[1]);
 	if (spawned)
 		output = read_output(ends[0], deadline);

@@ -121,8 +121,7 @@ QemuProcess *qemu_process_spawn(char *const *arguments, const char *log_file,
 	files.error = open_log(log_file, error);
 	if (files.error < 0)
 		return NULL;
-	spawned = launcher ? qemu_launcher_spawn(launcher, arguments, &files, &pid, &pidfd, &gate, error)
-			   : qemu_program_spawn(arguments, &files, &pid, &pidfd, error);
+	spawned = qemu_launcher_spawn(launcher, arguments, &files, &pid, &pidfd, &gate, error);
 	close(files.error);
 	if (!spawned)
 		return NULL;
@@ -147,7 +146,7 @@ bool qemu_process_release(QemuProcess *process, const char *program, GError **er
 	int gate = process->gate;
 
 	process->gate = -1;
-	return gate < 0 || qemu_launcher_release(gate, program, error);
+	return qemu_launcher_release(gate, program, error);
 }
 
 static bool has_ended(int pidfd)
