@@ -55,7 +55,7 @@ static bool replace_own(QemuFdsets *fdsets, char **name, int flags, GError **err
 
 	if (fd < 0)
 		return false;
-	set = qemu_fdsets_add(fdsets, fd, -1, NULL, error);
+	set = qemu_fdsets_add(fdsets, fd, NULL, error);
 	if (!set)
 		return false;
 	g_free(*name);
@@ -68,7 +68,7 @@ static bool replace_named(QemuFdsets *fdsets, const QemuImageAccess *access, con
 			  GError **error)
 {
 	int fd = qemu_image_open(access, *name, writable, error);
-	char *set = fd < 0 ? NULL : qemu_fdsets_add(fdsets, fd, -1, NULL, error);
+	char *set = fd < 0 ? NULL : qemu_fdsets_add(fdsets, fd, NULL, error);
 
 	if (!set) {
 		g_prefix_error(error, "%s: ", key);
@@ -127,7 +127,7 @@ static bool add_mark(QemuFdsets *fdsets, const char *mark, GError **error)
 		core_error_set_errno(error, errno, "/dev/null: cannot be opened");
 		return false;
 	}
-	name = qemu_fdsets_add(fdsets, fd, -1, mark, error);
+	name = qemu_fdsets_add(fdsets, fd, mark, error);
 	return name != NULL;
 }
 

@@ -60,7 +60,7 @@ void launch_plan_clear(LaunchPlan *plan)
 	plan->descriptors = descriptors_free(plan->descriptors);
 }
 
-/* files: NULL for the one that is only shown. */
+/* files: opened, or only named for a command line that is shown. */
 static GStrv make_command_line(const Definition *definition, const LaunchPlan *plan,
 			       const char *emulator, const LaunchFiles *files)
 {

@@ -199,7 +199,7 @@ static bool open_files(QemuDisk *disk, const QemuImageAccess *access, QemuFdsets
 {
 	for (unsigned i = 0; i < disk->files->len; i++) {
 		int fd = qemu_disk_open(disk, i, access, error);
-		g_autofree char *name = fd < 0 ? NULL : qemu_fdsets_add(fdsets, fd, -1, NULL, error);
+		g_autofree char *name = fd < 0 ? NULL : qemu_fdsets_add(fdsets, fd, NULL, error);
 
 		if (!name)
 			return false;

@@ -11,9 +11,8 @@ G_STATIC_ASSERT(QEMU_INTERFACE_FD_FIRST + DEFINITION_NIC_DESCRIPTORS_MAX <= QEMU
 G_STATIC_ASSERT(QEMU_FDSETS_FD_FIRST + QEMU_FDSETS_FDS_MAX - 1 <= QEMU_PROGRAM_FD_MAX);
 
 struct QemuFdsets {
-	GArray *descriptors;         /* QemuDescriptor */
+	GArray *descriptors;         /* QemuDescriptor, one for each set */
 	GPtrArray *options;          /* of -add-fd, one for each */
-	unsigned n_sets;
 };
 
 QemuFdsets *qemu_fdsets_new(void)
@@ -37,43 +36,39 @@ QemuFdsets *qemu_fdsets_free(QemuFdsets *fdsets)
 	return NULL;
 }
 
-static void add(QemuFdsets *fdsets, int fd, const char *opaque)
+static char *make_option(int number, unsigned set, const char *opaque)
 {
-	const QemuDescriptor descriptor = { fd, QEMU_FDSETS_FD_FIRST + (int)fdsets->descriptors->len };
-	g_autoptr(GString) option = g_string_new(NULL);
+	g_auto(GStrv) parts = NULL;
+	g_autofree char *value = NULL;
 
-	g_string_printf(option, "fd=%d,set=%u", descriptor.as, QEMU_FDSETS_ID_FIRST + fdsets->n_sets);
-	if (opaque) {
-		/* A comma in a value is written as two. */
-		g_auto(GStrv) parts = g_strsplit(opaque, ",", -1);
-		g_autofree char *value = g_strjoinv(",,", parts);
-
-		g_string_append_printf(option, ",opaque=%s", value);
-	}
-	g_array_append_val(fdsets->descriptors, descriptor);
-	g_ptr_array_add(fdsets->options, g_string_free(g_steal_pointer(&option), FALSE));
+	if (!opaque)
+		return g_strdup_printf("fd=%d,set=%u", number, set);
+	/* A comma in a value is written as two. */
+	parts = g_strsplit(opaque, ",", -1);
+	value = g_strjoinv(",,", parts);
+	return g_strdup_printf("fd=%d,set=%u,opaque=%s", number, set, value);
 }
 
-char *qemu_fdsets_add(QemuFdsets *fdsets, int fd, int second, const char *opaque, GError **error)
+char *qemu_fdsets_add(QemuFdsets *fdsets, int fd, const char *opaque, GError **error)
 {
-	if (fdsets->descriptors->len + (second < 0 ? 1 : 2) > QEMU_FDSETS_FDS_MAX) {
+	const QemuDescriptor descriptor = { fd, QEMU_FDSETS_FD_FIRST + (int)fdsets->descriptors->len };
+	unsigned set = qemu_fdsets_get_next_id(fdsets);
+
+	if (fdsets->descriptors->len == QEMU_FDSETS_FDS_MAX) {
 		g_set_error(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED,
 			    "QEMU is given at most %u files of disks, firmware and consoles by descriptor",
 			    QEMU_FDSETS_FDS_MAX);
 		(void)close(fd);
-		if (second >= 0)
-			(void)close(second);
 		return NULL;
 	}
-	add(fdsets, fd, opaque);
-	if (second >= 0)
-		add(fdsets, second, NULL);
-	return g_strdup_printf("/dev/fdset/%u", QEMU_FDSETS_ID_FIRST + fdsets->n_sets++);
+	g_array_append_val(fdsets->descriptors, descriptor);
+	g_ptr_array_add(fdsets->options, make_option(descriptor.as, set, opaque));
+	return g_strdup_printf("/dev/fdset/%u", set);
 }
 
 unsigned qemu_fdsets_get_next_id(const QemuFdsets *fdsets)
 {
-	return QEMU_FDSETS_ID_FIRST + fdsets->n_sets;
+	return QEMU_FDSETS_ID_FIRST + fdsets->descriptors->len;
 }
 
 const QemuDescriptor *qemu_fdsets_get(const QemuFdsets *fdsets, size_t *ret_n)

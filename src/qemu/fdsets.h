@@ -5,7 +5,8 @@
 
 /*
  * Files that QEMU gets open, under names which it opens like paths: /dev/fdset/N (QEMU's -add-fd). So it reads and writes what it
- * could not reach itself. Of a set, QEMU takes the descriptor whose access (O_RDONLY, O_RDWR) is that of the open.
+ * could not reach itself, as it was opened: what was opened to be read is only read. There is one descriptor in each set (qemu/disks.h
+ * says why).
  */
 
 /* Numbers in QEMU: behind those of the interfaces (qemu/interface.h). */
@@ -20,9 +21,9 @@ QemuFdsets *qemu_fdsets_new(void);
 /* Closes them. NULL-safe, returns NULL. */
 QemuFdsets *qemu_fdsets_free(QemuFdsets *fdsets);
 
-/* Makes a set of one or two descriptors, which it takes over, also on failure; second: -1 if there is none. opaque: a text for the
- * command line, or NULL. The name of the set. CORE_ERROR_LIMIT_EXCEEDED: there are QEMU_FDSETS_FDS_MAX. */
-char *qemu_fdsets_add(QemuFdsets *fdsets, int fd, int second, const char *opaque, GError **error);
+/* Makes a set of a descriptor, which it takes over, also on failure. opaque: a text for the command line, or NULL. The name of the
+ * set. CORE_ERROR_LIMIT_EXCEEDED: there are QEMU_FDSETS_FDS_MAX. */
+char *qemu_fdsets_add(QemuFdsets *fdsets, int fd, const char *opaque, GError **error);
 
 /* That of the set which is added next; they rise by one. */
 unsigned qemu_fdsets_get_next_id(const QemuFdsets *fdsets);
