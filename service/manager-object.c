@@ -122,6 +122,11 @@ static int get_definitions_changed(sd_bus *bus, const char *path, const char *in
 
 /* ---- methods ---- */
 
+static uid_t get_caller(const Service *service, sd_bus_message *message)
+{
+	return credentials_get_user(service->credentials, message);
+}
+
 static int method_define(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
 	Service *service = userdata;
@@ -132,7 +137,7 @@ static int method_define(sd_bus_message *message, void *userdata, sd_bus_error *
 		r = bus_read_no_options(message, ret_error);
 	if (r < 0)
 		return r;
-	driver_define_for(service->driver, credentials_get_user(service->credentials, message), definition, method_call_done_path,
+	driver_define(service->driver, get_caller(service, message), definition, method_call_done_path,
 		      method_call_new(service, message));
 	return 1;
 }
@@ -151,8 +156,8 @@ static int method_create(sd_bus_message *message, void *userdata, sd_bus_error *
 		r = bus_read_options(message, options, G_N_ELEMENTS(options), ret_error);
 	if (r < 0)
 		return r;
-	driver_create_for(service->driver, credentials_get_user(service->credentials, message), definition, paused, g_steal_pointer(&descriptors),
-			   method_call_done_path, method_call_new(service, message));
+	driver_create(service->driver, get_caller(service, message), definition, paused,
+		      g_steal_pointer(&descriptors), method_call_done_path, method_call_new(service, message));
 	return 1;
 }
 
@@ -177,8 +182,8 @@ static int method_adopt(sd_bus_message *message, void *userdata, sd_bus_error *r
 		if (fd < 0)
 			return -errno;
 	}
-	driver_adopt_for(service->driver, credentials_get_user(service->credentials, message), name, monitor, fd, timeout_ms, method_call_done_path,
-		     method_call_new(service, message));
+	driver_adopt(service->driver, get_caller(service, message), name, monitor, fd, timeout_ms,
+		     method_call_done_path, method_call_new(service, message));
 	return 1;
 }
 

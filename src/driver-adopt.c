@@ -245,14 +245,8 @@ static bool check_request(const Driver *driver, const char *name, const char *pa
 	       (fd >= 0 ? check_descriptor(fd, error) : check_path(driver, path, error));
 }
 
-void driver_adopt(Driver *driver, const char *name, const char *path, int fd, int timeout_ms,
+void driver_adopt(Driver *driver, uid_t owner, const char *name, const char *path, int fd, int timeout_ms,
 		  DriverDone done, void *userdata)
-{
-	driver_adopt_for(driver, geteuid(), name, path, fd, timeout_ms, done, userdata);
-}
-
-void driver_adopt_for(Driver *driver, uid_t owner, const char *name, const char *path, int fd, int timeout_ms,
-		      DriverDone done, void *userdata)
 {
 	g_autoptr(GError) error = NULL;
 	DriverAdoption *adopting;

@@ -113,12 +113,7 @@ static void commit_define(Job *job)
 
 static const JobClass define_class = { parse_text, check_define, store_definition, commit_define };
 
-void driver_define(Driver *driver, const char *text, DriverDone done, void *userdata)
-{
-	driver_define_for(driver, geteuid(), text, done, userdata);
-}
-
-void driver_define_for(Driver *driver, uid_t owner, const char *text, DriverDone done, void *userdata)
+void driver_define(Driver *driver, uid_t owner, const char *text, DriverDone done, void *userdata)
 {
 	Job *job = job_new(driver, &define_class, done, userdata);
 
@@ -173,13 +168,8 @@ static void commit_create(Job *job)
 
 static const JobClass create_class = { parse_text, check_create, NULL, commit_create };
 
-void driver_create(Driver *driver, const char *text, bool paused, DriverDone done, void *userdata)
-{
-	driver_create_for(driver, geteuid(), text, paused, NULL, done, userdata);
-}
-
-void driver_create_for(Driver *driver, uid_t owner, const char *text, bool paused, Descriptors *descriptors,
-		       DriverDone done, void *userdata)
+void driver_create(Driver *driver, uid_t owner, const char *text, bool paused, Descriptors *descriptors,
+		   DriverDone done, void *userdata)
 {
 	Job *job = job_new(driver, &create_class, done, userdata);
 

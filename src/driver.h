@@ -118,15 +118,11 @@ GPtrArray *driver_get_emulators(const Driver *driver);
 /* How often the logs of what runs are looked at, when they are written to. */
 #define DRIVER_LOGS_INTERVAL_MS 1000
 
-/* owner: the user on whose behalf it is; if it is new, it counts against his limit (CORE_ERROR_LIMIT_EXCEEDED). Without it, the service's
- * own. text is copied. */
-void driver_define_for(Driver *driver, uid_t owner, const char *text, DriverDone done, void *userdata);
-void driver_define(Driver *driver, const char *text, DriverDone done, void *userdata);
-/* Transient: started at once, gone when it stops. */
-void driver_create(Driver *driver, const char *text, bool paused, DriverDone done, void *userdata);
-/* The same; descriptors (or NULL) are taken over. */
-void driver_create_for(Driver *driver, uid_t owner, const char *text, bool paused, Descriptors *descriptors,
-		       DriverDone done, void *userdata);
+/* owner: the user on whose behalf it is; if it is new, it counts against his limit (CORE_ERROR_LIMIT_EXCEEDED). text is copied. */
+void driver_define(Driver *driver, uid_t owner, const char *text, DriverDone done, void *userdata);
+/* Transient: started at once, gone when it stops. descriptors (or NULL) are taken over. */
+void driver_create(Driver *driver, uid_t owner, const char *text, bool paused, Descriptors *descriptors,
+		   DriverDone done, void *userdata);
 /* An adopted domain is let go of, its QEMU goes on. destroy: what runs is ended first, TERM, then KILL. */
 void driver_undefine(Driver *driver, Domain *domain, bool destroy, DriverDone done, void *userdata);
 void driver_set_autostart(Driver *driver, Domain *domain, bool autostart, DriverDone done,
@@ -189,9 +185,7 @@ void driver_detach_device(Driver *driver, Domain *domain, const char *id, int ti
 /* name: "" to ask QEMU. path: absolute, of its monitor's socket, or "" and fd (taken over) a connection to it, else -1.
  * timeout_ms: for the handshake (ADOPTION_TIMEOUT_MS). Errors: those of adoption.h, CORE_ERROR_DOMAIN_EXISTS (that QEMU, that
  * uuid or that name), CORE_ERROR_LIMIT_EXCEEDED. */
-void driver_adopt_for(Driver *driver, uid_t owner, const char *name, const char *path, int fd, int timeout_ms,
-		      DriverDone done, void *userdata);
-void driver_adopt(Driver *driver, const char *name, const char *path, int fd, int timeout_ms,
+void driver_adopt(Driver *driver, uid_t owner, const char *name, const char *path, int fd, int timeout_ms,
 		  DriverDone done, void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Driver, driver_free)

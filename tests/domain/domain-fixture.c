@@ -606,7 +606,7 @@ Domain *fixture_define(DomainFixture *fixture, const char *name, const char *set
 	g_auto(Answer) answer = { 0 };
 	Domain *domain;
 
-	driver_define(fixture->driver, document, on_driver_answer, &answer);
+	driver_define(fixture->driver, geteuid(), document, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	domain = driver_find_domain_by_uuid(fixture->driver, answer.result);
 	fixture_expect(fixture, domain, "defined added shut-off", NULL);

@@ -105,7 +105,7 @@ void stranger_serve(ScriptedQmp *server)
 
 void adopt_begin(DomainFixture *fixture, const char *name, const char *path, Answer *answer)
 {
-	driver_adopt(fixture->driver, name, path, -1, ADOPTION_TIMEOUT_MS, on_driver_answer, answer);
+	driver_adopt(fixture->driver, geteuid(), name, path, -1, ADOPTION_TIMEOUT_MS, on_driver_answer, answer);
 }
 
 Domain *adopt_ok(DomainFixture *fixture, const char *name, const Stranger *stranger)
@@ -133,7 +133,7 @@ Domain *adopt_descriptor(DomainFixture *fixture, int fd)
 	g_auto(Answer) answer = { 0 };
 	Domain *domain;
 
-	driver_adopt(fixture->driver, "", "", fd, ADOPTION_TIMEOUT_MS, on_driver_answer, &answer);
+	driver_adopt(fixture->driver, geteuid(), "", "", fd, ADOPTION_TIMEOUT_MS, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	domain = driver_find_domain_by_uuid(fixture->driver, answer.result);
 	fixture_expect(fixture, domain, "starting adopted starting", "started adopted running", NULL);

@@ -156,7 +156,7 @@ static void assert_refused(DomainFixture *fixture, const char *name, const char 
 	g_auto(Answer) answer = { 0 };
 	g_autoptr(GPtrArray) domains = NULL;
 
-	driver_adopt(fixture->driver, name, path, fd, SHORT_MS, on_driver_answer, &answer);
+	driver_adopt(fixture->driver, geteuid(), name, path, fd, SHORT_MS, on_driver_answer, &answer);
 	answer_wait_error(fixture, &answer, code, text);
 	/* The socket is named, so that whoever reads it knows which. */
 	if (*path)
@@ -364,12 +364,12 @@ static void test_bound(DomainFixture *fixture, const void *data)
 	for (unsigned i = 0; i < DRIVER_ADOPTIONS_MAX; i++) {
 		g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
 		ends[i] = fds[1];
-		driver_adopt(fixture->driver, "", "", fds[0], 60000, on_driver_answer, &answers[i]);
+		driver_adopt(fixture->driver, geteuid(), "", "", fds[0], 60000, on_driver_answer, &answers[i]);
 		g_assert_false(answers[i].done);
 	}
 	g_assert_false(driver_is_idle(fixture->driver));
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
-	driver_adopt(fixture->driver, "", "", fds[0], 60000, on_driver_answer, &above);
+	driver_adopt(fixture->driver, geteuid(), "", "", fds[0], 60000, on_driver_answer, &above);
 	g_assert_error(above.error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED);
 	assert_closed(fds[1]);
 	/* One that ends makes room. */
@@ -377,7 +377,7 @@ static void test_bound(DomainFixture *fixture, const void *data)
 	answer_wait_error(fixture, &answers[0], CORE_ERROR_MONITOR_LOST, "monitor-fd");
 	answer_clear(&above);
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
-	driver_adopt(fixture->driver, "", "", fds[0], 60000, on_driver_answer, &above);
+	driver_adopt(fixture->driver, geteuid(), "", "", fds[0], 60000, on_driver_answer, &above);
 	g_assert_false(above.done);
 	/* A service that leaves keeps nobody waiting. */
 	fixture_close_driver(fixture);
@@ -406,7 +406,7 @@ static void test_not_supported(DomainFixture *fixture, const void *data)
 	answer_wait_error(fixture, &autostart, CORE_ERROR_NOT_SUPPORTED, "was adopted");
 	domain_start(domain, false, on_answer, &start);
 	answer_wait_error(fixture, &start, CORE_ERROR_WRONG_STATE, "is running");
-	driver_define(fixture->driver, document, on_driver_answer, &define);
+	driver_define(fixture->driver, geteuid(), document, on_driver_answer, &define);
 	answer_wait_error(fixture, &define, CORE_ERROR_NOT_SUPPORTED, "was adopted");
 	domain_drop_saved_state(domain, on_answer, &drop);
 	answer_wait(fixture, &drop);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <unistd.h>
 
 #include "domain-fixture.h"
 
@@ -186,7 +187,7 @@ static void test_needs_both(DomainFixture *fixture, const void *data)
 	answer_wait_error(fixture, &both, CORE_ERROR_WRONG_STATE, "shut-off");
 	g_assert_cmpuint(domain_get_next_definition(domain)->interfaces->len, ==, 0);
 
-	driver_create(fixture->driver, document, false, on_driver_answer, &created);
+	driver_create(fixture->driver, geteuid(), document, false, NULL, on_driver_answer, &created);
 	answer_wait_ok(fixture, &created);
 	attach(fixture, driver_find_domain(fixture->driver, "transient"), DEVICE_AFFECT_CONFIG, "{}", &config);
 	answer_wait_error(fixture, &config, CORE_ERROR_WRONG_STATE, "transient");

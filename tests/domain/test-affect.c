@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "domain-fixture.h"
 #include "model/definition-edit.h"
@@ -184,7 +185,7 @@ static void test_transient(DomainFixture *fixture, const void *data)
 	g_auto(Answer) created = { 0 };
 	Domain *domain;
 
-	driver_create(fixture->driver, document, false, on_driver_answer, &created);
+	driver_create(fixture->driver, geteuid(), document, false, NULL, on_driver_answer, &created);
 	answer_wait_ok(fixture, &created);
 	domain = driver_find_domain(fixture->driver, "t");
 	fixture_forget(fixture);

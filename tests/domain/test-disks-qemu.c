@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "domain-fixture.h"
+#include "disk-fixture.h"
 #include "domain/domain-internal.h"
 #include "driver-internal.h"
 
@@ -14,22 +14,6 @@
 #define EMULATOR  "/usr/bin/qemu-system-x86_64"
 #define DISK_SIZE (1u << 20)
 
-static QemuUser user = { .name = "root" };
-static QemuLauncher launcher = { .user = &user };
-
-static void set_up(DomainFixture *fixture, const void *data)
-{
-	Configuration *configuration;
-
-	launcher.path = g_getenv("VMHERALD_LAUNCHER");
-	fixture->launcher = &launcher;
-	fixture_set_up(fixture, data);
-	configuration = configuration_copy(driver_get_configuration(fixture->driver));
-	g_strfreev(configuration->image_directories);
-	configuration->image_directories = g_strdupv((char *[]){ (char *)fixture->folder, NULL });
-	driver_change_configuration(fixture->driver, configuration);
-}
-
 static char *make_disk(DomainFixture *fixture, const char *name)
 {
 	char *path = g_build_filename(fixture->folder, name, NULL);
@@ -39,23 +23,17 @@ static char *make_disk(DomainFixture *fixture, const char *name)
 	return path;
 }
 
-static char *make_blockdev(const char *path)
-{
-	return g_strdup_printf("{\"driver\":\"raw\",\"node-name\":\"node1\",\"file\":{\"driver\":\"file\",\"filename\":\"%s\"}}",
-			       path);
-}
-
 /* path: of a disk of its; NULL: it has none. */
 static Domain *define(DomainFixture *fixture, const char *name, const char *path)
 {
-	g_autofree char *blockdev = path ? make_blockdev(path) : g_strdup("");
+	g_autofree char *blockdev = path ? disk_fixture_make_blockdev(path) : g_strdup("");
 	g_autofree char *document = g_strdup_printf(
 		"{\"name\":\"%s\",\"accel\":\"tcg\",\"emulator\":\"" EMULATOR "\",\"machine\":\"pc\",\"memory\":\"64M\","
 		"\"blockdevs\":[%s],\"devices\":[{\"driver\":\"virtio-scsi-pci\",\"id\":\"scsi\"}%s]}", name, blockdev,
 		path ? ",{\"driver\":\"scsi-hd\",\"id\":\"disk0\",\"drive\":\"node1\"}" : "");
 	g_auto(Answer) answer = { 0 };
 
-	driver_define(fixture->driver, document, on_driver_answer, &answer);
+	driver_define(fixture->driver, geteuid(), document, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	return driver_find_domain(fixture->driver, name);
 }
@@ -100,7 +78,7 @@ static void write_disk(DomainFixture *fixture, Domain *domain, const char *path,
 /* shared: others may write to it too, such as a command of the monitor. */
 static void attach(DomainFixture *fixture, Domain *domain, const char *path, bool shared)
 {
-	g_autofree char *blockdev = make_blockdev(path);
+	g_autofree char *blockdev = disk_fixture_make_blockdev(path);
 	JsonNode *backends[BACKEND_MAX] = { [BACKEND_BLOCKDEV] = fixture_json(blockdev) };
 	g_autofree char *device = g_strdup_printf("{\"driver\":\"scsi-hd\",\"id\":\"disk1\",\"drive\":\"node1\","
 						  "\"share-rw\":%s}", shared ? "true" : "false");
@@ -170,7 +148,7 @@ int main(int argc, char *argv[])
 		g_print("1..0 # SKIP needs root, for another user of QEMU's, and " EMULATOR "\n");
 		return 0;
 	}
-#define ADD(path, function) g_test_add(path, DomainFixture, NULL, set_up, function, fixture_tear_down)
+#define ADD(path, function) g_test_add(path, DomainFixture, NULL, disk_fixture_set_up, function, fixture_tear_down)
 	ADD("/domain/disks-qemu/start", test_start);
 	ADD("/domain/disks-qemu/attach", test_attach);
 	ADD("/domain/disks-qemu/write", test_write);

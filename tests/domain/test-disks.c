@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "domain-fixture.h"
+#include "disk-fixture.h"
 #include "domain/domain-internal.h"
 #include "driver-internal.h"
 
@@ -12,22 +12,6 @@
  * Disks of a QEMU that has a user of its own: it gets them open, at its start and while it runs. The user is root, since it
  * is about the way of the descriptors; tests/qemu/test-image-file.c has other users.
  */
-
-static QemuUser user = { .name = "root" };
-static QemuLauncher launcher = { .user = &user };
-
-static void set_up(DomainFixture *fixture, const void *data)
-{
-	Configuration *configuration;
-
-	launcher.path = g_getenv("VMHERALD_LAUNCHER");
-	fixture->launcher = &launcher;
-	fixture_set_up(fixture, data);
-	configuration = configuration_copy(driver_get_configuration(fixture->driver));
-	g_strfreev(configuration->image_directories);
-	configuration->image_directories = g_strdupv((char *[]){ (char *)fixture->folder, NULL });
-	driver_change_configuration(fixture->driver, configuration);
-}
 
 static char *make_disk(DomainFixture *fixture, const char *name)
 {
@@ -37,15 +21,9 @@ static char *make_disk(DomainFixture *fixture, const char *name)
 	return path;
 }
 
-static char *make_blockdev(const char *path)
-{
-	return g_strdup_printf("{\"driver\":\"raw\",\"node-name\":\"node1\",\"file\":{\"driver\":\"file\",\"filename\":\"%s\"}}",
-			       path);
-}
-
 static Domain *define(DomainFixture *fixture, const char *path)
 {
-	g_autofree char *blockdev = make_blockdev(path);
+	g_autofree char *blockdev = disk_fixture_make_blockdev(path);
 	g_autofree char *members = g_strdup_printf("\"blockdevs\":[%s]", blockdev);
 
 	return fixture_define(fixture, "a", NULL, members);
@@ -126,7 +104,7 @@ static void test_refused(DomainFixture *fixture, const void *data)
 
 static void attach(Domain *domain, const char *path, Answer *answer)
 {
-	g_autofree char *blockdev = make_blockdev(path);
+	g_autofree char *blockdev = disk_fixture_make_blockdev(path);
 	JsonNode *backends[BACKEND_MAX] = { [BACKEND_BLOCKDEV] = fixture_json(blockdev) };
 
 	domain_attach_device(domain, fixture_json("{\"driver\":\"virtio-blk-pci\",\"id\":\"disk1\",\"drive\":\"node1\"}"),
@@ -188,7 +166,7 @@ static void test_media(DomainFixture *fixture, const void *data)
 {
 	g_autofree char *path = make_disk(fixture, "disk");
 	g_autofree char *none = g_build_filename(fixture->folder, "none", NULL);
-	g_autofree char *blockdev = make_blockdev(path), *missing = make_blockdev(none);
+	g_autofree char *blockdev = disk_fixture_make_blockdev(path), *missing = disk_fixture_make_blockdev(none);
 	Domain *domain = fixture_run_domain(fixture, "a", DRIVE, "\"devices\":[{\"driver\":\"ide-cd\",\"id\":\"cd0\"}]");
 	g_auto(Answer) answer = { 0 };
 
@@ -209,7 +187,7 @@ int main(int argc, char *argv[])
 		g_print("1..0 # SKIP another user can be chosen by root alone\n");
 		return 0;
 	}
-#define ADD(path, function) g_test_add(path, DomainFixture, NULL, set_up, function, fixture_tear_down)
+#define ADD(path, function) g_test_add(path, DomainFixture, NULL, disk_fixture_set_up, function, fixture_tear_down)
 	ADD("/domain/disks/start", test_start);
 	ADD("/domain/disks/refused", test_refused);
 	ADD("/domain/disks/attach", test_attach);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "domain-fixture.h"
 
@@ -163,7 +164,7 @@ static void test_reboot_overruled(DomainFixture *fixture, const void *data)
 		g_auto(Answer) answer = { 0 };
 
 		g_assert_cmpuint(g_string_replace(text, "\"arguments\":[", more, 1), ==, 1);
-		driver_define(fixture->driver, text->str, on_driver_answer, &answer);
+		driver_define(fixture->driver, geteuid(), text->str, on_driver_answer, &answer);
 		answer_wait_ok(fixture, &answer);
 		domain = driver_find_domain(fixture->driver, name);
 		fixture_forget(fixture);
@@ -275,7 +276,7 @@ static void test_restart_fails(DomainFixture *fixture, const void *data)
 	g_auto(Answer) answer = { 0 };
 
 	document = fixture_document("a", "start=fail", members);
-	driver_define(fixture->driver, document, on_driver_answer, &answer);
+	driver_define(fixture->driver, geteuid(), document, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	fixture_expect(fixture, domain, "defined updated running", NULL);
 	g_assert_cmpint(kill(domain_get_pid(domain), SIGKILL), ==, 0);

@@ -80,7 +80,7 @@ static void test_found_transient(DomainFixture *fixture, const void *data)
 	g_auto(Answer) answer = { 0 };
 	g_autoptr(Domain) domain = NULL;
 
-	driver_create(fixture->driver, document, false, on_driver_answer, &answer);
+	driver_create(fixture->driver, geteuid(), document, false, NULL, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	fixture_close_driver(fixture);
 	domain = domain_ref(reopen(fixture, "a"));
@@ -277,7 +277,7 @@ static void test_leave_with_pending(DomainFixture *fixture, const void *data)
 			     &answers[4]);
 	domain_reboot(rebooting, 20000, on_answer, &answers[5]);
 	domain_destroy(ending, 20000, on_answer, &answers[6]);
-	driver_define(fixture->driver, document, on_driver_answer, &answers[7]);
+	driver_define(fixture->driver, geteuid(), document, on_driver_answer, &answers[7]);
 	driver_reload(fixture->driver, on_driver_answer, &answers[8]);
 	(void)loop_run_once(fixture->loop, 100);
 	domain_start(spawning, false, on_answer, &answers[9]);

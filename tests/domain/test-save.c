@@ -102,7 +102,7 @@ static void define(DomainFixture *fixture, const char *name, const char *uuid, c
 	g_autofree char *document = fixture_document(name, settings, all);
 	g_auto(Answer) answer = { 0 };
 
-	driver_define(fixture->driver, document, on_driver_answer, &answer);
+	driver_define(fixture->driver, geteuid(), document, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 }
 

@@ -2,6 +2,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "domain-fixture.h"
 
@@ -49,7 +50,7 @@ static void define_with_emulator(DomainFixture *fixture, const char *emulator)
 						    "\"emulator\":\"%s\"}", emulator);
 	g_auto(Answer) answer = { 0 };
 
-	driver_define(fixture->driver, document, on_driver_answer, &answer);
+	driver_define(fixture->driver, geteuid(), document, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	fixture_forget(fixture);
 }
@@ -226,7 +227,7 @@ static void test_transient(DomainFixture *fixture, const void *data)
 	g_autofree char *document = fixture_document("a", "start=fail", NULL);
 	g_auto(Answer) answer = { 0 };
 
-	driver_create(fixture->driver, document, false, on_driver_answer, &answer);
+	driver_create(fixture->driver, geteuid(), document, false, NULL, on_driver_answer, &answer);
 	answer_wait_error(fixture, &answer, CORE_ERROR_START_FAILED, "no such thing");
 	/* Who is answered finds no object. */
 	g_assert_null(driver_find_domain(fixture->driver, "a"));

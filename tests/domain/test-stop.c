@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
+#include <unistd.h>
 
 #include "domain-fixture.h"
 
@@ -253,7 +254,7 @@ static void test_transient(DomainFixture *fixture, const void *data)
 	g_auto(Answer) answer = { 0 };
 	g_autoptr(Domain) domain = NULL;
 
-	driver_create(fixture->driver, document, false, on_driver_answer, &answer);
+	driver_create(fixture->driver, geteuid(), document, false, NULL, on_driver_answer, &answer);
 	answer_wait_ok(fixture, &answer);
 	domain = domain_ref(driver_find_domain(fixture->driver, "a"));
 	g_assert_false(domain_is_persistent(domain));

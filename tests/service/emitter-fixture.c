@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "emitter-fixture.h"
 
+#include <unistd.h>
+
 #include "bus/loop-sd-event.h"
 #include "domain-object.h"
 #include "domain/domain-internal.h"
@@ -83,7 +85,7 @@ Domain *fixture_define(EmitterFixture *fixture, const char *name)
 	g_autofree char *text = g_strdup_printf("{\"name\":\"%s\"}", name);
 
 	fixture->answered = false;
-	driver_define(fixture->service.driver, text, on_answer, fixture);
+	driver_define(fixture->service.driver, geteuid(), text, on_answer, fixture);
 	bus_wait_for(&fixture->bus, &fixture->answered);
 	return driver_find_domain(fixture->service.driver, name);
 }

@@ -2,6 +2,7 @@
 #include "managed-objects.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "bus-fixture.h"
 #include "bus/loop-sd-event.h"
@@ -85,7 +86,7 @@ static Domain *define(Fixture *fixture, const char *name)
 	g_autofree char *text = g_strdup_printf("{\"name\":\"%s\"}", name);
 
 	fixture->done = false;
-	driver_define(fixture->service.driver, text, on_answer, fixture);
+	driver_define(fixture->service.driver, geteuid(), text, on_answer, fixture);
 	bus_wait_for(&fixture->bus, &fixture->done);
 	return driver_find_domain(fixture->service.driver, name);
 }
