@@ -17,17 +17,6 @@ static const char *const log_target_names[] = {
 };
 NAME_TABLE(log_target, LogTarget, LOG_TARGET_MAX)
 
-static const char *const level_names[] = {
-	[LOG_EMERG] = "emerg",
-	[LOG_ALERT] = "alert",
-	[LOG_CRIT] = "crit",
-	[LOG_ERR] = "err",
-	[LOG_WARNING] = "warning",
-	[LOG_NOTICE] = "notice",
-	[LOG_INFO] = "info",
-	[LOG_DEBUG] = "debug",
-};
-
 struct LogWriter {
 	LogWriterOptions options;
 	char *journal_socket;
@@ -54,7 +43,7 @@ typedef struct Record {
 const char *log_level_to_string(int level)
 {
 	g_assert(level >= LOG_EMERG && level <= LOG_DEBUG);
-	return level_names[level];
+	return log_level_names[level];
 }
 
 bool log_level_from_string(const char *string, int *ret_level)
@@ -62,7 +51,7 @@ bool log_level_from_string(const char *string, int *ret_level)
 	for (int level = LOG_EMERG; level <= LOG_DEBUG; level++) {
 		const char number[] = { (char)('0' + level), '\0' };
 
-		if (g_str_equal(string, level_names[level]) || g_str_equal(string, number)) {
+		if (g_str_equal(string, log_level_names[level]) || g_str_equal(string, number)) {
 			*ret_level = level;
 			return true;
 		}

@@ -80,6 +80,18 @@ bool log_wants(LogId id, const LogSubject *subject)
 	       (!installed_filter || installed_filter(id, subject->uuid, filter_userdata));
 }
 
+const char *const log_level_names[] = {
+	[LOG_EMERG] = "emerg",
+	[LOG_ALERT] = "alert",
+	[LOG_CRIT] = "crit",
+	[LOG_ERR] = "err",
+	[LOG_WARNING] = "warning",
+	[LOG_NOTICE] = "notice",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+	[LOG_DEBUG + 1] = NULL,
+};
+
 /* GLib has no level for errors that are not the end of the process. */
 static GLogLevelFlags get_level(int priority)
 {

@@ -23,6 +23,9 @@
  * A caller's mistake is answered to the caller, and is no record. Any thread.
  */
 
+/* Names of the priorities, by their numbers; NULL at the end. */
+extern const char *const log_level_names[LOG_DEBUG + 2];
+
 /* Names of fields. Values are UTF-8. */
 #define LOG_FIELD_MESSAGE     "MESSAGE"
 #define LOG_FIELD_MESSAGE_ID  "MESSAGE_ID"

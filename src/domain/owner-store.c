@@ -6,7 +6,6 @@
 
 #include "base/atomic-file.h"
 #include "base/log.h"
-#include "model/configuration-values.h"
 #include "model/definition.h"
 
 #define FILE_MAX 32u
@@ -29,7 +28,7 @@ static bool read_owner(const char *directory, const char *uuid, uint64_t *ret_ow
 
 	if (!text)
 		return false;
-	if (configuration_number_parse(g_strchomp(text), ret_owner) && *ret_owner < G_MAXUINT32)
+	if (g_ascii_string_to_unsigned(g_strchomp(text), 10, 0, G_MAXUINT32 - 1, ret_owner, NULL))
 		return true;
 	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s/%s: is no number of a user", directory, uuid);
 	return false;

@@ -2,10 +2,9 @@
 #include <string.h>
 
 #include "model/configuration.h"
+#include "model/configuration-values.h"
 
 /* A text of vmherald.conf, line by line. Each line that is wrong is told, so that one look is enough to mend them all. */
-
-#define SHOWN_MAX 64
 
 typedef struct Reader {
 	Configuration *configuration;
@@ -75,16 +74,6 @@ static void tell(Reader *reader, const char *format, ...)
 	reader->good = false;
 }
 
-/* A word of the file, such as can be shown. */
-static char *show(const char *word)
-{
-	g_autofree char *start = g_strndup(word, SHOWN_MAX);
-	g_autofree char *valid = g_utf8_make_valid(start, -1);
-	g_autofree char *escaped = g_strescape(valid, NULL);
-
-	return g_strconcat(escaped, strlen(word) > SHOWN_MAX ? "..." : "", NULL);
-}
-
 /* ---- lines ---- */
 
 static char *list_sections(void)
@@ -129,7 +118,7 @@ static void read_section(Reader *reader, char *line)
 	reader->section_is_bad = !reader->section;
 	if (reader->section)
 		return;
-	shown = show(line);
+	shown = configuration_text_show(line);
 	list = list_sections();
 	tell(reader, "there is no section [%s], but %s", shown, list);
 }
@@ -145,7 +134,7 @@ static const ConfigurationKey *find_meant(const char *name)
 
 static void tell_unknown_key(Reader *reader, const char *name)
 {
-	g_autofree char *shown = show(name), *list = list_keys(reader->section);
+	g_autofree char *shown = configuration_text_show(name), *list = list_keys(reader->section);
 	const ConfigurationKey *meant = find_meant(name);
 
 	if (!meant)
@@ -191,7 +180,7 @@ static void read_line(Reader *reader, char *line)
 	}
 	equals = strchr(line, '=');
 	if (!equals) {
-		shown = show(line);
+		shown = configuration_text_show(line);
 		tell(reader, "'%s' is neither a [Section] nor KEY=VALUE nor a comment, which begins with #", shown);
 		return;
 	}

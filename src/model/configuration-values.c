@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define NAME_LENGTH_MAX 31u
+#define SHOWN_MAX 64
 #define BLANKS " \t"
 
 typedef struct Unit {
@@ -210,4 +211,13 @@ char *configuration_folders_to_text(char *const *folders)
 		g_string_append_printf(text, strpbrk(*folders, BLANKS) ? "%s\"%s\"" : "%s%s",
 				       text->len > 0 ? " " : "", *folders);
 	return g_string_free(text, FALSE);
+}
+
+char *configuration_text_show(const char *text)
+{
+	g_autofree char *start = g_strndup(text, SHOWN_MAX);
+	g_autofree char *valid = g_utf8_make_valid(start, -1);
+	g_autofree char *escaped = g_strescape(valid, NULL);
+
+	return g_strconcat(escaped, strlen(text) > SHOWN_MAX ? "..." : "", NULL);
 }

@@ -16,6 +16,9 @@ bool configuration_folders_parse(const char *text, char ***ret_value);
 /* Of a user or a group, as useradd(8) makes them. */
 bool configuration_name_is_valid(const char *text);
 
+/* A word of a file as it can be shown in a message: not too long, valid UTF-8, nothing but printable. */
+char *configuration_text_show(const char *text);
+
 char *configuration_time_to_text(uint64_t value);
 char *configuration_size_to_text(uint64_t value);
 char *configuration_folders_to_text(char *const *folders);

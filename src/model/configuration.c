@@ -5,20 +5,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "model/configuration-values.h"
 
 #define SECONDS UINT64_C(1000000)
 #define DAYS    (86400 * SECONDS)
 #define MIB     (UINT64_C(1024) * 1024)
 
-/* Of a value in a message. */
-#define SHOWN_MAX 64
-
 static const char *const on_exit_words[] = { "leave", "shutdown", NULL };
-/* Their places are syslog's numbers. */
-static const char *const level_words[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
-					   NULL };
-
 #define FIELD(field) .offset = offsetof(Configuration, field)
 /* On the session bus there is one user, whose service it is. */
 #define LIMIT(name_, default_, field)                                                                        \
@@ -34,12 +28,10 @@ const ConfigurationKey configuration_keys[] = {
 	  .at_restart = true, FIELD(history_bytes) },
 	{ "Service", "HistoryEvents", CONFIGURATION_NUMBER, "131072", .min = 16, .max = 16777216,
 	  .at_restart = true, FIELD(history_events) },
-	{ "Service", "LogLevel", CONFIGURATION_CHOICE, "info", .words = level_words, FIELD(log_level) },
+	{ "Service", "LogLevel", CONFIGURATION_CHOICE, "info", .words = log_level_names, FIELD(log_level) },
 
-	{ "QEMU", "User", CONFIGURATION_NAME, "vmherald-qemu", .at_restart = true,
-	  FIELD(user) },
-	{ "QEMU", "Group", CONFIGURATION_NAME, "", .infinity = true, .at_restart = true,
-	  FIELD(group) },
+	{ "QEMU", "User", CONFIGURATION_NAME, "vmherald-qemu", .at_restart = true, FIELD(user) },
+	{ "QEMU", "Group", CONFIGURATION_NAME, "", .infinity = true, .at_restart = true, FIELD(group) },
 	{ "QEMU", "ImageDirectories", CONFIGURATION_FOLDERS, "/var/lib/vmherald/images",
 	  FIELD(image_directories) },
 	{ "QEMU", "RequireSandbox", CONFIGURATION_BOOLEAN, "yes", .session_value = "no", FIELD(require_sandbox) },
@@ -253,15 +245,12 @@ bool configuration_set(Configuration *configuration, const ConfigurationKey *key
 		       GError **error)
 {
 	const char *text = *value ? value : default_of(key, system);
-	g_autofree char *start = NULL, *valid = NULL, *shown = NULL, *expected = NULL;
+	g_autofree char *shown = NULL, *expected = NULL;
 
 	if (read_value(key, text, field_of(key, configuration)))
 		return true;
-	start = g_strndup(text, SHOWN_MAX);
-	valid = g_utf8_make_valid(start, -1);
-	shown = g_strescape(valid, NULL);
+	shown = configuration_text_show(text);
 	expected = configuration_key_describe(key);
-	g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_CONFIGURATION, "must be %s, not '%s%s'", expected, shown,
-		    strlen(text) > SHOWN_MAX ? "..." : "");
+	g_set_error(error, CORE_ERROR, CORE_ERROR_INVALID_CONFIGURATION, "must be %s, not '%s'", expected, shown);
 	return false;
 }
