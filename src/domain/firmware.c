@@ -2,6 +2,7 @@
 #include "domain/firmware.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,31 +37,53 @@ static bool check_file(const char *key, const char *path, int mode, GError **err
 	return false;
 }
 
-static bool copy_template(const char *template, const char *vars, GError **error)
+/* At most FIRMWARE_VARS_MAX bytes. */
+static GByteArray *read_all(int fd, const char *path, GError **error)
 {
-	g_autofree char *from_directory = NULL, *from_name = g_path_get_basename(template);
-	g_autofree char *to_directory = g_path_get_dirname(vars), *to_name = g_path_get_basename(vars);
-	/* A template is often a link to the one of several that fits; what is not followed is a link in
-	 * place of the file itself. */
-	g_autofree char *resolved = realpath(template, NULL);
-	g_autofree char *contents = NULL;
-	size_t length = 0;
+	g_autoptr(GByteArray) contents = g_byte_array_new();
+	guint8 buffer[16 * 1024];
+	ssize_t length;
 
-	if (resolved) {
-		g_free(from_name);
-		from_name = g_path_get_basename(resolved);
+	while ((length = TEMP_FAILURE_RETRY(read(fd, buffer, sizeof(buffer)))) > 0) {
+		g_byte_array_append(contents, buffer, (guint)length);
+		if (contents->len > FIRMWARE_VARS_MAX) {
+			g_set_error(error, CORE_ERROR, CORE_ERROR_LIMIT_EXCEEDED, "%s: has more than %u bytes", path,
+				    FIRMWARE_VARS_MAX);
+			return NULL;
+		}
 	}
-	from_directory = g_path_get_dirname(resolved ? resolved : template);
-	contents = atomic_file_read(from_directory, from_name, FIRMWARE_VARS_MAX, &length, error);
+	if (length == 0)
+		return g_steal_pointer(&contents);
+	core_error_set_errno(error, errno, "%s: cannot be read", path);
+	return NULL;
+}
+
+/* Takes fd over. */
+static bool copy_template(int fd, const char *template, const char *vars, GError **error)
+{
+	g_autofree char *directory = g_path_get_dirname(vars), *name = g_path_get_basename(vars);
+	g_autoptr(GByteArray) contents = read_all(fd, template, error);
+
+	(void)close(fd);
 	if (!contents) {
 		g_prefix_error(error, "firmware.vars-template: ");
 		return false;
 	}
-	if (!atomic_file_write(to_directory, to_name, contents, length, 0600, error)) {
-		g_prefix_error(error, "firmware.vars: %s: ", vars);
-		return false;
-	}
-	return true;
+	if (atomic_file_write(directory, name, (const char *)contents->data, contents->len, 0600, error))
+		return true;
+	g_prefix_error(error, "firmware.vars: %s: ", vars);
+	return false;
+}
+
+/* A template is often a link to the one of several that fits. */
+static bool copy_template_of_path(const char *template, const char *vars, GError **error)
+{
+	int fd = open(template, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd >= 0)
+		return copy_template(fd, template, vars, error);
+	core_error_set_errno(error, errno, "firmware.vars-template: cannot open %s", template);
+	return false;
 }
 
 bool firmware_prepare(const Definition *definition, const char *nvram, GError **error)
@@ -74,29 +97,9 @@ bool firmware_prepare(const Definition *definition, const char *nvram, GError **
 		return true;
 	if (firmware->vars_template && access(vars, F_OK) != 0 && errno == ENOENT &&
 	    (!check_file("vars-template", firmware->vars_template, R_OK, error) ||
-	     !copy_template(firmware->vars_template, vars, error)))
+	     !copy_template_of_path(firmware->vars_template, vars, error)))
 		return false;
 	return check_file("vars", vars, R_OK | W_OK, error);
-}
-
-/* At most FIRMWARE_VARS_MAX bytes. */
-static GByteArray *read_all(int fd, const char *path, GError **error)
-{
-	g_autoptr(GByteArray) contents = g_byte_array_new();
-	guint8 buffer[16 * 1024];
-	ssize_t length;
-
-	while ((length = TEMP_FAILURE_RETRY(read(fd, buffer, sizeof(buffer)))) > 0) {
-		g_byte_array_append(contents, buffer, (guint)length);
-		if (contents->len > FIRMWARE_VARS_MAX) {
-			g_set_error(error, CORE_ERROR, CORE_ERROR_IO, "%s: has more than %u bytes", path, FIRMWARE_VARS_MAX);
-			return NULL;
-		}
-	}
-	if (length == 0)
-		return g_steal_pointer(&contents);
-	core_error_set_errno(error, errno, "%s: cannot be read", path);
-	return NULL;
 }
 
 /* WARNING: with the rights of that user. Whatever was read with ours, the guest would see. */
@@ -104,25 +107,15 @@ bool firmware_prepare_for(const QemuImageAccess *access, const Definition *defin
 {
 	const DefinitionFirmware *firmware = &definition->firmware;
 	g_autofree char *vars = firmware_vars_path(definition, nvram);
-	g_autofree char *name = vars_name(definition->uuid);
-	g_autoptr(GByteArray) contents = NULL;
 	struct stat st;
 	int fd;
 
 	if (!firmware->vars_template || firmware->vars || lstat(vars, &st) == 0)
 		return true;
 	fd = qemu_image_open(access, firmware->vars_template, false, error);
-	if (fd >= 0) {
-		contents = read_all(fd, firmware->vars_template, error);
-		(void)close(fd);
-	}
-	if (!contents) {
-		g_prefix_error(error, "firmware.vars-template: ");
-		return false;
-	}
-	if (atomic_file_write(nvram, name, (const char *)contents->data, contents->len, 0600, error))
-		return true;
-	g_prefix_error(error, "firmware.vars: %s: ", vars);
+	if (fd >= 0)
+		return copy_template(fd, firmware->vars_template, vars, error);
+	g_prefix_error(error, "firmware.vars-template: ");
 	return false;
 }
 

@@ -20,8 +20,8 @@
  * any thread. */
 char *firmware_vars_path(const Definition *definition, const char *nvram);
 
-/* Looks whether the files can be read, and copies the template if the variables are not there. CORE_ERROR_START_FAILED
- * or CORE_ERROR_IO name key, path and reason. Blocks: worker thread. */
+/* Looks whether the files can be read, and copies the template if the variables are not there. CORE_ERROR_START_FAILED,
+ * CORE_ERROR_LIMIT_EXCEEDED or CORE_ERROR_IO name key, path and reason. Blocks: worker thread. */
 bool firmware_prepare(const Definition *definition, const char *nvram, GError **error);
 
 /* For a QEMU that has another user: makes the service's own file of variables, if it is not there, of a template that this user could
