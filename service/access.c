@@ -240,12 +240,8 @@ static void identify(Held *held, const char *text)
 static int decide(Access *access, sd_bus_message *message, Held *held, uid_t uid, AccessTarget *target,
 		  sd_bus_error *ret_error)
 {
-	if (held && held->granted && access_target_equal(held->target, target)) {
-		(void)access_target_free(target);
-		(void)g_hash_table_remove(access->held, message);
-		return 0;
-	}
-	if (target->action == ACTION_INSPECT && is_granted(access, sd_bus_message_get_sender(message), target)) {
+	if ((held && held->granted && access_target_equal(held->target, target)) ||
+	    (target->action == ACTION_INSPECT && is_granted(access, sd_bus_message_get_sender(message), target))) {
 		(void)access_target_free(target);
 		(void)g_hash_table_remove(access->held, message);
 		return 0;
