@@ -155,7 +155,7 @@ def connect_fd(path, uid):
 
 
 class Client(Connection):
-    """A connection of a user. Like Connection, with what is needed here of GDBus."""
+    """A connection of a user."""
 
     def __init__(self, bus, uid):  # pylint: disable=super-init-not-called
         stream = connect_fd(bus.path, uid)
@@ -169,22 +169,6 @@ class Client(Connection):
         self.bus = Gio.DBusConnection.new_sync(
             stream, None, Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
         self.bus.set_exit_on_close(False)
-
-    def send(self, path, interface, member, signature="()", *arguments, destination=NAME,
-             interactive=False):
-        pending = Pending()
-
-        def finish(bus, result):
-            try:
-                pending.value = self._unpack(bus.call_finish(result))
-            except GLib.Error as error:
-                pending.error = error
-            pending.finished = True
-
-        flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else Gio.DBusCallFlags.NONE
-        self.bus.call(destination, path, interface, member, GLib.Variant(signature, arguments), None, flags,
-                      GLib.MAXINT32, None, finish)
-        return pending
 
 
 class Service:

@@ -114,8 +114,8 @@ class Connection:
         values = reply.unpack()
         return values[0] if len(values) == 1 else values or None
 
-    def send(self, path, interface, member, signature="()", *arguments, destination=NAME):
-        """Sends a call and returns a Pending."""
+    def send(self, path, interface, member, signature="()", *arguments, destination=NAME, interactive=False):
+        """Sends a call and returns a Pending. interactive: the user may be asked for a password."""
         pending = Pending()
 
         def finish(bus, result):
@@ -125,8 +125,9 @@ class Connection:
                 pending.error = error
             pending.finished = True
 
+        flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else Gio.DBusCallFlags.NONE
         self.bus.call(destination, path, interface, member, GLib.Variant(signature, arguments),
-                      None, Gio.DBusCallFlags.NONE, GLib.MAXINT32, None, finish)
+                      None, flags, GLib.MAXINT32, None, finish)
         return pending
 
     def call(self, path, interface, member, signature="()", *arguments, destination=NAME,

@@ -10,16 +10,13 @@ import subprocess
 
 import buses
 import harness
+from authority_bus import Polkit
 from harness import ERROR, NAME, PATH, Connection, Gio, GLib, folder, wait_until
 
 # Any two users: the bus refuses who is in no list of users.
 ALICE, BOB = sorted(entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid > 0)[:2]
 # What malloc() keeps for later is no growth; what an attack holds for good would be a hundred times that.
 GROWTH_MAX = 24 << 20
-POLKIT = """<node><interface name="org.freedesktop.PolicyKit1.Authority"><method name="CheckAuthorization">
-<arg type="(sa{sv})" direction="in"/><arg type="s" direction="in"/><arg type="a{ss}" direction="in"/>
-<arg type="u" direction="in"/><arg type="s" direction="in"/><arg type="(bba{ss})" direction="out"/></method>
-<method name="CancelCheckAuthorization"><arg type="s" direction="in"/></method></interface></node>"""
 
 
 class SystemBus(buses.Bus):
@@ -91,13 +88,8 @@ class SystemServiceCase(harness.unittest.TestCase):
         return connection
 
     def play_polkit(self):
-        def answer(_connection, _sender, _path, _interface, member, _parameters, invocation):
-            yes = GLib.Variant("((bba{ss}))", ((True, False, {}),))
-            invocation.return_value(yes if member == "CheckAuthorization" else None)
-
-        info = Gio.DBusNodeInfo.new_for_xml(POLKIT).interfaces[0]
-        self.root.bus.register_object("/org/freedesktop/PolicyKit1/Authority", info, answer, None, None)
-        self.root.call_bus("RequestName", "(su)", "org.freedesktop.PolicyKit1", 0)
+        polkit = Polkit(self.bus, lambda *_: "yes")
+        self.addCleanup(polkit.close)
 
     def start(self):
         environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.bus.address, **self.directories)
@@ -121,6 +113,15 @@ class SystemServiceCase(harness.unittest.TestCase):
             function(*arguments)
         self.assertEqual(error, Gio.DBusError.get_remote_error(context.exception), context.exception.message)
         return context.exception.message
+
+    def is_refused(self, connection):
+        """Because he has too many calls pending."""
+        try:
+            connection.manager("ListDomains", "(a{sv})", {})
+        except GLib.Error as error:
+            self.assertEqual(f"{ERROR}LimitExceeded", Gio.DBusError.get_remote_error(error))
+            return True
+        return False
 
     # ---- what the service has ----
 

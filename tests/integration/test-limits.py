@@ -68,14 +68,6 @@ class Limits(SystemServiceCase):
             theirs.close()
         wait_until(lambda: not self.is_refused(self.alice), "the calls to end")
 
-    def is_refused(self, connection):
-        try:
-            connection.manager("ListDomains", "(a{sv})", {})
-        except GLib.Error as error:
-            self.assertEqual(f"{ERROR}LimitExceeded", Gio.DBusError.get_remote_error(error))
-            return True
-        return False
-
     def hang(self, connection):
         ours, theirs = socket.socketpair()
         descriptors = Gio.UnixFDList.new()

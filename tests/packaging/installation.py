@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
+import unittest
 
 SOURCE = os.environ["VMHERALD_SOURCE"]
 BUILD = os.environ["VMHERALD_BUILD"]
@@ -83,3 +84,14 @@ def install(destination):
     run("meson", "install", "-C", BUILD, "--no-rebuild", env=os.environ | {"DESTDIR": destination})
     return sorted("/" + os.path.relpath(os.path.join(folder, name), destination)
                   for folder, folders, names in os.walk(destination) for name in names)
+
+
+class InstalledCase(unittest.TestCase):
+    """With the build as a package would install it, below cls.place; cls.paths are all its files."""
+
+    @classmethod
+    def setUpClass(cls):
+        place = tempfile.TemporaryDirectory(prefix="vmherald-test-installed-")
+        cls.addClassCleanup(place.cleanup)
+        cls.place = place.name
+        cls.paths = install(cls.place)

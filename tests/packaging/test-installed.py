@@ -24,14 +24,7 @@ OPTIONS = {
 }
 
 
-class Installed(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        place = tempfile.TemporaryDirectory(prefix="vmherald-test-installed-")
-        cls.addClassCleanup(place.cleanup)
-        cls.place = place.name
-        cls.paths = installation.install(cls.place)
-
+class Installed(installation.InstalledCase):
     def test_all_and_no_more(self):
         self.assertEqual(installation.wanted(BUILD), self.paths)
 

@@ -31,14 +31,7 @@ def read(path):
     return parser
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        place = tempfile.TemporaryDirectory(prefix="vmherald-test-systemd-")
-        cls.addClassCleanup(place.cleanup)
-        cls.place = place.name
-        cls.paths = installation.install(cls.place)
-
+class Case(installation.InstalledCase):
     def installed(self, ending):
         return self.place + find(self.paths, ending)
 
